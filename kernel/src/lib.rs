@@ -1,0 +1,6 @@
+//! What Python cannot do fast or at all: bytes in, bytes out, no policy.
+//!
+//! The modules beside `py` are plain Rust and are tested by `cargo test`;
+//! `py` is the only folder that knows Python.
+
+mod py;

@@ -1,0 +1,290 @@
+"""The kernel's face: bytes in, bytes out, no policy.
+
+Four doors (crypto, match, store, net) in one flat module. Times are Mosaic
+timestamps in nanoseconds unless said otherwise, lengths are bytes. Slow calls
+free the GIL. Errors are those of `mosaic.errors`, raised from Rust.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, final
+
+KERNEL_VERSION: Final[str]
+
+# --- crypto ------------------------------------------------------------------------------------
+
+# One verdict for each record; the number of the first rule that it breaks, in this order.
+RECORD_OK: Final = 0
+RECORD_TOO_SHORT: Final = 1  # under 216 bytes
+RECORD_TOO_LONG: Final = 2  # over 1,048,576 bytes
+RECORD_SIGNATURE_LENGTH: Final = 3  # LenS is not 64
+RECORD_LENGTH_MISMATCH: Final = 4  # not 152 + LenTPad + LenPPad + 64
+RECORD_SIGNATURE_SCHEME: Final = 5  # flag bits 0xC0 of byte 0
+RECORD_RESERVED_FLAGS: Final = 6  # other bits than 0x01 and 0x04 in byte 0, any in bytes 1 and 2
+RECORD_TIMESTAMP_RANGE: Final = 7  # top bit of [128:136]
+RECORD_ID_TIMESTAMP: Final = 8  # [0:8] != [128:136]
+RECORD_NONCE: Final = 9  # top bit of [48] not set
+RECORD_KIND: Final = 10  # bits 15-5 set, or read access 10
+RECORD_TAGS: Final = 11  # tag length 0 to 3, a tag that runs over the end, 1 to 3 bytes left over
+RECORD_SIGNING_KEY: Final = 12  # not canonical, not on the curve, small order
+RECORD_AUTHOR_KEY: Final = 13
+RECORD_HASH: Final = 14  # [8:48] is not the BLAKE3 of the signed data
+RECORD_SIGNATURE: Final = 15  # S >= L, R not canonical or not on the curve, equation false
+
+def blake3(data: bytes, length: int = 32) -> bytes:
+    """The unkeyed BLAKE3 hash of `data`, extended to `length` bytes."""
+
+@final
+class Blake3:
+    """Incremental BLAKE3, for what should not be whole in memory."""
+
+    def __new__(cls) -> Blake3: ...
+    def update(self, data: bytes) -> None: ...
+    def digest(self, length: int = 32) -> bytes: ...
+
+def public_key(seed: bytes) -> bytes:
+    """The Ed25519 public key (32 bytes) of a 32-byte seed. Raises InvalidSecretKey on another length."""
+
+def key_is_acceptable(key: bytes) -> bool:
+    """Whether 32 bytes are a canonical point on the curve that is not of small order."""
+
+def seal_record(seed: bytes, signed_data: bytes) -> bytes:
+    """The whole record around its signed data `[48:]` (without the signature).
+
+    `signed_data` begins at the nonce and ends with the padded payload; its
+    signing key must be that of `seed`. Sets id and signature; deterministic.
+
+    Raises:
+        InvalidRecord: a subclass for the rule that the result would break.
+        InvalidSecretKey: the seed is not that of the signing key.
+    """
+
+def sign_attestation(seed: bytes, head: bytes) -> bytes:
+    """The signature (64 bytes) over an attestation's first 72 bytes (magic, algorithm, subkey, master).
+
+    Raises:
+        InvalidKeySchedule: `head` is not such a head, or names another subkey than that of `seed`.
+    """
+
+def verify(key: bytes, digest: bytes, signature: bytes, context: bytes) -> bool:
+    """One Ed25519ph signature over a 64-byte BLAKE3 digest, by the cofactored equation."""
+
+def check(records: Sequence[bytes], *, batch: int = 256, threads: int = 1) -> bytes:
+    """One verdict (RECORD_*) for each record, all rules, signatures in batches of `batch`.
+
+    The verdicts are those of single checks whatever the batch. A batch whose
+    sum fails is split twice at most, then checked singly. `threads` > 1
+    spreads several batches over that many threads.
+    """
+
+# --- match ---------------------------------------------------------------------------------------
+
+@final
+class Filter:
+    """A filter compiled once.
+
+    Raises:
+        InvalidFilter: on any rule of the filter page, with the rule in words.
+    """
+
+    def __new__(cls, data: bytes) -> Filter: ...
+    @property
+    def narrow(self) -> bool:
+        """Whether an element with a type under 0x80 is there."""
+    @property
+    def data(self) -> bytes: ...
+    def matches(self, record: bytes, received_ns: int | None = None) -> bool:
+        """Whether a (valid) record matches. Without a received time, received elements match."""
+
+@final
+class Subscriptions:
+    """Open filters, indexed by author, kind and tag: a record costs what it hits."""
+
+    def __new__(cls) -> Subscriptions: ...
+    def add(self, number: int, filter: Filter) -> None:
+        """Opens `filter` under a number of the caller's that is not in use (u64)."""
+    def remove(self, number: int) -> bool: ...
+    def match(self, records: Sequence[bytes], received_ns: Sequence[int]) -> list[list[int]]:
+        """For each record, the numbers whose filter it matches, ascending."""
+    def __len__(self) -> int: ...
+
+# --- store -----------------------------------------------------------------------------------------
+
+# How a record stands to others at its address (append's `modes`, one byte each).
+KEEP_ALL: Final = 0  # unique and versioned kinds
+REPLACE_SIGNER: Final = 1  # the greatest (timestamp, id) of each signer at this address is served
+REPLACE_ADDRESS: Final = 2  # the greatest (timestamp, id) of this address is served
+
+# What became of it (append's answer, one byte each).
+STORED: Final = 0
+DUPLICATE: Final = 1  # the same id is there
+SUPERSEDED: Final = 2  # a greater (timestamp, id) is there; nothing was written
+REFUSED: Final = 3  # its id was refused for good
+
+@final
+class Store:
+    """The embedded store: an append-only log is the truth, LMDB holds indexes that can be rebuilt.
+
+    One Store for a folder in the machine (a lock file guards it). Any thread
+    may read while one writes. A position is a log number that is never reused.
+    """
+
+    def __new__(
+        cls,
+        folder: str,
+        *,
+        boot_id: bytes,
+        segment_bytes: int = ...,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Store:
+        """Opens or makes the store in `folder` (`log/` and `index/` below it).
+
+        Same `boot_id` as when last open → replays the tail of the log into the
+        index. Another one without the clean mark → rebuilds the index, calling
+        `progress(done_bytes, total_bytes)`.
+
+        Raises:
+            StoreDamaged: the log is damaged before its end.
+            StoreError: another process has it open, or the format is newer.
+        """
+    def append(
+        self, records: Sequence[bytes], received_ns: Sequence[int], modes: bytes
+    ) -> tuple[bytes, list[int]]:
+        """Writes records that were checked: one write and one sync for the batch.
+
+        Returns outcomes (STORED …), one byte each, and positions (of the
+        stored ones; of a DUPLICATE the first one's). When it returns, what is
+        STORED is on disk. Duplicates inside one batch count as such.
+
+        Raises:
+            StoreFull: no room; nothing of the batch is there afterwards.
+        """
+    def remove(self, positions: Sequence[int], *, refuse: bool = False) -> int:
+        """Stops serving records, durably; `refuse` also refuses their ids for good. Returns how many were there."""
+    def contains(self, ids: Sequence[bytes]) -> list[int | None]:
+        """The position for each id (48 bytes, or its first 32), or None."""
+    def read(self, positions: Sequence[int]) -> list[bytes | None]:
+        """The record at each position, or None where it is no longer served."""
+    def scan(
+        self,
+        filter: Filter,
+        *,
+        limit: int = 0,
+        viewers: Sequence[bytes] | None = None,
+        before: int | None = None,
+        after: int | None = None,
+    ) -> Scan:
+        """What the filter matches, newest first by (timestamp, id), both descending.
+
+        `limit` counts records after access (0 = none). `viewers`: the keys a
+        reader has proven; None = the owner, who may read all. `before`: only
+        positions under it; `after`: only positions from it on.
+        """
+    def lookup(self, references: Sequence[bytes], *, viewers: Sequence[bytes] | None = None) -> Scan:
+        """What 48-byte references name: ids exactly; addresses: the newest if replaceable (of each signer
+        where they do not replace each other), else all, newest first."""
+    def follow(self, filter: Filter, position: int, *, viewers: Sequence[bytes] | None = None) -> Scan:
+        """What matches from `position` on, in the order of the log, up to the end at the time of the call."""
+    def signers(self, address: bytes) -> list[bytes]:
+        """The distinct signing keys of what is held at a 48-byte address."""
+    @property
+    def end(self) -> int:
+        """The position that the next record gets, or a smaller one not yet given away."""
+    @property
+    def last_received_ns(self) -> int:
+        """The greatest received time ever appended (0 in a new store)."""
+    def stats(self) -> dict[str, int]:
+        """records, removed, log_bytes, index_bytes, live_bytes, segments, end."""
+    def compact(self, *, min_dead_ratio: float = 0.5) -> int:
+        """Rewrites the closed segments with the most dead bytes; positions stay. Returns bytes freed."""
+    def verify(self) -> list[str]:
+        """Compares index and log; a sentence for each difference, none when they agree."""
+    def close(self) -> None:
+        """Syncs the index, sets the clean mark and lets go of the folder."""
+
+@final
+class Scan:
+    """A query under way; continues where it stopped. Opaque to all but its Store."""
+
+    def frames(self, head: bytes, max_bytes: int, max_ns: int) -> tuple[bytes, int, bool]:
+        """The next RECORD frames (`head` 4 bytes ‖ u32 total length ‖ record), joined.
+
+        Stops at about `max_bytes` of frames or `max_ns` of work (one record at
+        least is looked at). Returns (frames, number of records, finished).
+        """
+    def records(self, max_records: int, max_ns: int) -> tuple[list[tuple[int, int, bytes]], bool]:
+        """The next (position, received_ns, record) triples, and whether it is finished."""
+
+def run_scans(
+    scans: Sequence[tuple[Scan, bytes]], max_bytes: int, max_ns: int
+) -> list[tuple[bytes, int, bool]]:
+    """`Scan.frames(head, …)` for several scans in one call without the GIL."""
+
+# --- net ---------------------------------------------------------------------------------------------
+
+# What `Net.poll` reports beside frames (whose number is their type byte, 0 to 255).
+LINK_OPENED: Final = 256  # data: peer key (32 bytes) or empty if anonymous
+LINK_CLOSED: Final = 257  # data: reason in words; nothing follows
+LINK_REFUSED_LENGTH: Final = 258  # data: the 8 header bytes; reading has stopped, sending goes on
+LINK_DRAINED: Final = 259  # data: empty; the out queue sank under half its limit after having passed it
+LINK_SPOOLED: Final = 260  # data: the frame's prefix; its body is a file, see take_spooled
+DIAL_FAILED: Final = 261  # link: the dial's number; data: reason in words
+DIAL_WRONG_KEY: Final = 262  # link: the dial's number; data: the key (32 bytes) that answered
+
+@final
+class Net:
+    """Sockets, TLS and framing. Frames come in batches behind one eventfd; all queues are bounded in bytes."""
+
+    def __new__(
+        cls,
+        *,
+        frame_limits: Sequence[int],
+        spool_prefix: Sequence[int],
+        spool_folder: str,
+        spool_over: int = 65_536,
+        inbox_bytes: int = 16_777_216,
+        link_inbox_bytes: int = 1_048_576,
+        link_outbox_bytes: int = 131_072,
+        handshake_ms: int = 10_000,
+        workers: int = 1,
+    ) -> Net:
+        """`frame_limits`: the greatest total length for each of the 256 types. `spool_prefix`: for types whose
+        body goes to a file when the frame is longer than `spool_over`, the bytes kept in memory (0 = never)."""
+    def fileno(self) -> int:
+        """Readable while events wait. (An eventfd on Linux, a pipe elsewhere.)"""
+    def poll(self, max_events: int = 4096) -> list[tuple[int, int, bytes]]:
+        """(link, what, data): `what` under 256 is a frame's type and `data` the whole frame."""
+    def listen_tcp(self, host: str, port: int, seed: bytes) -> int:
+        """Listens with TLS 1.3 and 1.2, X.509 and raw keys on one port; returns the port. Raises ListenFailed."""
+    def listen_address(self, port: int) -> str: ...
+    def stop_listening(self) -> None: ...
+    def dial_tcp(
+        self,
+        host: str,
+        port: int,
+        *,
+        server_key: bytes | None,
+        seed: bytes | None,
+        timeout_ms: int = 10_000,
+        raw_key: bool = False,
+    ) -> int:
+        """Begins to connect; the link's number. Ends in LINK_OPENED (data: the server's key), DIAL_FAILED or
+        DIAL_WRONG_KEY. The server's key is compared before `seed`'s certificate goes out."""
+    def peer_address(self, link: int) -> tuple[str, int]: ...
+    def send(self, link: int, data: bytes) -> int:
+        """Queues whole frames; the bytes now waiting, or -1 if the link is gone. Never blocks, never refuses:
+        the caller stops at the limit and waits for LINK_DRAINED. Over four times the limit the link is cut."""
+    def deliver(self, record: bytes, targets: Sequence[tuple[int, int]]) -> list[int]:
+        """Queues a RECORD frame for each (link, query id u16), the record's bytes shared. Returns the indexes of
+        targets whose queue was full or gone: nothing was queued for those."""
+    def send_file(self, link: int, head: bytes, path: str, offset: int, length: int) -> int:
+        """Queues `head` and then `length` bytes of a file, read as the peer takes them."""
+    def take_spooled(self, link: int) -> tuple[str, bytes, int]:
+        """(path, BLAKE3-256 of the body, its length) of the oldest LINK_SPOOLED event not yet taken."""
+    def pending(self, link: int) -> int:
+        """Bytes queued towards a link, -1 if it is gone."""
+    def close(self, link: int) -> None:
+        """Sends what is queued, then closes. Later frames from it are dropped."""
+    def abort(self, link: int) -> None:
+        """Drops the link at once."""
+    def shutdown(self, timeout_ms: int = 2_000) -> None:
+        """Stops listening, lets queues drain for at most that long, ends all threads."""

@@ -1,0 +1,1 @@
+"""A client: links to servers, the outgoing queue, who gets what."""

@@ -1,0 +1,1 @@
+"""Values of the protocol: keys, times, kinds, tags, records, filters, schedules, bootstraps. No I/O, no clock, no randomness."""

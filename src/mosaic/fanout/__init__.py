@@ -1,0 +1,1 @@
+"""Which open subscriptions a record reaches."""

@@ -1,0 +1,1 @@
+"""A server: intake, reader, subscriptions, blobs."""

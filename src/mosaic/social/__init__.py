@@ -1,0 +1,1 @@
+"""What people do: posts, replies, feeds, walls, profiles, follows."""

@@ -1,0 +1,1 @@
+"""The page: Wall and Feed in the browser."""
