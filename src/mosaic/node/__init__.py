@@ -1,1 +1,4 @@
-"""One process: it starts and stops a server, a client and a page, and holds the home, the clock and the randomness."""
+"""One process.
+
+It starts and stops a server, a client and a page, and holds the home, the clock and the randomness.
+"""

@@ -1,1 +1,4 @@
-"""What is accepted and who may read: small typed functions in lists; the first refusal wins, an exception refuses."""
+"""What is accepted and who may read.
+
+Small typed functions in lists; the first refusal wins, an exception refuses.
+"""

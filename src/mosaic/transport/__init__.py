@@ -1,1 +1,4 @@
-"""Listeners and links: raw frames and the key that the peer has proven. Nothing here reads what the bytes mean."""
+"""Listeners and links.
+
+Raw frames and the key that the peer has proven. Nothing here reads what the bytes mean.
+"""
