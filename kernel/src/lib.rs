@@ -3,4 +3,12 @@
 //! The modules beside `py` are plain Rust and are tested by `cargo test`;
 //! `py` is the only folder that knows Python.
 
+// One line for each door:
+pub mod crypto;
+// match
+pub mod match_;
+// store
+
+// net
+
 mod py;

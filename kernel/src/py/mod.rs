@@ -2,8 +2,26 @@
 
 use pyo3::prelude::*;
 
+mod errors;
+
+// One line for each door:
+mod crypto;
+// match
+mod matching;
+// store
+
+// net
+
 #[pymodule]
 fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("KERNEL_VERSION", env!("CARGO_PKG_VERSION"))?;
+    // One line for each door:
+    crypto::register(module)?;
+    // match
+    matching::register(module)?;
+    // store
+
+    // net
+
     Ok(())
 }

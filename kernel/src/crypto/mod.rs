@@ -1,0 +1,3 @@
+//! Keys, hashes, signatures and the rules of a record.
+
+pub mod hash;

@@ -1,0 +1,1 @@
+//! Filters and subscriptions, matched against record bytes.
