@@ -1,1 +1,4 @@
-//! Filters and subscriptions, matched against record bytes.
+//! Filters and subscriptions, matched against the bytes of records that were checked before.
+
+pub mod filter;
+pub mod record_view;
