@@ -1,0 +1,119 @@
+"""Who may use the page: only a browser that was opened with the node's own address.
+
+Any website can make a browser send requests to 127.0.0.1, and any name can be
+pointed there. So each request must name this page as its Host (no rebinding),
+each action must come from this page's own Origin, and everything but the
+style sheet needs the token that `mosaic serve` prints once.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qs, urlencode
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SECURITY_HEADERS = (
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+            b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        ),
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+)
+
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+class Guard:
+    """Middleware that lets in this page's own browser and nobody else.
+
+    Args:
+        app: What is guarded.
+        token: The secret in the printed address (at least 128 bits of randomness as text).
+        hosts: The values of the Host header that mean this page, with port.
+    """
+
+    def __init__(self, app: ASGIApp, *, token: str, hosts: Iterable[str]) -> None:
+        self._app = app
+        self._token = token
+        self._hosts = frozenset(host.lower() for host in hosts)
+        port = next(iter(self._hosts)).rsplit(":", 1)[-1]
+        # Cookies ignore the port, so two nodes on one machine need different names.
+        self.cookie = f"mosaic_{port}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judges one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        answer = self._refusal(scope, headers) or self._login(scope)
+        if answer is not None:
+            await answer(scope, receive, _hardened(send))
+            return
+        await self._app(scope, receive, _hardened(send))
+
+    def _refusal(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
+        if headers.get("host", "").lower() not in self._hosts:
+            return PlainTextResponse("This page answers only to the address that mosaic printed.\n", 421)
+        if scope["method"] not in SAFE_METHODS and headers.get("origin", "") not in {
+            f"http://{host}" for host in self._hosts
+        }:
+            return PlainTextResponse("Another site asked for this; nothing was done.\n", 403)
+        if scope["path"].startswith("/static/") or _given_token(scope):
+            return None
+        if not self._matches(self._cookie_of(headers)):
+            return PlainTextResponse(
+                "This page belongs to the person who started it. Open the whole address that `mosaic serve` "
+                "printed, with its token.\n",
+                403,
+            )
+        return None
+
+    def _login(self, scope: Scope) -> RedirectResponse | PlainTextResponse | None:
+        given = _given_token(scope)
+        if not given:
+            return None
+        if not self._matches(given):
+            return PlainTextResponse("The token in this address is not the one of the running node.\n", 403)
+        query = {k: v for k, v in parse_qs(scope["query_string"].decode("latin-1")).items() if k != "token"}
+        target = scope["path"] + (f"?{urlencode(query, doseq=True)}" if query else "")
+        # One leading slash only: `//host` would send the browser to another site.
+        answer = RedirectResponse("/" + target.lstrip("/"), status_code=303)
+        answer.set_cookie(self.cookie, self._token, httponly=True, samesite="strict", path="/")
+        return answer
+
+    def _cookie_of(self, headers: Headers) -> str:
+        try:
+            morsel = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
+        except CookieError:
+            return ""
+        return morsel.value if morsel else ""
+
+    def _matches(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode(), self._token.encode())
+
+
+def _given_token(scope: Scope) -> str:
+    query: bytes = scope["query_string"]
+    return parse_qs(query.decode("latin-1")).get("token", [""])[0]
+
+
+def _hardened(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+        await send(message)
+
+    return send_with_headers
