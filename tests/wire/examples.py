@@ -1,0 +1,75 @@
+"""One message of each type, with the bytes that the specification's layout gives by hand."""
+
+from __future__ import annotations
+
+from mosaic.wire.client_messages import (
+    BlobGet,
+    BlobSubmission,
+    DhtLookup,
+    Get,
+    Hello,
+    HelloAuth,
+    HelloChallenge,
+    Query,
+    Submission,
+    Subscribe,
+    Unsubscribe,
+)
+from mosaic.wire.codec import Message
+from mosaic.wire.result_code import ResultCode
+from mosaic.wire.server_messages import (
+    BlobResult,
+    BlobSubmissionResult,
+    Closing,
+    DhtItem,
+    DhtResponse,
+    HelloAck,
+    HelloProof,
+    LocallyComplete,
+    QueryClosed,
+    Record,
+    SubmissionResult,
+)
+from mosaic.wire.unrecognized import Unknown, Unrecognized
+
+RECORD = bytes(range(216))
+HASH = bytes(range(32))
+KEY = bytes(range(100, 132))
+OTHER = bytes(range(200, 232))
+SIGNATURE = bytes(range(64, 128))
+REFERENCES = (bytes([1] * 48), bytes([0x81] * 48))
+FILTER = bytes.fromhex("0800000000000000")
+
+EXAMPLES: list[tuple[Message, bytes]] = [
+    (Hello(0), bytes.fromhex("1000000008000000")),
+    (Hello(2, (1, 0xDEF0843A)), bytes.fromhex("1000000210000000 01000000 3a84f0de")),
+    (HelloAuth(KEY, SIGNATURE), bytes.fromhex("1100000068000000") + KEY + SIGNATURE),
+    (HelloChallenge(HASH, KEY, b"a.example"), bytes.fromhex("1300000051000000") + HASH + KEY + b"a.example"),
+    (Get(0x0201, REFERENCES), bytes.fromhex("0100010268000000") + b"".join(REFERENCES)),
+    (Get(0, ()), bytes.fromhex("0100000008000000")),
+    (Query(7, 500, FILTER), bytes.fromhex("0200070018000000 f401000000000000") + FILTER),
+    (Subscribe(7, 0, FILTER), bytes.fromhex("0300070018000000 0000000000000000") + FILTER),
+    (Unsubscribe(0xFFFE), bytes.fromhex("0400feff08000000")),
+    (Submission(RECORD), bytes.fromhex("05000000e0000000") + RECORD),
+    (DhtLookup(3, server=True, key=KEY), bytes.fromhex("0601030028000000") + KEY),
+    (DhtLookup(3, server=False, key=KEY), bytes.fromhex("0600030028000000") + KEY),
+    (BlobSubmission(HASH, b"blob"), bytes.fromhex("070000002c000000") + HASH + b"blob"),
+    (BlobGet(HASH), bytes.fromhex("0800000028000000") + HASH),
+    (Record(0x0102, RECORD), bytes.fromhex("80000201e0000000") + RECORD),
+    (LocallyComplete(9), bytes.fromhex("8100090008000000")),
+    (QueryClosed(9, ResultCode.NOT_FOUND), bytes.fromhex("8210090008000000")),
+    (SubmissionResult(HASH, ResultCode.ACCEPTED), bytes.fromhex("8302000028000000") + HASH),
+    (DhtResponse(4, ResultCode.NOT_FOUND), bytes.fromhex("8410040008000000")),
+    (
+        DhtResponse.found(4, DhtItem(-2, SIGNATURE, b"U\n")),
+        bytes.fromhex("8401040052000000 feffffffffffffff") + SIGNATURE + b"U\n",
+    ),
+    (BlobSubmissionResult(HASH, ResultCode.TOO_LARGE), bytes.fromhex("8526000028000000") + HASH),
+    (BlobResult(HASH, ResultCode.SUCCESS, b"blob"), bytes.fromhex("860100002c000000") + HASH + b"blob"),
+    (BlobResult(HASH, ResultCode.NOT_FOUND), bytes.fromhex("8610000028000000") + HASH),
+    (HelloAck(ResultCode.DUPLICATE, 0, (1,)), bytes.fromhex("900300000c000000 01000000")),
+    (HelloProof(KEY, OTHER, SIGNATURE), bytes.fromhex("9201000088000000") + KEY + OTHER + SIGNATURE),
+    (Unrecognized(), bytes.fromhex("f000000008000000")),
+    (Closing(ResultCode.SHUTTING_DOWN), bytes.fromhex("fe40000008000000")),
+    (Unknown(bytes.fromhex("7f0506070a0000000102")), bytes.fromhex("7f0506070a0000000102")),
+]
