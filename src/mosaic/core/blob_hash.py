@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mosaic import _kernel as kernel
+from mosaic._kernel import _rust as kernel
 
 LENGTH: Final = 32
 
