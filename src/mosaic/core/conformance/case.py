@@ -1,0 +1,52 @@
+"""What an operation is, and a case that remembers which of its fields were looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+Values: TypeAlias = Mapping[str, object]
+"""What an operation made, under the names of the vector file's own fields.
+
+`valid` may be among them: an operation that can still say something about a
+case that it refuses returns `valid` false with the rest; the others raise.
+"""
+
+
+class Case(dict[str, Any]):
+    """One case of a vector file; `read` holds the names of the fields that were asked for.
+
+    `document` is the whole file, for cases that name entries of its tables.
+    """
+
+    def __init__(self, fields: Mapping[str, Any], document: Mapping[str, Any]) -> None:
+        super().__init__(fields)
+        self.document = document
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The field, or `default` where the case has none."""
+        self.read.add(name)
+        return super().get(name, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a vector file.
+
+    Args:
+        run: Makes the values from a case; raises a FormatError (or WrongPassword) to refuse it.
+        untold: Fields that it neither reads nor makes, because they only inform (say why where it is built).
+    """
+
+    run: Callable[[Case], Values]
+    untold: frozenset[str] = frozenset()
+
+
+Operations: TypeAlias = Mapping[tuple[str, str | None], Operation]
+"""(file without its ending, the case's `op`) to the operation."""
