@@ -1,4 +1,15 @@
 //! Keys, hashes, signatures and the rules of a record.
+//!
+//! From small to great: `hash` and `keys`; `signature` makes and checks one; `batch` checks many
+//! at once with the verdicts of single checks; `key_cache` spares both the work on keys seen
+//! before; `record_rules` judges a record's layout; `seal` signs what Mosaic signs and nothing
+//! else; `check` puts all of it together for whole batches of records.
 
+pub mod batch;
+pub mod check;
 pub mod hash;
+pub mod key_cache;
 pub mod keys;
+pub mod record_rules;
+pub mod seal;
+pub mod signature;

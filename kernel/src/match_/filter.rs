@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::crypto::keys;
+use crate::crypto::record_rules::kind_is_plain;
 use crate::match_::record_view::{RecordView, split_tag};
 
 const HEADER: usize = 8;
@@ -34,7 +35,7 @@ pub enum FilterError {
     ElementLength(usize),
     /// A key that is no acceptable public key.
     Key(usize),
-    /// A kind with reserved bits or read access 10.
+    /// A kind with its bits 15 to 5 not clear.
     Kind(usize),
     /// A timestamp, or the timestamp of an excluded id, with its top bit set.
     Timestamp(usize),
@@ -67,10 +68,7 @@ impl fmt::Display for FilterError {
             ),
             Self::Key(n) => write!(f, "filter element {n} holds a key that is not acceptable"),
             Self::Kind(n) => {
-                write!(
-                    f,
-                    "filter element {n} holds a kind with reserved bits or read access 10"
-                )
+                write!(f, "filter element {n} holds a kind with reserved bits")
             }
             Self::Timestamp(n) => write!(
                 f,
@@ -304,15 +302,9 @@ fn keys_of(number: usize, body: &[u8]) -> Result<Vec<[u8; 32]>, FilterError> {
     Ok(sorted(keys))
 }
 
-/// Whether a kind has its reserved bits clear and a defined read access. Source: kind.md.
-pub fn kind_is_valid(kind: &[u8; 8]) -> bool {
-    let flags = u16::from_be_bytes([kind[6], kind[7]]);
-    flags & 0xffe0 == 0 && flags & 0x000c != 0x0008
-}
-
 fn kinds_of(number: usize, body: &[u8]) -> Result<Vec<[u8; 8]>, FilterError> {
     let kinds = items_of::<8>(number, body)?;
-    if kinds.iter().any(|kind| !kind_is_valid(kind)) {
+    if kinds.iter().any(|kind| !kind_is_plain(kind)) {
         return Err(FilterError::Kind(number));
     }
     Ok(sorted(kinds))

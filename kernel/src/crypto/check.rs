@@ -1,0 +1,99 @@
+//! Whole records: one verdict for each, signatures in batches.
+//!
+//! Source: record.md, "Validation", steps 1 to 4 and 6 to 11.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::crypto::batch;
+use crate::crypto::hash;
+use crate::crypto::key_cache::KeyCache;
+use crate::crypto::record_rules::{self, Verdict};
+use crate::crypto::signature::{CONTEXT, Prepared};
+
+/// Smaller batches are not split further over threads: the sum gains more than a second core.
+const WORTH_A_THREAD: usize = 128;
+
+/// The greatest batch: what is prepared (about 600 bytes a record) stays in a core's own cache.
+const GREATEST_BATCH: usize = 4096;
+
+/// All rules but the equation.
+fn prepare(record: &[u8], keys: &KeyCache) -> Result<Prepared, Verdict> {
+    let layout = record_rules::layout(record)?;
+    let signer = keys.point(&layout.signer).ok_or(Verdict::SigningKey)?;
+    if layout.author != layout.signer && keys.point(&layout.author).is_none() {
+        return Err(Verdict::AuthorKey);
+    }
+    let digest = hash::digest(layout.signed_data);
+    if layout.id_hash != digest[..40] {
+        return Err(Verdict::Hash);
+    }
+    Prepared::new(&layout.signer, signer, &digest, &layout.signature, CONTEXT)
+        .ok_or(Verdict::Signature)
+}
+
+/// One verdict for each record; the signatures by one sum.
+pub fn check_batch(records: &[&[u8]], keys: &KeyCache) -> Vec<Verdict> {
+    let mut verdicts = Vec::with_capacity(records.len());
+    let mut prepared = Vec::with_capacity(records.len());
+    let mut places = Vec::with_capacity(records.len());
+    for (place, record) in records.iter().enumerate() {
+        verdicts.push(match prepare(record, keys) {
+            Ok(signature) => {
+                prepared.push(signature);
+                places.push(place);
+                Verdict::Ok
+            }
+            Err(verdict) => verdict,
+        });
+    }
+    for (place, held) in places.into_iter().zip(batch::verdicts(&prepared)) {
+        if !held {
+            verdicts[place] = Verdict::Signature;
+        }
+    }
+    verdicts
+}
+
+/// One verdict for each record, in batches of at most `batch`, spread over at most `threads` threads.
+pub fn check(records: &[&[u8]], keys: &KeyCache, batch: usize, threads: usize) -> Vec<Verdict> {
+    let share = records.len().div_ceil(threads.max(1)).max(WORTH_A_THREAD);
+    let size = batch.clamp(1, GREATEST_BATCH).min(share);
+    let batches: Vec<&[&[u8]]> = records.chunks(size).collect();
+    let workers = threads
+        .min(records.len() / WORTH_A_THREAD)
+        .min(batches.len());
+    if workers <= 1 {
+        return batches
+            .iter()
+            .flat_map(|records| check_batch(records, keys))
+            .collect();
+    }
+    let results: Vec<Mutex<Vec<Verdict>>> = batches.iter().map(|_| Mutex::default()).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some((records, result)) = {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            batches.get(index).zip(results.get(index))
+        } {
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = check_batch(records, keys);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..workers {
+            // A thread that does not start leaves its share to the others.
+            let started = thread::Builder::new()
+                .name("mosaic-check".into())
+                .spawn_scoped(scope, work);
+            if started.is_err() {
+                break;
+            }
+        }
+        work();
+    });
+    results
+        .into_iter()
+        .flat_map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
+        .collect()
+}
