@@ -8,9 +8,11 @@ operations of other rooms (messages) are added by the caller.
 
 from mosaic.core.conformance.case import Case, Operation, Operations, Values
 from mosaic.core.conformance.judge import Failure, FileReport, Report, run
+from mosaic.core.conformance.operations import CORE_OPERATIONS
 from mosaic.core.conformance.rulings import RULINGS, explain
 
 __all__ = [
+    "CORE_OPERATIONS",
     "RULINGS",
     "Case",
     "Failure",

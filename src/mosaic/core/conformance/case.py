@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 Values: TypeAlias = Mapping[str, object]
 """What an operation made, under the names of the vector file's own fields.
 
-`valid` may be among them: an operation that can still say something about a
-case that it refuses returns `valid` false with the rest; the others raise.
+An operation refuses a case by raising. One that can still say something about
+what it refuses returns `valid` false, the error as `refusal` if there is one,
+and the rest of its values.
 """
 
 

@@ -54,6 +54,8 @@ ERROR_NAMES: Mapping[str, tuple[type[errors.MosaicError], ...]] = MappingProxyTy
         "Z32": _TEXT,
         "KeyLength": (*_TEXT, errors.InvalidKey),
         "ReferenceLength": _TEXT,
+        "NotAnId": (errors.InvalidReference,),
+        "NotAnAddress": (errors.InvalidReference,),
         "InvalidIdBytes": (errors.InvalidReference,),
         "InvalidAddressBytes": (errors.InvalidReference, errors.InvalidJson),
         "BadPassword": (errors.WrongPassword,),

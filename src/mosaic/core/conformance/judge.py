@@ -18,9 +18,7 @@ from mosaic.core.conformance.error_names import ERROR_NAMES
 from mosaic.core.conformance.rulings import Answer, Ruling, ruling_for
 from mosaic.errors import FormatError, MosaicError, WrongPassword
 
-INFORMATIVE = frozenset(
-    {"name", "op", "note", "disagreement", "spec_silent", "valid", "spec_valid", "error", "reference_error"}
-)
+INFORMATIVE = frozenset({"name", "op", "note", "disagreement", "spec_silent", "valid", "spec_valid", "error"})
 """Fields of the judge itself and words for people; never compared as values."""
 
 
@@ -150,11 +148,12 @@ def judge_case(file: str, case: Case, operations: Operations) -> bool:
         return False
     expected = _expected(answer, case)
     accepted = refusal is None and values.get("valid", True) is True
+    reported = refusal or values.get("refusal")
     if accepted != expected:
-        came = "it was accepted" if accepted else f"it was refused: {refusal or 'not valid'}"
+        came = "it was accepted" if accepted else f"it was refused: {reported or 'not valid'}"
         raise _CaseFailed(f"it must be {'accepted' if expected else 'refused'}, {came}")
     if not accepted and answer is not Answer.ACCEPTED:
-        _compare_error(case, refusal)
+        _compare_error(case, reported)
     if refusal is None:
         _compare(operation, ruling, answer, case, values)
     return True
@@ -186,6 +185,9 @@ def _compare(operation: Operation, ruling: Ruling, answer: Answer, case: Case, v
     for name in case:
         if name in INFORMATIVE or name in ruling.set_aside:
             continue
+        if name.endswith("error") and name not in values:
+            _require_known(dict.__getitem__(case, name))
+            continue
         if answer is Answer.TEXT and f"spec_{name}" in case:
             continue
         made = name.removeprefix("spec_")
@@ -196,16 +198,21 @@ def _compare(operation: Operation, ruling: Ruling, answer: Answer, case: Case, v
             raise _CaseFailed(f"the field {name} means nothing to this operation")
 
 
-def _compare_error(case: Mapping[str, Any], refusal: MosaicError | None) -> None:
+def _compare_error(case: Mapping[str, Any], refusal: object) -> None:
     """The library's name of an error is known, and ours is of its family."""
     name = case.get("error")
     if name is None:
         return
-    family = ERROR_NAMES.get(name)
+    family = _require_known(name)
+    if isinstance(refusal, MosaicError) and not isinstance(refusal, family):
+        raise _CaseFailed(f"it was refused as {refusal.code}, which is not {name}: {refusal}")
+
+
+def _require_known(name: object) -> tuple[type[MosaicError], ...]:
+    family = ERROR_NAMES.get(str(name))
     if family is None:
         raise _CaseFailed(f"the error {name!r} is unknown")
-    if refusal is not None and not isinstance(refusal, family):
-        raise _CaseFailed(f"it was refused as {refusal.code}, which is not {name}: {refusal}")
+    return family
 
 
 def _same(made: object, given: object) -> bool:
