@@ -2,3 +2,4 @@
 
 pub mod filter;
 pub mod record_view;
+pub mod subscriptions;
