@@ -1,7 +1,8 @@
 """The library's names of errors, and which of our errors each may be.
 
-Several of ours stand under one name where the library is less precise, or
-where the same name is used for a key, a record and a message.
+Several of ours stand under one name where the library is less precise, where
+it checks the rules in another order, or where the same name is used for a key,
+a record and a message.
 """
 
 from __future__ import annotations
@@ -26,9 +27,7 @@ _KEY = (
     errors.InvalidFilter,
     errors.InvalidMessage,
     errors.InvalidKeySchedule,
-    errors.RecordSignature,
-    errors.RecordSigningKey,
-    errors.RecordAuthorKey,
+    errors.InvalidRecord,
 )
 _TIME = (
     errors.InvalidTimestamp,
@@ -82,10 +81,14 @@ ERROR_NAMES: Mapping[str, tuple[type[errors.MosaicError], ...]] = MappingProxyTy
         # Records
         "RecordTooShort": (errors.RecordTooShort,),
         "RecordTooLong": (errors.RecordTooLong, errors.InvalidTag),
-        "RecordSectionLengthMismatch": (errors.RecordLengthMismatch, errors.RecordTooShort),
+        "RecordSectionLengthMismatch": (
+            errors.RecordLengthMismatch,
+            errors.RecordTooShort,
+            errors.RecordSignatureLength,
+        ),
         "ReservedFlagsUsed": (errors.RecordReservedFlags, errors.RecordSignatureScheme),
         "TimestampMismatch": (errors.RecordIdTimestamp,),
-        "HashMismatch": (errors.RecordHash, errors.InvalidMessage),
+        "HashMismatch": (errors.InvalidRecord, errors.InvalidMessage),
         "Json": (errors.InvalidJson,),
         "JsonIdIsIncorrect": (errors.InvalidJson, errors.RecordHash, errors.RecordIdTimestamp),
         "SliceError": (errors.InvalidJson,),

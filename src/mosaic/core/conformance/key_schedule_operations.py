@@ -32,8 +32,8 @@ def op_entry(case: Case) -> Values:
 
 def op_old_format_record(case: Case) -> Values:
     """A record with 48-byte entries is reported as foreign, with what it says."""
-    values = _signed(case)
     record = Record.parse(bytes.fromhex(case["record"]))
+    values = _signed(case) | {"entries": _cut(record.payload)}
     try:
         schedule = key_schedule.parse(record)
         if schedule.entries or record.payload:
@@ -42,10 +42,10 @@ def op_old_format_record(case: Case) -> Values:
         pass  # as it must be
     except InvalidKeySchedule as refusal:
         return values | {"valid": False, "refusal": refusal}
-    entries = [_foreign(entry) for entry in foreign_schedule.read(record)]
-    if "entries_in" in case and [_stored(entry) for entry in case["entries_in"]] != entries:
+    read = [_foreign(entry) for entry in foreign_schedule.read(record)]
+    if "entries_in" in case and [_stored(entry) for entry in case["entries_in"]] != read:
         raise ValueError("the entries are not those that went in")
-    return values | {"entries": entries}
+    return values | {"entries": read}
 
 
 def op_spec_format_record(case: Case) -> Values:
@@ -108,6 +108,20 @@ def _stored(entry: Mapping[str, Any]) -> dict[str, object]:
     if marker.requires_timestamp and time == 0:
         raise InvalidKeySchedule(f"an entry with {marker.name} has no timestamp")
     return {"public_key": entry["public_key"], "marker": int(marker), "timestamp": str(time)}
+
+
+def _cut(payload: bytes) -> list[dict[str, object]]:
+    """What stands in whole 48-byte entries, whether or not it may stand there."""
+    size = foreign_schedule.ENTRY_BYTES
+    parts = [payload[start : start + size] for start in range(0, len(payload) // size * size, size)]
+    return [
+        {
+            "public_key": part[0:32].hex(),
+            "marker": int.from_bytes(part[32:34], "little"),
+            "timestamp": str(int.from_bytes(part[40:48], "big")),
+        }
+        for part in parts
+    ]
 
 
 def _foreign(entry: foreign_schedule.ForeignEntry) -> dict[str, object]:

@@ -11,10 +11,11 @@ Source: edition §5 (and §1, §3 where named).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
+from typing import Any
 
 
 class Answer(Enum):
@@ -173,45 +174,49 @@ RULINGS: Mapping[str, Ruling] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Implied:
-    """A code for cases that carry none, though what the notes say under that code is all that they are about.
+    """A code that decides cases which carry none, or another, though they fall under its sentence as well.
 
     Args:
         file: The vector file, without its ending.
         operation: The cases' operation.
-        pattern: Matches somewhere in the case's text fields.
         code: The code by which they are judged.
-        reason: Why, for people.
+        condition: What such a case holds, for people.
+        holds: Whether a case that the library accepts holds it.
     """
 
     file: str
     operation: str
-    pattern: str
     code: str
-    reason: str
+    condition: str
+    holds: Callable[[Mapping[str, Any]], bool]
 
-    def applies(self, file: str, case: Mapping[str, object]) -> bool:
+    def applies(self, file: str, case: Mapping[str, Any]) -> bool:
         """Whether a case of `file` falls under it."""
-        texts = (str(case.get(name)) for name in ("input", "text"))
-        return (
-            (file, case.get("op")) == (self.file, self.operation)
-            and case.get("valid") is True
-            and any(re.search(self.pattern, text) for text in texts)
-        )
+        here = (file, case.get("op")) == (self.file, self.operation)
+        return here and case.get("valid") is True and "spec_valid" not in case and self.holds(case)
+
+
+def _own_scheme(field: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda case: re.search(r"(?im)^(wss|https):", str(case.get(field))) is not None
+
+
+def _reserved_kind(case: Mapping[str, Any]) -> bool:
+    flags = [int(str(kind)[-4:], 16) for kind in case.get("kinds", ())]
+    return any(flag & 0xFFE0 or flag & 0x0C == 0x08 for flag in flags)
 
 
 IMPLIED: tuple[Implied, ...] = (
-    Implied("urls", "parse", r"(?i)^(wss|https):", "U1", "the library's own schemes"),
-    Implied("server_bootstraps", "parse", r"(?im)^(wss|https):", "U1", "the library's own schemes"),
-    Implied("profiles", "reference_form", "", "P1", "the library's own form"),
+    Implied("urls", "parse", "U1", "`input` has one of the library's own schemes", _own_scheme("input")),
+    Implied("server_bootstraps", "parse", "U1", "`text` has the library's own schemes", _own_scheme("text")),
+    Implied("profiles", "reference_form", "P1", "it is in the library's own form", lambda _: True),
+    Implied("filters", "element", "R5", "`kinds` has a reserved bit or read access 10", _reserved_kind),
 )
 
 
-def ruling_for(file: str, case: Mapping[str, object]) -> Ruling | None:
+def ruling_for(file: str, case: Mapping[str, Any]) -> Ruling | None:
     """The ruling by which a case is judged; None if its code is unknown."""
-    code = case.get("disagreement")
-    if code is None:
-        implied = (entry.code for entry in IMPLIED if entry.applies(file, case))
-        code = next(implied, None)
+    implied = (entry.code for entry in IMPLIED if entry.applies(file, case))
+    code = next(implied, case.get("disagreement"))
     return AGREED if code is None else RULINGS.get(str(code))
 
 
@@ -231,5 +236,4 @@ def explain() -> Iterator[str]:
             decides += f"; not compared: {', '.join(sorted(ruling.set_aside))}"
         yield f"{ruling.code:<5}{decides}. {ruling.sentence}"
     for entry in IMPLIED:
-        where = f"{entry.file} ({entry.operation})"
-        yield f"{entry.code:<5}also in {where} where a case is accepted without a code: {entry.reason}."
+        yield f"{entry.code:<5}also in {entry.file} ({entry.operation}) where {entry.condition}."
