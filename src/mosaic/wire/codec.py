@@ -10,6 +10,7 @@ Source: edition §1 and §5 (M3, M4, M8).
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import Struct
 from typing import Final
 
 from mosaic.errors import InvalidMessage
@@ -26,7 +27,7 @@ from mosaic.wire.client_messages import (
     Subscribe,
     Unsubscribe,
 )
-from mosaic.wire.header import parse_header
+from mosaic.wire.header import HEADER_LENGTH
 from mosaic.wire.server_messages import (
     BlobResult,
     BlobSubmissionResult,
@@ -94,6 +95,7 @@ SERVER_MESSAGES: Final[tuple[type[ServerMessage], ...]] = (
     Closing,
 )
 
+_LENGTH: Final = Struct("<I")
 _DECODERS: Final[dict[int, Callable[[bytes], Message]]] = {
     int(message.TYPE): message.decode for message in (*CLIENT_MESSAGES, *SERVER_MESSAGES, Unrecognized)
 }
@@ -106,8 +108,10 @@ def decode(frame: bytes) -> Message:
         InvalidMessage: it is shorter than a header, its length field says
             another length, or it breaks the layout of its type.
     """
-    header = parse_header(frame)
-    if header.length != len(frame):
-        raise InvalidMessage(f"the message says that it has {header.length} bytes, it has {len(frame)}")
-    decoder = _DECODERS.get(header.type)
+    if len(frame) < HEADER_LENGTH:
+        raise InvalidMessage(f"a message has 8 bytes at least, this one has {len(frame)}")
+    (length,) = _LENGTH.unpack_from(frame, 4)
+    if length != len(frame):
+        raise InvalidMessage(f"the message says that it has {length} bytes, it has {len(frame)}")
+    decoder = _DECODERS.get(frame[0])
     return Unknown(frame) if decoder is None else decoder(frame)

@@ -36,6 +36,16 @@ from mosaic.wire.limits import BLOB_HEAD
 from mosaic.wire.result_code import ResultCode, defined
 
 
+def _expect_none_with_failure(data: bytes, result: ResultCode, length: int, name: str) -> None:
+    if not result.is_success:
+        expect_length(data, length, f"{name} without success")
+
+
+def _require_none_with_failure(result: ResultCode, body: bytes) -> None:
+    if body and not result.is_success:
+        raise UsageError("only a success carries data", hint="Leave them out, or answer SUCCESS.")
+
+
 @dataclass(frozen=True, slots=True)
 class HelloAck:
     """HELLO ACK 0x90, the answer to HELLO.
@@ -100,6 +110,11 @@ class Record:
     TYPE: ClassVar = MessageType.RECORD
     query_id: int
     record: bytes
+
+    @classmethod
+    def head(cls, query_id: int) -> bytes:
+        """The first 4 bytes of each RECORD of a query: type, 0 and query id; length and record follow."""
+        return encode_header(cls.TYPE, HEADER_LENGTH, query_id=query_id)[:4]
 
     def encode(self) -> bytes:
         """The frame."""
@@ -226,12 +241,15 @@ class DhtResponse:
 
     def encode(self) -> bytes:
         """The frame."""
+        _require_none_with_failure(self.result, self.data)
         return frame(self.TYPE, self.data, result=self.result, query_id=self.query_id)
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """The message in a frame."""
-        return cls(query_id_of(data), defined(data[1]), data[HEADER_LENGTH:])
+        result = defined(data[1])
+        _expect_none_with_failure(data, result, HEADER_LENGTH, "DHT RESPONSE")
+        return cls(query_id_of(data), result, data[HEADER_LENGTH:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +293,7 @@ class BlobResult:
 
     def encode(self) -> bytes:
         """The frame."""
+        _require_none_with_failure(self.result, self.blob)
         body = require_length(self.hash, HASH_LENGTH, "the blob's hash") + self.blob
         return frame(self.TYPE, body, result=self.result)
 
@@ -282,7 +301,9 @@ class BlobResult:
     def decode(cls, data: bytes) -> Self:
         """The message in a frame."""
         expect_at_least(data, BLOB_HEAD, "BLOB RESULT")
-        return cls(data[8:BLOB_HEAD], defined(data[1]), data[BLOB_HEAD:])
+        result = defined(data[1])
+        _expect_none_with_failure(data, result, BLOB_HEAD, "BLOB RESULT")
+        return cls(data[8:BLOB_HEAD], result, data[BLOB_HEAD:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,17 @@
+"""The name of a blob: its BLAKE3-256 hash.
+
+Source: messages.md "BLOB Submission", edition §1.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mosaic import _kernel as kernel
+
+LENGTH: Final = 32
+
+
+def of(blob: bytes) -> bytes:
+    """The BLAKE3-256 hash (32 bytes) of a blob that is whole in memory."""
+    return kernel.blake3(blob, LENGTH)

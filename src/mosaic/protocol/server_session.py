@@ -1,0 +1,383 @@
+"""The server's side of one stream: frames and times in, events and frames out.
+
+    NEW ──HELLO──> OPEN ──CLOSING──> CLOSED
+     └──anything else, or 10 s──────────┘
+
+Rules, in the order in which they apply to a frame:
+
+1. A session that is closed ignores everything.
+2. A frame that the codec refuses: CLOSING INVALID.
+3. The first message is HELLO, else CLOSING INVALID. A HELLO in the framing of
+   the 0.8.0 text gets that text's CLOSING.
+4. A second HELLO: HELLO ACK DUPLICATE.
+5. A type that is not known: UNRECOGNIZED below 0x80, CLOSING INVALID from 0x80
+   on, like a server's message that comes the wrong way. UNRECOGNIZED itself is
+   never answered.
+6. GET, QUERY or SUBSCRIBE with a query id that is still open: CLOSING INVALID.
+
+Keys are proven by TLS before a session begins, so HELLO AUTH and HELLO
+CHALLENGE are UNRECOGNIZED here.
+
+Source: messages.md, edition §1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import Final
+
+from mosaic.core import reference
+from mosaic.errors import InvalidMessage, InvalidReference
+from mosaic.protocol.events import (
+    BlobAsked,
+    BlobSubmitted,
+    DhtAsked,
+    Finished,
+    GetAsked,
+    HelloDone,
+    QueryAsked,
+    ServerEvent,
+    Submitted,
+    SubscribeAsked,
+    UnsubscribeAsked,
+)
+from mosaic.protocol.old_framing import OLD_CLOSING_INVALID, is_old_hello
+from mosaic.protocol.settings import MAJOR_VERSION, ServerSessionSettings
+from mosaic.wire.client_messages import (
+    BlobGet,
+    BlobSubmission,
+    DhtLookup,
+    Get,
+    Hello,
+    HelloAuth,
+    HelloChallenge,
+    Query,
+    Submission,
+    Subscribe,
+    Unsubscribe,
+)
+from mosaic.wire.codec import Message, decode
+from mosaic.wire.header import HEADER_LENGTH, MessageType, encode_header, parse_header
+from mosaic.wire.limits import BLOB_HEAD, RECORD_MINIMUM
+from mosaic.wire.result_code import ResultCode
+from mosaic.wire.server_messages import (
+    BlobResult,
+    BlobSubmissionResult,
+    Closing,
+    DhtItem,
+    DhtResponse,
+    HelloAck,
+    LocallyComplete,
+    QueryClosed,
+    SubmissionResult,
+)
+from mosaic.wire.unrecognized import Unknown, Unrecognized
+
+_SUBMISSION: Final = int(MessageType.SUBMISSION)
+_SHORTEST_SUBMISSION: Final = HEADER_LENGTH + RECORD_MINIMUM
+_length_of = Struct("<I").unpack_from
+_UNRECOGNIZED: Final = Unrecognized().encode()
+_RESULT_HEADS: Final = {
+    code: encode_header(MessageType.SUBMISSION_RESULT, SubmissionResult.LENGTH, code) for code in ResultCode
+}
+
+
+class ServerSession:
+    """One stream of one client.
+
+    Args:
+        settings: The operator's choices.
+        peer_key: The key that the client has proven (32 bytes), or None.
+        now_ns: The time at which the stream began, in ns.
+
+    Attributes:
+        peer_key: As given.
+        outgoing: Frames to be sent, oldest first; emptied by `take_outgoing`.
+        deadline_ns: When `tick` has something to do, or None.
+    """
+
+    __slots__ = (
+        "_agreed",
+        "_closed",
+        "_open",
+        "_queries",
+        "_settings",
+        "_unsubscribed",
+        "deadline_ns",
+        "outgoing",
+        "peer_key",
+    )
+
+    def __init__(self, settings: ServerSessionSettings, peer_key: bytes | None, now_ns: int) -> None:
+        self._settings = settings
+        self.peer_key = peer_key
+        self.outgoing: list[bytes] = []
+        self.deadline_ns: int | None = now_ns + settings.hello_timeout_ns
+        self._open = False
+        self._closed = False
+        self._agreed: tuple[int, ...] = ()
+        self._queries: set[int] = set()
+        self._unsubscribed: set[int] = set()
+
+    # --- state
+
+    @property
+    def is_open(self) -> bool:
+        """Whether HELLO has been said and the session is not over."""
+        return self._open
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the session is over."""
+        return self._closed
+
+    @property
+    def open_queries(self) -> frozenset[int]:
+        """The ids of the queries and subscriptions that are open."""
+        return frozenset(self._queries)
+
+    def take_outgoing(self) -> list[bytes]:
+        """The frames to be sent, oldest first. They are the caller's now."""
+        frames, self.outgoing = self.outgoing, []
+        return frames
+
+    # --- what comes in
+
+    def receive(self, frame: bytes, now_ns: int) -> ServerEvent | None:  # noqa: ARG002 - every input has a time
+        """Takes one whole frame.
+
+        Returns:
+            What is asked for; None if the session has answered by itself or ignores the frame.
+        """
+        if (
+            self._open
+            and len(frame) >= _SHORTEST_SUBMISSION
+            and frame[0] == _SUBMISSION
+            and frame[8] < 0x80
+            and _length_of(frame, 4)[0] == len(frame)
+        ):
+            return Submitted(frame[8:])
+        return self._receive_other(frame)
+
+    def receive_run(self, frames: Sequence[bytes], start: int = 0) -> list[bytes]:
+        """The records of the run of submissions with which `frames[start:]` begins.
+
+        Stops at the first frame that is something else or not well-formed: that
+        one is for `receive`. The number of records is the number of frames taken.
+        """
+        records: list[bytes] = []
+        if not self._open:
+            return records
+        for at in range(start, len(frames)):
+            frame = frames[at]
+            if (
+                len(frame) < _SHORTEST_SUBMISSION
+                or frame[0] != _SUBMISSION
+                or frame[8] >= 0x80
+                or _length_of(frame, 4)[0] != len(frame)
+            ):
+                break
+            records.append(frame[8:])
+        return records
+
+    def refused_length(self, head: bytes, now_ns: int) -> ServerEvent | None:  # noqa: ARG002
+        """Takes the 8 header bytes of a frame that was refused by its length.
+
+        The rest of the stream can't be read any more, so the session ends: with
+        TOO_LARGE for a client's message beyond its limit, since the id of the
+        record or blob in it is not known; with INVALID for all else.
+        """
+        if self._closed:
+            return None
+        if not self._open:
+            return self._refuse_first(head, "a length that no message has")
+        header = parse_header(head)
+        too_long = header.length >= HEADER_LENGTH and header.type < 0x80
+        result = ResultCode.TOO_LARGE if too_long else ResultCode.INVALID
+        return self._finish(result, f"a message of type 0x{header.type:02x} with a length of {header.length}")
+
+    def spooled(
+        self,
+        prefix: bytes,
+        path: str,
+        digest: bytes,
+        length: int,
+        now_ns: int,  # noqa: ARG002
+    ) -> ServerEvent | None:
+        """Takes a long BLOB SUBMISSION whose body went to a file.
+
+        Args:
+            prefix: The first 40 bytes of the frame.
+            path: The file. If the answer is no BlobSubmitted, the caller removes it.
+            digest: The BLAKE3-256 hash of the file.
+            length: The length of the file in bytes.
+            now_ns: The time, in ns.
+        """
+        if self._closed:
+            return None
+        header = parse_header(prefix)
+        if not self._open:
+            return self._refuse_first(prefix, f"type 0x{header.type:02x}")
+        if header.type != MessageType.BLOB_SUBMISSION or len(prefix) != BLOB_HEAD:
+            return self._finish(ResultCode.INVALID, f"a message of type 0x{header.type:02x} in a file")
+        return BlobSubmitted(prefix[8:BLOB_HEAD], length, path=path, digest=digest)
+
+    def tick(self, now_ns: int) -> ServerEvent | None:
+        """Ends the session if `deadline_ns` has passed without HELLO."""
+        if self.deadline_ns is None or now_ns < self.deadline_ns:
+            return None
+        seconds = self._settings.hello_timeout_ns // 1_000_000_000
+        return self._finish(ResultCode.INVALID, f"no HELLO within {seconds} s")
+
+    # --- what is answered
+
+    def query_closed(self, query_id: int, result: ResultCode) -> bytes:
+        """The frame that ends a query; its id is free again."""
+        self._queries.discard(query_id)
+        self._unsubscribed.discard(query_id)
+        return QueryClosed(query_id, result).encode()
+
+    def locally_complete(self, query_id: int) -> bytes:
+        """The frame that tells that the stored records of a subscription have been sent."""
+        return LocallyComplete(query_id).encode()
+
+    def submission_result(self, record_prefix: bytes, result: ResultCode) -> bytes:
+        """The frame that answers a submission, named by the record's first 32 bytes."""
+        return _RESULT_HEADS[result] + record_prefix
+
+    def blob_submission_result(self, blob_hash: bytes, result: ResultCode) -> bytes:
+        """The frame that answers a blob that was sent."""
+        return BlobSubmissionResult(blob_hash, result).encode()
+
+    def blob_result(self, blob_hash: bytes, result: ResultCode) -> bytes:
+        """The frame that tells why a blob does not come (a result that is no success)."""
+        return BlobResult(blob_hash, result).encode()
+
+    def blob_result_head(self, blob_hash: bytes, length: int) -> bytes:
+        """The first 40 bytes of the frame that brings a blob; its `length` bytes must follow."""
+        return BlobResult.head(blob_hash, length)
+
+    def dht_response(self, query_id: int, result: ResultCode, item: DhtItem | None = None) -> bytes:
+        """The frame that answers a look-up: an item with SUCCESS, or why there is none."""
+        if item is None:
+            return DhtResponse(query_id, result).encode()
+        return DhtResponse.found(query_id, item).encode()
+
+    def closing(self, result: ResultCode) -> bytes:
+        """The frame that ends the session, which ignores everything from now on."""
+        self._close()
+        return Closing(result).encode()
+
+    # --- inside
+
+    def _close(self) -> None:
+        self._open = False
+        self._closed = True
+        self.deadline_ns = None
+        self._queries.clear()
+        self._unsubscribed.clear()
+
+    def _finish(self, result: ResultCode, reason: str) -> Finished:
+        self.outgoing.append(self.closing(result))
+        return Finished(result, reason)
+
+    def _refuse_first(self, head: bytes, what: str) -> Finished:
+        """Ends a session whose first message is not a HELLO of ours."""
+        if is_old_hello(head):
+            self._close()
+            self.outgoing.append(OLD_CLOSING_INVALID)
+            return Finished(
+                ResultCode.INVALID,
+                "the client says HELLO in the framing of the 0.8.0 text, which has the length at [1:4]; "
+                "it needs newer software",
+            )
+        return self._finish(ResultCode.INVALID, f"the first message is not HELLO, but {what}")
+
+    def _receive_other(self, frame: bytes) -> ServerEvent | None:
+        if self._closed:
+            return None
+        try:
+            message = decode(frame)
+        except InvalidMessage as error:
+            if not self._open:
+                return self._refuse_first(frame, f"malformed: {error}")
+            return self._finish(ResultCode.INVALID, str(error))
+        if self._open:
+            return self._serve(message)
+        if isinstance(message, Hello):
+            return self._greet(message)
+        return self._refuse_first(frame, f"type 0x{frame[0]:02x}")
+
+    def _greet(self, hello: Hello) -> HelloDone:
+        wanted = dict.fromkeys(hello.applications)  # each once, in the client's order
+        self._agreed = tuple(number for number in wanted if number in self._settings.applications)
+        self._open = True
+        self.deadline_ns = None
+        version = min(hello.version, MAJOR_VERSION)
+        self.outgoing.append(HelloAck(ResultCode.SUCCESS, version, self._agreed).encode())
+        return HelloDone(version, self._agreed)
+
+    def _serve(self, message: Message) -> ServerEvent | None:  # noqa: C901, PLR0912 - one case a message
+        match message:
+            case Query(query_id, limit, filter_data):
+                return self._opened(query_id, QueryAsked(query_id, limit, filter_data))
+            case Subscribe(query_id, limit, filter_data):
+                return self._opened(query_id, SubscribeAsked(query_id, limit, filter_data))
+            case Get():
+                return self._get(message)
+            case Unsubscribe(query_id):
+                return self._unsubscribe(query_id)
+            case Submission(record):
+                return Submitted(record)
+            case BlobSubmission(blob_hash, blob):
+                return BlobSubmitted(blob_hash, len(blob), body=blob)
+            case BlobGet(blob_hash):
+                return BlobAsked(blob_hash)
+            case DhtLookup(query_id, server, key):
+                return DhtAsked(query_id, server, key)
+            case Hello():
+                self.outgoing.append(HelloAck(ResultCode.DUPLICATE, MAJOR_VERSION, self._agreed).encode())
+                return None
+            case Unrecognized():
+                return None
+            case HelloAuth() | HelloChallenge():
+                self.outgoing.append(_UNRECOGNIZED)
+                return None
+            case Unknown() if message.type < 0x80:
+                self.outgoing.append(_UNRECOGNIZED)
+                return None
+            case _:
+                kind = message.type if isinstance(message, Unknown) else message.TYPE
+                return self._finish(ResultCode.INVALID, f"a client may not send type 0x{kind:02x}")
+
+    def _opened(self, query_id: int, event: ServerEvent) -> ServerEvent | None:
+        """Opens a query id for an event, if it is free and there is room."""
+        if query_id in self._queries:
+            return self._finish(ResultCode.INVALID, f"query id {query_id} is open already")
+        if len(self._queries) >= self._settings.open_queries:
+            self.outgoing.append(QueryClosed(query_id, ResultCode.TOO_FAST).encode())
+            return None
+        self._queries.add(query_id)
+        return event
+
+    def _get(self, message: Get) -> ServerEvent | None:
+        event = self._opened(message.query_id, GetAsked(message.query_id, message.references))
+        if isinstance(event, GetAsked):
+            try:
+                for data in message.references:
+                    reference.from_bytes(data)
+            except InvalidReference:
+                self.outgoing.append(self.query_closed(message.query_id, ResultCode.INVALID))
+                return None
+        return event
+
+    def _unsubscribe(self, query_id: int) -> UnsubscribeAsked | None:
+        """Asks for the end of an open query once; NOT_FOUND for one that is not open."""
+        if query_id not in self._queries:
+            self.outgoing.append(QueryClosed(query_id, ResultCode.NOT_FOUND).encode())
+            return None
+        if query_id in self._unsubscribed:
+            return None
+        self._unsubscribed.add(query_id)
+        return UnsubscribeAsked(query_id)

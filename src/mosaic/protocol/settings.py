@@ -1,0 +1,48 @@
+"""What an operator or a person may choose about sessions.
+
+Source: edition §1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+MAJOR_VERSION: Final = 0
+"""The highest major version of the protocol that this software speaks."""
+CORE: Final = 0
+SOCIAL: Final = 1
+COMMUNITY: Final = 0xDEF0843A
+HELLO_TIMEOUT_NS: Final = 10_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSessionSettings:
+    """How a server's sessions behave."""
+
+    applications: tuple[int, ...] = field(
+        default=(CORE, SOCIAL, COMMUNITY),
+        metadata={"help": "ids of the applications that HELLO ACK names as supported"},
+    )
+    hello_timeout_ns: int = field(
+        default=HELLO_TIMEOUT_NS,
+        metadata={"help": "how long a new stream may stay without HELLO, in nanoseconds"},
+    )
+    open_queries: int = field(
+        default=1024,
+        metadata={"help": "how many queries and subscriptions one stream may have open at a time"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSessionSettings:
+    """How a client's sessions behave."""
+
+    applications: tuple[int, ...] = field(
+        default=(CORE, SOCIAL, COMMUNITY),
+        metadata={"help": "ids of the applications that HELLO asks for"},
+    )
+    hello_timeout_ns: int = field(
+        default=HELLO_TIMEOUT_NS,
+        metadata={"help": "how long a server may take to answer HELLO, in nanoseconds"},
+    )
