@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from mosaic import _kernel as kernel
+from mosaic._kernel import _rust
 
 LENGTH: Final = 32
 
 
 def of(blob: bytes) -> bytes:
     """The BLAKE3-256 hash (32 bytes) of a blob that is whole in memory."""
-    return kernel.blake3(blob, LENGTH)
+    return _rust.blake3(blob, LENGTH)

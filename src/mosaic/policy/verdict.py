@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, TypeAlias, TypeVar
 
 from mosaic.policy.submission import Submission
 from mosaic.wire.result_code import ResultCode
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """The rule has nothing against it."""
+class Accept(Enum):
+    """The rule has nothing against it; there is one such answer."""
+
+    ACCEPT = "accept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Refuse:
     text: str
 
 
-ACCEPT: Final = Accept()
+ACCEPT: Final = Accept.ACCEPT
 
 Verdict: TypeAlias = Accept | Refuse
 Hook: TypeAlias = Callable[[Submission], Verdict]
@@ -52,8 +54,6 @@ def decide(hooks: Sequence[Callable[[_Asked], Verdict]], asked: _Asked) -> Verdi
             verdict = hook(asked)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, it refuses
             return Refuse(ResultCode.GENERAL_ERROR, f"a rule failed: {type(error).__name__}: {error}")
-        if verdict is not ACCEPT and not isinstance(verdict, Accept):
-            if isinstance(verdict, Refuse):
-                return verdict
-            return Refuse(ResultCode.GENERAL_ERROR, "a rule answered neither Accept nor Refuse")
+        if verdict is not ACCEPT:
+            return verdict
     return ACCEPT
