@@ -97,6 +97,8 @@ def test_lengths_that_a_type_does_not_have_are_refused(message: Message, data: b
         frame = _resized(data, length)
         if kind in FIXED:
             allowed = length == FIXED[kind]
+        elif kind is MessageType.BLOB_RESULT and data[1] != ResultCode.SUCCESS:
+            allowed = length == 40
         elif kind in SHORTEST:
             allowed = length >= SHORTEST[kind]
         else:
@@ -145,7 +147,7 @@ def test_header_bytes_that_a_type_does_not_use_are_ignored_and_written_as_zero(
 @pytest.mark.claim("C46")
 @pytest.mark.parametrize("kind", [t for t in MessageType if t.has_result_code])
 def test_an_undefined_result_code_is_refused(kind: MessageType) -> None:
-    data = next(d for _, d in EXAMPLES if d[0] == kind)
+    data = min((d for _, d in EXAMPLES if d[0] == kind), key=len)  # one without data, where there are two
     defined = {int(code) for code in ResultCode}
     for code in range(256):
         frame = bytes([data[0], code]) + data[2:]
@@ -161,6 +163,18 @@ def test_an_id_that_begins_with_a_1_bit_is_refused(kind: MessageType) -> None:
     data = next(d for _, d in EXAMPLES if d[0] == kind)
     with pytest.raises(InvalidMessage, match="1 bit"):
         decode(data[:8] + b"\x80" + data[9:])
+
+
+def test_only_a_success_carries_data() -> None:
+    for failed in (
+        DhtResponse(1, ResultCode.NOT_FOUND, b"x"),
+        BlobResult(HASH, ResultCode.TEMPORARY_ERROR, b"x"),
+    ):
+        with pytest.raises(UsageError):
+            failed.encode()
+    frame = BlobResult(HASH, ResultCode.SUCCESS, b"x").encode()
+    with pytest.raises(InvalidMessage):
+        decode(bytes([frame[0], ResultCode.NOT_FOUND]) + frame[2:])
 
 
 @pytest.mark.parametrize("flag", [2, 128, 255])
