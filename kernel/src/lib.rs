@@ -10,5 +10,6 @@ pub mod match_;
 // store
 
 // net
+pub mod net;
 
 mod py;

@@ -32,6 +32,7 @@ import_exception!(mosaic.errors, StoreError);
 import_exception!(mosaic.errors, StoreFull);
 
 // net
+import_exception!(mosaic.errors, Disconnected);
 import_exception!(mosaic.errors, ListenFailed);
 
 // all doors

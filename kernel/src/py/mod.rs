@@ -11,6 +11,7 @@ mod matching;
 // store
 
 // net
+mod net;
 
 #[pymodule]
 fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -22,6 +23,6 @@ fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // store
 
     // net
-
+    net::register(module)?;
     Ok(())
 }

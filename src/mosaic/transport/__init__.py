@@ -1,4 +1,22 @@
-"""Listeners and links.
+"""Raw bytes between peers: listeners and links, and the peer's proven key.
 
-Raw frames and the key that the peer has proven. Nothing here reads what the bytes mean.
+Knows neither records nor messages: a frame is a type byte and bytes. TCP with
+TLS (`tcp`) and a pair of ends in memory (`memory`) have the same face
+(`network`) and report the same events (`events`).
 """
+
+from mosaic.transport.memory import MemoryNetwork, memory_pair
+from mosaic.transport.network import Dialer, Event, Network, Sink
+from mosaic.transport.settings import TransportSettings
+from mosaic.transport.tcp import TcpNetwork
+
+__all__ = [
+    "Dialer",
+    "Event",
+    "MemoryNetwork",
+    "Network",
+    "Sink",
+    "TcpNetwork",
+    "TransportSettings",
+    "memory_pair",
+]

@@ -1,0 +1,298 @@
+//! The network as a whole: one runtime, its links, listeners and dials.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use super::certificate::Key;
+use super::dial::{Dial, dial};
+use super::frame::Limits;
+use super::half_open::HalfOpen;
+use super::inbox::{Event, Inbox, what};
+use super::link::Link;
+use super::listen::{accept, bind};
+use super::lock;
+use super::task::LinkTask;
+use super::tls::ServerConfigs;
+use super::wire::Wire;
+
+/// What Python settles once.
+pub struct Settings {
+    /// The greatest length for each type, and what goes to files.
+    pub limits: Limits,
+    /// Where those files go.
+    pub spool_folder: PathBuf,
+    /// Bytes that may wait for Python, in all and of one link.
+    pub inbox_bytes: usize,
+    /// See `inbox_bytes`.
+    pub link_inbox_bytes: usize,
+    /// Bytes that should wait towards a peer at most.
+    pub link_outbox_bytes: usize,
+    /// How long a handshake may take.
+    pub handshake: Duration,
+    /// Threads that move bytes.
+    pub workers: usize,
+}
+
+/// What all tasks share.
+pub struct Shared {
+    /// Events on their way to Python.
+    pub inbox: Inbox,
+    /// The frame limits.
+    pub limits: Limits,
+    /// Where long bodies go.
+    pub spool_folder: PathBuf,
+    /// How long a handshake may take.
+    pub handshake: Duration,
+    /// Handshakes under way.
+    pub half_open: HalfOpen,
+    link_inbox_bytes: usize,
+    link_outbox_bytes: usize,
+    links: RwLock<HashMap<u64, Arc<Link>>>,
+    next: AtomicU64,
+    live: AtomicUsize,
+    quiet: Notify,
+    stopping: AtomicBool,
+}
+
+impl Shared {
+    /// A number that no link has or will have.
+    pub fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A new link in the table.
+    pub fn add_link(&self, accepted: bool, peer: Option<SocketAddr>) -> Arc<Link> {
+        let link = Arc::new(Link::new(
+            self.number(),
+            accepted,
+            self.link_inbox_bytes,
+            self.link_outbox_bytes,
+        ));
+        if let Some(peer) = peer {
+            // The link is new: nobody has set it.
+            let _ = link.peer.set(peer);
+        }
+        let mut links = self
+            .links
+            .write()
+            .unwrap_or_else(|broken| broken.into_inner());
+        links.insert(link.number, Arc::clone(&link));
+        link
+    }
+
+    /// The link of that number, until its end was handed out.
+    pub fn link(&self, number: u64) -> Option<Arc<Link>> {
+        let links = self
+            .links
+            .read()
+            .unwrap_or_else(|broken| broken.into_inner());
+        links.get(&number).cloned()
+    }
+
+    /// Runs the links of `targets` with their places; those not in the table are told as none.
+    pub fn for_links<'a, T>(
+        &self,
+        targets: impl Iterator<Item = (u64, T)> + 'a,
+        mut work: impl FnMut(usize, Option<&Link>, T),
+    ) {
+        let links = self
+            .links
+            .read()
+            .unwrap_or_else(|broken| broken.into_inner());
+        for (index, (number, target)) in targets.enumerate() {
+            work(index, links.get(&number).map(AsRef::as_ref), target);
+        }
+    }
+
+    /// Tells Python that the link is open, and lets it run.
+    pub fn open(self: &Arc<Self>, link: Arc<Link>, wire: impl Wire, key: Option<Key>) {
+        let task = LinkTask::new(wire, Arc::clone(&link), Arc::clone(self));
+        let data = key.map_or_else(Bytes::new, |key| Bytes::copy_from_slice(&key));
+        self.tell(link, what::OPENED, data);
+        // A task of its own: that of the handshake would keep its much larger state for ever.
+        tokio::spawn(task);
+    }
+
+    /// Queues one event.
+    pub fn tell(&self, link: Arc<Link>, what: u16, data: Bytes) {
+        self.inbox.push_one(Event { link, what, data });
+    }
+
+    /// Whether `shutdown` has begun.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// A link's task begins.
+    pub fn link_began(&self) {
+        self.live.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A link's task has ended.
+    pub fn link_ended(&self) {
+        if self.live.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.quiet.notify_one();
+        }
+    }
+
+    async fn until_quiet(&self) {
+        while self.live.load(Ordering::SeqCst) > 0 {
+            self.quiet.notified().await;
+        }
+    }
+}
+
+/// Sockets, TLS and framing behind one queue of events.
+pub struct Engine {
+    shared: Arc<Shared>,
+    runtime: Mutex<Option<Runtime>>,
+    listeners: Mutex<Vec<(SocketAddr, AbortHandle)>>,
+}
+
+impl Engine {
+    /// Starts the threads.
+    pub fn new(settings: Settings) -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(settings.workers.max(1))
+            .max_blocking_threads(8)
+            .thread_name("mosaic-net")
+            .enable_all()
+            .build()?;
+        let shared = Arc::new(Shared {
+            inbox: Inbox::new(settings.inbox_bytes)?,
+            limits: settings.limits,
+            spool_folder: settings.spool_folder,
+            handshake: settings.handshake,
+            half_open: HalfOpen::default(),
+            link_inbox_bytes: settings.link_inbox_bytes,
+            link_outbox_bytes: settings.link_outbox_bytes,
+            links: RwLock::default(),
+            next: AtomicU64::new(1),
+            live: AtomicUsize::new(0),
+            quiet: Notify::new(),
+            stopping: AtomicBool::new(false),
+        });
+        Ok(Self {
+            shared,
+            runtime: Mutex::new(Some(runtime)),
+            listeners: Mutex::default(),
+        })
+    }
+
+    /// The links and their events.
+    pub const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn with_runtime<R>(&self, work: impl FnOnce(&Runtime) -> R) -> io::Result<R> {
+        match &*lock(&self.runtime) {
+            Some(runtime) => Ok(work(runtime)),
+            None => Err(io::Error::other(
+                "the network was shut down; make a new one",
+            )),
+        }
+    }
+
+    /// Listens on a host and port (0 picks one) with the key of `seed`; the port.
+    pub fn listen_tcp(&self, host: &str, port: u16, seed: &[u8; 32]) -> io::Result<u16> {
+        let configs = Arc::new(ServerConfigs::new(seed).map_err(io::Error::other)?);
+        let (listener, address) = self.with_runtime(|runtime| {
+            runtime.block_on(async {
+                let listener = bind(host, port).await?;
+                let address = listener.local_addr()?;
+                io::Result::Ok((listener, address))
+            })
+        })??;
+        let shared = Arc::clone(&self.shared);
+        let task = self.with_runtime(|runtime| {
+            runtime
+                .spawn(accept(shared, listener, configs))
+                .abort_handle()
+        })?;
+        lock(&self.listeners).push((address, task));
+        Ok(address.port())
+    }
+
+    /// The address of the listener on that port.
+    pub fn listen_address(&self, port: u16) -> Option<SocketAddr> {
+        let listeners = lock(&self.listeners);
+        let found = listeners.iter().find(|(address, _)| address.port() == port);
+        found.map(|(address, _)| *address)
+    }
+
+    /// Ends all listeners; links stay.
+    pub fn stop_listening(&self) {
+        for (_, task) in lock(&self.listeners).drain(..) {
+            task.abort();
+        }
+    }
+
+    /// Begins to connect; the link's number.
+    pub fn dial_tcp(&self, plan: Dial) -> io::Result<u64> {
+        self.with_runtime(|runtime| {
+            let link = self.shared.add_link(false, None);
+            let number = link.number;
+            runtime.spawn(dial(Arc::clone(&self.shared), link, plan));
+            number
+        })
+    }
+
+    /// Stops listening, lets queues drain for at most that long, ends all threads.
+    pub fn shutdown(&self, patience: Duration) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.stop_listening();
+        let Some(runtime) = lock(&self.runtime).take() else {
+            return;
+        };
+        self.shared.for_all(Link::close);
+        runtime.block_on(async {
+            // Whoever is not done by then is dropped with the runtime.
+            let _ = timeout(patience, self.shared.until_quiet()).await;
+        });
+        runtime.shutdown_timeout(Duration::from_millis(500));
+    }
+}
+
+impl Shared {
+    fn for_all(&self, work: impl Fn(&Link)) {
+        let links = self
+            .links
+            .read()
+            .unwrap_or_else(|broken| broken.into_inner());
+        for link in links.values() {
+            work(link);
+        }
+    }
+
+    /// Takes links out of the table whose end was handed out a poll ago, and drops their files.
+    pub fn forget(&self, ended: &[Arc<Link>]) {
+        if ended.is_empty() {
+            return;
+        }
+        let mut links = self
+            .links
+            .write()
+            .unwrap_or_else(|broken| broken.into_inner());
+        for link in ended {
+            links.remove(&link.number);
+            link.forget_spooled();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shutdown(Duration::ZERO);
+    }
+}

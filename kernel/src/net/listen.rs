@@ -1,0 +1,89 @@
+//! Accepts TCP connections and leads them through the handshake.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::Connection;
+use rustls::server::Acceptor;
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::LazyConfigAcceptor;
+
+use super::engine::Shared;
+use super::socket;
+use super::tcp::TlsWire;
+use super::tls::{ServerConfigs, proven_key};
+
+/// Connections that the system keeps until they are accepted.
+const BACKLOG: u32 = 1_024;
+/// How long to wait when the system has no more descriptors or memory.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Listens on the first address of `host` that works.
+pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in lookup_host((host, port)).await? {
+        match bind_one(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Accepts for ever. Waits while Python has more to do than fits the queue.
+pub async fn accept(shared: Arc<Shared>, listener: TcpListener, configs: Arc<ServerConfigs>) {
+    let number = shared.number();
+    loop {
+        poll_fn(|cx| shared.inbox.poll_room(number, cx)).await;
+        shared.half_open.room().await;
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let handshake = greet(Arc::clone(&shared), stream, peer, Arc::clone(&configs));
+                shared.half_open.add(tokio::spawn(handshake).abort_handle());
+            }
+            Err(_) => sleep(BREATH).await,
+        }
+    }
+}
+
+async fn greet(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    configs: Arc<ServerConfigs>,
+) {
+    // A handshake that fails is nobody's business here: the peer got its alert.
+    if let Ok(Ok((stream, tls, key))) = timeout(shared.handshake, handshake(stream, &configs)).await
+        && !shared.is_stopping()
+    {
+        let link = shared.add_link(true, Some(peer));
+        shared.open(link, TlsWire::new(stream, tls), key);
+    }
+    shared.half_open.done();
+}
+
+type Greeted = (TcpStream, Connection, Option<super::certificate::Key>);
+
+async fn handshake(stream: TcpStream, configs: &ServerConfigs) -> io::Result<Greeted> {
+    socket::prepare(&stream)?;
+    let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let (config, form) = configs.choose(&start.client_hello());
+    let (stream, tls) = start.into_stream(config).await?.into_inner();
+    let key = proven_key(&tls, form);
+    Ok((stream, Connection::Server(tls), key))
+}

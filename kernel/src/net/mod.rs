@@ -1,0 +1,30 @@
+//! Sockets, TLS and framing. Frames of all links come in batches behind one descriptor.
+//!
+//! A listener or a dial makes a `Wire` (a secured stream: `tcp`); a task for each
+//! link (`task`) cuts what it receives into frames (`frame`), puts them into the
+//! one queue towards Python (`inbox`), and sends what Python has queued (`outbox`).
+//! All but `tcp`, `listen`, `dial` and `socket` is the same for every transport.
+
+pub mod certificate;
+pub mod dial;
+pub mod engine;
+pub mod frame;
+mod half_open;
+pub mod inbox;
+pub mod link;
+mod listen;
+pub mod outbox;
+mod socket;
+pub mod spool;
+mod task;
+mod tcp;
+pub mod tls;
+mod wake;
+pub mod wire;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks, also after a panic elsewhere: what is behind these locks is whole between two statements.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

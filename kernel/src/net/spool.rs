@@ -1,0 +1,143 @@
+//! Long bodies go to files: written beside the network threads, hashed on the way.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// So many bytes are gathered before they are written.
+const GATHER: usize = 262_144;
+
+/// A body that is whole on disk. The file is removed when this is dropped, unless it was taken.
+pub struct Spooled {
+    path: PathBuf,
+    /// The BLAKE3-256 of the body.
+    pub digest: [u8; 32],
+    /// Its length in bytes.
+    pub length: u64,
+    taken: bool,
+}
+
+impl Spooled {
+    /// Hands the file over: from now on it is the caller's.
+    pub fn take(mut self) -> PathBuf {
+        self.taken = true;
+        std::mem::take(&mut self.path)
+    }
+}
+
+impl Drop for Spooled {
+    fn drop(&mut self) {
+        if !self.taken {
+            // Nobody can be told, and a later start may clean the folder.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// The part that the blocking threads hold while they write.
+struct Sink {
+    spooled: Spooled,
+    file: File,
+    hasher: Box<blake3::Hasher>,
+}
+
+impl Sink {
+    fn create(folder: &Path) -> io::Result<Self> {
+        let mut random = [0_u8; 16];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = folder.join(format!("{name}.part"));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path)?;
+        Ok(Self {
+            spooled: Spooled {
+                path,
+                digest: [0; 32],
+                length: 0,
+                taken: false,
+            },
+            file,
+            hasher: Box::new(blake3::Hasher::new()),
+        })
+    }
+
+    fn write(mut self, bytes: &[u8]) -> io::Result<Self> {
+        self.file.write_all(bytes)?;
+        self.hasher.update(bytes);
+        self.spooled.length += bytes.len() as u64;
+        Ok(self)
+    }
+}
+
+enum Stage {
+    Idle(Sink),
+    Writing(JoinHandle<io::Result<Sink>>),
+    Failed,
+}
+
+/// A body on its way to a file.
+pub struct Spool {
+    stage: Stage,
+    gathered: Vec<u8>,
+    /// The frame's first bytes, to be handed up with the file.
+    pub prefix: Bytes,
+}
+
+impl Spool {
+    /// Opens a new file with a random name in `folder`.
+    pub fn create(folder: &Path, prefix: Bytes) -> io::Result<Self> {
+        Ok(Self {
+            stage: Stage::Idle(Sink::create(folder)?),
+            gathered: Vec::new(),
+            prefix,
+        })
+    }
+
+    /// Ready when more bytes may be given.
+    pub fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Stage::Writing(job) = &mut self.stage {
+            let written = ready!(Pin::new(job).poll(cx)).map_err(io::Error::other);
+            match written.and_then(|done| done) {
+                Ok(sink) => self.stage = Stage::Idle(sink),
+                Err(error) => {
+                    self.stage = Stage::Failed;
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes the next bytes of the body; to be called when `poll_idle` was ready.
+    pub fn give(&mut self, bytes: &[u8], last: bool) {
+        self.gathered.extend_from_slice(bytes);
+        if self.gathered.len() < GATHER && !last {
+            return;
+        }
+        match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Idle(sink) => {
+                let bytes = std::mem::take(&mut self.gathered);
+                self.stage = Stage::Writing(spawn_blocking(move || sink.write(&bytes)));
+            }
+            other => self.stage = other,
+        }
+    }
+
+    /// The finished body; to be called when `poll_idle` was ready after the last bytes.
+    pub fn finish(self) -> Option<(Bytes, Spooled)> {
+        match self.stage {
+            Stage::Idle(mut sink) => {
+                sink.spooled.digest = *sink.hasher.finalize().as_bytes();
+                Some((self.prefix, sink.spooled))
+            }
+            _ => None,
+        }
+    }
+}

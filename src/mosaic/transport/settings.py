@@ -1,0 +1,30 @@
+"""What can be set about links."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """Limits of a network.
+
+    Args:
+        frame_limits: The greatest total length of a frame, in bytes, for each of the 256 types.
+        spool_prefix: For types whose long bodies go to a file: the bytes kept in memory; else 0.
+        spool_folder: The folder of those files. It must exist.
+        spool_over: Frames of such a type go to a file when they are longer than this, in bytes.
+        inbox_bytes: What may wait to be handled in all.
+        link_inbox_bytes: What may wait to be handled of one link.
+        link_outbox_bytes: What should wait towards one peer at most.
+        handshake_ms: How long a peer may take to say who it is.
+        workers: Threads that move bytes.
+    """
+
+    frame_limits: tuple[int, ...]
+    spool_prefix: tuple[int, ...] = (0,) * 256
+    spool_folder: str = "."
+    spool_over: int = field(default=65_536, metadata={"help": "longer blobs go to a file at once (bytes)"})
+    inbox_bytes: int = field(default=16_777_216, metadata={"help": "what may wait to be handled (bytes)"})
+    link_inbox_bytes: int = field(default=1_048_576, metadata={"help": "the same for one link (bytes)"})
+    link_outbox_bytes: int = field(default=131_072, metadata={"help": "what may wait for one peer (bytes)"})
+    handshake_ms: int = field(default=10_000, metadata={"help": "time for a handshake (ms)"})
+    workers: int = field(default=1, metadata={"help": "threads that move bytes"})

@@ -1,0 +1,131 @@
+"""TCP with TLS on the event loop: the kernel moves the bytes, a descriptor tells of batches.
+
+Source: edition §2 (keys, certificates), RFC 7250 (raw public keys).
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from mosaic._kernel import Net
+from mosaic.errors import UsageError
+from mosaic.transport.network import Sink
+from mosaic.transport.settings import TransportSettings
+
+
+class TcpNetwork:
+    """Listens for and dials peers; a `Network`.
+
+    Every listener speaks X.509 and raw public keys on one port, TLS 1.3 (and
+    1.2, where everybody is anonymous). A key is the identity: certificates
+    sign themselves, their names and dates mean nothing.
+
+    Args:
+        settings: Limits of frames and queues.
+
+    Raises:
+        UsageError: the settings contradict themselves.
+    """
+
+    def __init__(self, settings: TransportSettings) -> None:
+        self._net = Net(
+            frame_limits=settings.frame_limits,
+            spool_prefix=settings.spool_prefix,
+            spool_folder=settings.spool_folder,
+            spool_over=settings.spool_over,
+            inbox_bytes=settings.inbox_bytes,
+            link_inbox_bytes=settings.link_inbox_bytes,
+            link_outbox_bytes=settings.link_outbox_bytes,
+            handshake_ms=settings.handshake_ms,
+            workers=settings.workers,
+        )
+        self._sink: Sink | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def listen(self, host: str, port: int, seed: bytes) -> int:
+        """Listens on a host and port (0 picks one) with the key of a 32-byte seed.
+
+        Returns:
+            The port.
+
+        Raises:
+            ListenFailed: the address can't be had.
+            InvalidSecretKey: the seed is not one.
+        """
+        return self._net.listen_tcp(host, port, seed)
+
+    def listen_address(self, port: int) -> str:
+        """Where the listener of that port listens, as HOST:PORT."""
+        return self._net.listen_address(port)
+
+    def stop_listening(self) -> None:
+        """Ends all listeners; links stay."""
+        self._net.stop_listening()
+
+    def dial(
+        self,
+        host: str,
+        port: int,
+        *,
+        server_key: bytes | None,
+        seed: bytes | None,
+        timeout_ms: int = 10_000,
+        raw_key: bool = False,
+    ) -> int:
+        """See `Dialer.dial`."""
+        return self._net.dial_tcp(
+            host, port, server_key=server_key, seed=seed, timeout_ms=timeout_ms, raw_key=raw_key
+        )
+
+    def start(self, sink: Sink) -> None:
+        """See `Network.start`."""
+        if self._loop is not None:
+            raise UsageError("The network was started before.", hint="Make a new one.")
+        self._loop = asyncio.get_running_loop()
+        self._sink = sink
+        self._loop.add_reader(self._net.fileno(), self._hand_up)
+
+    def _hand_up(self) -> None:
+        batch = self._net.poll()
+        if batch and self._sink is not None:
+            self._sink(batch)
+
+    def send(self, link: int, data: bytes) -> int:
+        """See `Network.send`."""
+        return self._net.send(link, data)
+
+    def deliver(self, record: bytes, targets: Sequence[tuple[int, int]]) -> list[int]:
+        """See `Network.deliver`."""
+        return self._net.deliver(record, targets)
+
+    def send_file(self, link: int, head: bytes, path: str, offset: int, length: int) -> int:
+        """See `Network.send_file`."""
+        return self._net.send_file(link, head, path, offset, length)
+
+    def pending(self, link: int) -> int:
+        """See `Network.pending`."""
+        return self._net.pending(link)
+
+    def close(self, link: int) -> None:
+        """See `Network.close`."""
+        self._net.close(link)
+
+    def abort(self, link: int) -> None:
+        """See `Network.abort`."""
+        self._net.abort(link)
+
+    def take_spooled(self, link: int) -> tuple[str, bytes, int]:
+        """See `Network.take_spooled`."""
+        return self._net.take_spooled(link)
+
+    def peer_address(self, link: int) -> tuple[str, int]:
+        """See `Network.peer_address`."""
+        return self._net.peer_address(link)
+
+    async def stop(self, grace_s: float) -> None:
+        """See `Network.stop`."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._net.fileno())
+        await asyncio.to_thread(self._net.shutdown, max(0, int(grace_s * 1_000)))
+        while batch := self._net.poll():
+            if self._sink is not None:
+                self._sink(batch)
