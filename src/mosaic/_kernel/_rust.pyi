@@ -288,3 +288,21 @@ class Net:
         """Drops the link at once."""
     def shutdown(self, timeout_ms: int = 2_000) -> None:
         """Stops listening, lets queues drain for at most that long, ends all threads."""
+
+@final
+class FrameCutter:
+    """The cutter of one stream, as every link has one; for bytes that come another way."""
+
+    def __new__(
+        cls,
+        *,
+        frame_limits: Sequence[int],
+        spool_prefix: Sequence[int],
+        spool_over: int = 65_536,
+    ) -> FrameCutter: ...
+    def feed(self, chunk: bytes) -> list[tuple[int, bytes]]:
+        """(what, data) for each frame that ends in `chunk`, as `Net.poll` has them; nothing follows a
+        LINK_REFUSED_LENGTH. A long body becomes LINK_SPOOLED with the prefix ‖ its BLAKE3-256."""
+    @property
+    def inside(self) -> bool:
+        """Whether the stream stands inside of a frame."""

@@ -3,7 +3,7 @@
 Source: the kernel's net door, of which these are the numbers.
 """
 
-from mosaic._kernel import (
+from mosaic._kernel._rust import (
     DIAL_FAILED,
     DIAL_WRONG_KEY,
     LINK_CLOSED,

@@ -6,7 +6,7 @@ Source: edition §2 (keys, certificates), RFC 7250 (raw public keys).
 import asyncio
 from collections.abc import Sequence
 
-from mosaic._kernel import Net
+from mosaic._kernel._rust import Net
 from mosaic.errors import UsageError
 from mosaic.transport.network import Sink
 from mosaic.transport.settings import TransportSettings
