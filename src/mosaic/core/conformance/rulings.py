@@ -193,7 +193,7 @@ class Implied:
     def applies(self, file: str, case: Mapping[str, Any]) -> bool:
         """Whether a case of `file` falls under it."""
         here = (file, case.get("op")) == (self.file, self.operation)
-        return here and case.get("valid") is True and "spec_valid" not in case and self.holds(case)
+        return here and case.get("valid", True) is True and "spec_valid" not in case and self.holds(case)
 
 
 def _own_scheme(field: str) -> Callable[[Mapping[str, Any]], bool]:
@@ -205,7 +205,18 @@ def _reserved_kind(case: Mapping[str, Any]) -> bool:
     return any(flag & 0xFFE0 or flag & 0x0C == 0x08 for flag in flags)
 
 
+def _address_of_reserved_kind(case: Mapping[str, Any]) -> bool:
+    data = str(case.get("bytes", case.get("input")))
+    return data[:1] in "89abcdef" and _reserved_kind({"kinds": [data[16:32]]})
+
+
+_RESERVED = "the kind in its address has a reserved bit or read access 10"
+
 IMPLIED: tuple[Implied, ...] = (
+    Implied("addresses", "from_parts", "R5", _RESERVED, _address_of_reserved_kind),
+    Implied("addresses", "from_bytes", "R5", _RESERVED, _address_of_reserved_kind),
+    Implied("references", "valid", "R5", _RESERVED, _address_of_reserved_kind),
+    Implied("references", "from_bytes", "R5", _RESERVED, _address_of_reserved_kind),
     Implied("urls", "parse", "U1", "`input` has one of the library's own schemes", _own_scheme("input")),
     Implied("server_bootstraps", "parse", "U1", "`text` has the library's own schemes", _own_scheme("text")),
     Implied("profiles", "reference_form", "P1", "it is in the library's own form", lambda _: True),
