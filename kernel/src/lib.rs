@@ -8,6 +8,7 @@ pub mod crypto;
 // match
 pub mod match_;
 // store
+pub mod store;
 
 // net
 pub mod net;

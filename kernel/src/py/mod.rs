@@ -9,6 +9,7 @@ mod crypto;
 // match
 mod matching;
 // store
+mod store;
 
 // net
 mod net;
@@ -21,6 +22,7 @@ fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // match
     matching::register(module)?;
     // store
+    store::register(module)?;
 
     // net
     net::register(module)?;

@@ -1,0 +1,357 @@
+//! The store door.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use super::errors::{StoreDamaged, StoreError, StoreFull, UsageError};
+use super::matching::Filter;
+use crate::store::access::Viewers;
+use crate::store::compact;
+use crate::store::error::Error;
+use crate::store::files::DiskFiles;
+use crate::store::scan::{self, Query};
+use crate::store::store::{self, Incoming, mode, outcome};
+use crate::store::verify;
+
+const DEFAULT_SEGMENT: u64 = 64 << 20;
+const MIN_SEGMENT: u64 = 1 << 12;
+const MAX_SEGMENT: u64 = 1 << 34;
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::Full => StoreFull::new_err((text,)),
+            Error::Damaged(_) => StoreDamaged::new_err((text,)),
+            Error::Usage(_) => UsageError::new_err((text,)),
+            Error::InUse(_) => with_hint(
+                text,
+                "Stop the other process, or wait until it has finished.",
+            ),
+            Error::Newer(_) => with_hint(
+                text,
+                "Install the newer version again; this one would damage what it does not know.",
+            ),
+            Error::Closed => with_hint(text, "Open it again."),
+            Error::Index(_) => with_hint(
+                text,
+                "Start again; if it stays, remove the folder `index`: it is made again from the log.",
+            ),
+            Error::Io(_) => with_hint(text, "Check the disk and the folder's rights."),
+        }
+    }
+}
+
+fn with_hint(text: String, hint: &'static str) -> PyErr {
+    Python::attach(|py| {
+        let error = StoreError::new_err((text,));
+        // The hint is help only: an error without it is an error still.
+        let _ = error.value(py).setattr("hint", hint);
+        error
+    })
+}
+
+fn exact<const N: usize>(bytes: &[u8], what: &str) -> PyResult<[u8; N]> {
+    bytes
+        .try_into()
+        .map_err(|_| UsageError::new_err((format!("{what} has {N} bytes, not {}", bytes.len()),)))
+}
+
+fn viewers_of(keys: Option<Vec<PyBackedBytes>>) -> PyResult<Viewers> {
+    let Some(keys) = keys else {
+        return Ok(Viewers::Owner);
+    };
+    let keys = keys.iter().map(|key| exact(key, "a viewer's key"));
+    Ok(Viewers::Keys(keys.collect::<PyResult<_>>()?))
+}
+
+/// The embedded store.
+#[pyclass(frozen, module = "mosaic._kernel._rust")]
+struct Store(Arc<store::Store>);
+
+#[pymethods]
+impl Store {
+    #[new]
+    #[pyo3(signature = (folder, *, boot_id, segment_bytes = DEFAULT_SEGMENT, progress = None))]
+    fn new(
+        py: Python<'_>,
+        folder: &str,
+        boot_id: &[u8],
+        segment_bytes: u64,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        if !(MIN_SEGMENT..=MAX_SEGMENT).contains(&segment_bytes) {
+            return Err(UsageError::new_err((format!(
+                "segment_bytes lies between {MIN_SEGMENT} and {MAX_SEGMENT}"
+            ),)));
+        }
+        let mut raised: Option<PyErr> = None;
+        let mut tell = |done: u64, total: u64| {
+            if let Some(callback) = &progress
+                && raised.is_none()
+            {
+                let called = Python::attach(|py| callback.call1(py, (done, total)).map(drop));
+                raised = called.err();
+            }
+        };
+        let files = Arc::new(DiskFiles);
+        let opened = py.detach(|| {
+            store::Store::open(files, Path::new(folder), boot_id, segment_bytes, &mut tell)
+        })?;
+        raised.map_or_else(|| Ok(Self(Arc::new(opened))), Err)
+    }
+
+    fn append<'py>(
+        &self,
+        py: Python<'py>,
+        records: Vec<PyBackedBytes>,
+        received_ns: Vec<u64>,
+        modes: &[u8],
+    ) -> PyResult<(Bound<'py, PyBytes>, Vec<u64>)> {
+        if records.len() != received_ns.len() || records.len() != modes.len() {
+            return Err(UsageError::new_err((
+                "append needs a received time and a mode for each record",
+            )));
+        }
+        let incoming: Vec<_> = records
+            .iter()
+            .zip(received_ns)
+            .zip(modes)
+            .map(|((record, received), &mode)| Incoming {
+                record,
+                received,
+                mode,
+            })
+            .collect();
+        let appended = py.detach(|| self.0.append(&incoming))?;
+        Ok((PyBytes::new(py, &appended.outcomes), appended.positions))
+    }
+
+    #[pyo3(signature = (positions, *, refuse = false))]
+    fn remove(&self, py: Python<'_>, positions: Vec<u64>, refuse: bool) -> PyResult<usize> {
+        Ok(py.detach(|| self.0.remove(&positions, refuse))?)
+    }
+
+    fn contains(&self, py: Python<'_>, ids: Vec<PyBackedBytes>) -> PyResult<Vec<Option<u64>>> {
+        let ids: Vec<&[u8]> = ids.iter().map(|id| &id[..]).collect();
+        Ok(py.detach(|| self.0.contains(&ids))?)
+    }
+
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        positions: Vec<u64>,
+    ) -> PyResult<Vec<Option<Bound<'py, PyBytes>>>> {
+        let read = py.detach(|| self.0.read(&positions))?;
+        let bytes = |record: &Vec<u8>| PyBytes::new(py, record);
+        Ok(read.iter().map(|one| one.as_ref().map(bytes)).collect())
+    }
+
+    #[pyo3(signature = (filter, *, limit = 0, viewers = None, before = None, after = None))]
+    fn scan(
+        &self,
+        filter: &Filter,
+        limit: u64,
+        viewers: Option<Vec<PyBackedBytes>>,
+        before: Option<u64>,
+        after: Option<u64>,
+    ) -> PyResult<Scan> {
+        let query = Query {
+            filter: Arc::new(filter.0.clone()),
+            viewers: viewers_of(viewers)?,
+            limit,
+            before: before.unwrap_or(u64::MAX),
+            after: after.unwrap_or(0),
+        };
+        Ok(self.begin(scan::Scan::query(query)))
+    }
+
+    #[pyo3(signature = (references, *, viewers = None))]
+    fn lookup(
+        &self,
+        references: Vec<PyBackedBytes>,
+        viewers: Option<Vec<PyBackedBytes>>,
+    ) -> PyResult<Scan> {
+        let references = references.iter().map(|one| exact(one, "a reference"));
+        let references = references.collect::<PyResult<_>>()?;
+        Ok(self.begin(scan::Scan::lookup(references, viewers_of(viewers)?)))
+    }
+
+    #[pyo3(signature = (filter, position, *, viewers = None))]
+    fn follow(
+        &self,
+        filter: &Filter,
+        position: u64,
+        viewers: Option<Vec<PyBackedBytes>>,
+    ) -> PyResult<Scan> {
+        let filter = Arc::new(filter.0.clone());
+        let viewers = viewers_of(viewers)?;
+        Ok(self.begin(scan::Scan::follow(filter, viewers, position, self.0.end())))
+    }
+
+    fn signers<'py>(&self, py: Python<'py>, address: &[u8]) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let signers = py.detach(|| self.0.signers(address))?;
+        Ok(signers.iter().map(|key| PyBytes::new(py, key)).collect())
+    }
+
+    #[getter]
+    fn end(&self) -> u64 {
+        self.0.end()
+    }
+
+    #[getter]
+    fn last_received_ns(&self) -> u64 {
+        self.0.last_received()
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = py.detach(|| self.0.stats())?;
+        let out = PyDict::new(py);
+        for (name, value) in [
+            ("records", stats.records),
+            ("removed", stats.removed),
+            ("log_bytes", stats.log_bytes),
+            ("index_bytes", stats.index_bytes),
+            ("live_bytes", stats.live_bytes),
+            ("segments", stats.segments),
+            ("end", stats.end),
+        ] {
+            out.set_item(name, value)?;
+        }
+        Ok(out)
+    }
+
+    #[pyo3(signature = (*, min_dead_ratio = 0.5))]
+    fn compact(&self, py: Python<'_>, min_dead_ratio: f64) -> PyResult<u64> {
+        Ok(py.detach(|| compact::compact(&self.0, min_dead_ratio))?)
+    }
+
+    fn verify(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(py.detach(|| verify::verify(&self.0))?)
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.0.close())?)
+    }
+}
+
+impl Store {
+    fn begin(&self, scan: scan::Scan) -> Scan {
+        Scan {
+            store: Arc::clone(&self.0),
+            scan: Mutex::new(scan),
+        }
+    }
+}
+
+/// A query under way.
+#[pyclass(frozen, module = "mosaic._kernel._rust")]
+struct Scan {
+    store: Arc<store::Store>,
+    scan: Mutex<scan::Scan>,
+}
+
+type Frames = (Vec<u8>, usize, bool);
+
+impl Scan {
+    fn lock(&self) -> MutexGuard<'_, scan::Scan> {
+        self.scan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_frames(
+        &self,
+        head: [u8; 4],
+        max_bytes: usize,
+        time: Duration,
+    ) -> Result<Frames, Error> {
+        let entered = self.store.enter();
+        let view = self.store.view(&entered)?;
+        self.lock().frames(&view, head, max_bytes, time)
+    }
+}
+
+type Triple<'py> = (u64, u64, Bound<'py, PyBytes>);
+
+#[pymethods]
+impl Scan {
+    fn frames<'py>(
+        &self,
+        py: Python<'py>,
+        head: &[u8],
+        max_bytes: usize,
+        max_ns: u64,
+    ) -> PyResult<(Bound<'py, PyBytes>, usize, bool)> {
+        let head = exact(head, "a frame's head")?;
+        let time = Duration::from_nanos(max_ns);
+        let (bytes, count, done) = py.detach(|| self.next_frames(head, max_bytes, time))?;
+        Ok((PyBytes::new(py, &bytes), count, done))
+    }
+
+    fn records<'py>(
+        &self,
+        py: Python<'py>,
+        max_records: usize,
+        max_ns: u64,
+    ) -> PyResult<(Vec<Triple<'py>>, bool)> {
+        let time = Duration::from_nanos(max_ns);
+        let (found, done) = py.detach(|| -> Result<_, Error> {
+            let entered = self.store.enter();
+            let view = self.store.view(&entered)?;
+            let mut found = Vec::new();
+            let done = self
+                .lock()
+                .run(&view, time, &mut |position, received, record| {
+                    found.push((position, received, record.to_vec()));
+                    found.len() < max_records
+                })?;
+            Ok((found, done))
+        })?;
+        let triple = |(position, received, record): (u64, u64, Vec<u8>)| {
+            (position, received, PyBytes::new(py, &record))
+        };
+        Ok((found.into_iter().map(triple).collect(), done))
+    }
+}
+
+/// `Scan.frames(head, …)` for several scans in one call without the GIL.
+#[pyfunction]
+fn run_scans<'py>(
+    py: Python<'py>,
+    scans: Vec<(Bound<'py, Scan>, PyBackedBytes)>,
+    max_bytes: usize,
+    max_ns: u64,
+) -> PyResult<Bound<'py, PyList>> {
+    let time = Duration::from_nanos(max_ns);
+    let jobs = scans
+        .iter()
+        .map(|(scan, head)| Ok((scan.get(), exact(head, "a frame's head")?)))
+        .collect::<PyResult<Vec<(&Scan, [u8; 4])>>>()?;
+    let done: Vec<Frames> = py.detach(|| {
+        jobs.iter()
+            .map(|(scan, head)| scan.next_frames(*head, max_bytes, time))
+            .collect::<Result<_, _>>()
+    })?;
+    let tuples = done
+        .iter()
+        .map(|(bytes, count, finished)| (PyBytes::new(py, bytes), *count, *finished));
+    PyList::new(py, tuples)
+}
+
+/// Adds the door's names to the module.
+pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("KEEP_ALL", mode::KEEP_ALL)?;
+    module.add("REPLACE_SIGNER", mode::REPLACE_SIGNER)?;
+    module.add("REPLACE_ADDRESS", mode::REPLACE_ADDRESS)?;
+    module.add("STORED", outcome::STORED)?;
+    module.add("DUPLICATE", outcome::DUPLICATE)?;
+    module.add("SUPERSEDED", outcome::SUPERSEDED)?;
+    module.add("REFUSED", outcome::REFUSED)?;
+    module.add_class::<Store>()?;
+    module.add_class::<Scan>()?;
+    module.add_function(wrap_pyfunction!(run_scans, module)?)
+}

@@ -1,0 +1,293 @@
+//! The index: LMDB tables that say where records stand in the log. All of it can be made again.
+//!
+//! It is written without syncing (WRITEMAP + NOSYNC): a process that dies loses nothing of it, a
+//! machine that dies may leave it torn, which the state file tells (see `state`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use heed::types::Bytes;
+use heed::{Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
+
+use crate::store::entry::number;
+use crate::store::error::{Error, Result};
+use crate::store::keys::{Hashes, TABLES, Table};
+use crate::store::log::START;
+
+const FIRST_SIZE: u64 = 1 << 20;
+/// A multiple of every system's page size.
+const ROUND: u64 = 1 << 16;
+const MAX_READERS: u32 = 1022;
+
+const COVERED: &[u8] = b"covered";
+const LAST_RECEIVED: &[u8] = b"last received";
+const SECRET: &[u8] = b"secret";
+
+type Bytewise = Database<Bytes, Bytes>;
+
+/// The tables' handles.
+#[derive(Clone, Copy)]
+pub struct Tables {
+    records: [Bytewise; TABLES.len()],
+    /// id (48 bytes) → nothing: refused for good.
+    pub refused: Bytewise,
+    /// a segment's first position → what of it is dead.
+    pub dead: Bytewise,
+    meta: Bytewise,
+}
+
+impl Tables {
+    /// The handle of a table of records.
+    pub fn of(&self, table: Table) -> Bytewise {
+        self.records[table as usize]
+    }
+
+    /// The position up to which the log is in the index.
+    pub fn covered(&self, txn: &RoTxn<'_, WithoutTls>) -> Result<u64> {
+        Ok(self.meta.get(txn, COVERED)?.map_or(START, number))
+    }
+
+    /// The greatest received time seen (ns).
+    pub fn last_received(&self, txn: &RoTxn<'_, WithoutTls>) -> Result<u64> {
+        Ok(self.meta.get(txn, LAST_RECEIVED)?.map_or(0, number))
+    }
+
+    /// Notes both.
+    pub fn set_covered(
+        &self,
+        txn: &mut RwTxn<'_>,
+        covered: u64,
+        received: u64,
+    ) -> heed::Result<()> {
+        self.meta.put(txn, COVERED, &covered.to_le_bytes())?;
+        self.meta.put(txn, LAST_RECEIVED, &received.to_le_bytes())
+    }
+}
+
+/// What of a segment is no longer served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dead {
+    /// Bytes of its entries.
+    pub bytes: u64,
+    /// How many records.
+    pub records: u64,
+}
+
+impl Dead {
+    /// Reads the value of the table `dead`.
+    pub fn decode(value: &[u8]) -> Self {
+        Self {
+            bytes: number(value),
+            records: value.get(8..).map_or(0, number),
+        }
+    }
+
+    /// The value for the table `dead`.
+    pub fn encode(self) -> [u8; 16] {
+        let mut out = [0; 16];
+        out[..8].copy_from_slice(&self.bytes.to_le_bytes());
+        out[8..].copy_from_slice(&self.records.to_le_bytes());
+        out
+    }
+}
+
+/// The open index. Whoever holds a transaction holds the guard of `enter`, too.
+pub struct Index {
+    env: RwLock<Option<Env<WithoutTls>>>,
+    tables: Tables,
+    hashes: Hashes,
+    file: PathBuf,
+    size: AtomicU64,
+}
+
+/// Keeps the index open and in its place.
+pub struct Entered<'a>(RwLockReadGuard<'a, Option<Env<WithoutTls>>>);
+
+impl Entered<'_> {
+    /// A snapshot for reading.
+    pub fn read(&self) -> Result<RoTxn<'_, WithoutTls>> {
+        let env = self.0.as_ref().ok_or(Error::Closed)?;
+        Ok(env.read_txn()?)
+    }
+
+    /// The one transaction that writes.
+    pub fn write(&self) -> Result<RwTxn<'_>> {
+        let env = self.0.as_ref().ok_or(Error::Closed)?;
+        Ok(env.write_txn()?)
+    }
+}
+
+impl Index {
+    /// Opens the index in `folder`, or makes an empty one.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let file = folder.join("data.mdb");
+        let length = fs::metadata(&file).map_or(0, |m| m.len());
+        let size = length.max(FIRST_SIZE).next_multiple_of(ROUND);
+        let mut options = EnvOpenOptions::new().read_txn_without_tls();
+        options
+            .map_size(usize::try_from(size).map_err(|_| Error::Full)?)
+            .max_readers(MAX_READERS)
+            .max_dbs(TABLES.len() as u32 + 3);
+        // SAFETY: the folder is locked for this process by the store's lock file, and nobody else
+        // changes the file. The flags cost durability at a power cut, which the state file covers.
+        let env = unsafe {
+            options.flags(EnvFlags::WRITE_MAP | EnvFlags::NO_SYNC | EnvFlags::NO_META_SYNC);
+            options.open(folder)?
+        };
+        let size = env.info().map_size as u64;
+        reserve(&file, size)?;
+        let mut txn = env.write_txn()?;
+        let mut named = |name: &str| env.create_database::<Bytes, Bytes>(&mut txn, Some(name));
+        let tables = Tables {
+            records: [
+                named("time")?,
+                named("key")?,
+                named("kind")?,
+                named("tag")?,
+                named("address")?,
+            ],
+            refused: named("refused")?,
+            dead: named("dead")?,
+            meta: named("meta")?,
+        };
+        let mut secret = [0; 16];
+        match tables.meta.get(&txn, SECRET)?.and_then(<[u8]>::first_chunk) {
+            Some(kept) => secret = *kept,
+            None => {
+                getrandom::fill(&mut secret).map_err(|error| Error::Io(error.to_string()))?;
+                tables.meta.put(&mut txn, SECRET, &secret)?;
+            }
+        }
+        txn.commit()?;
+        Ok(Self {
+            env: RwLock::new(Some(env)),
+            tables,
+            hashes: Hashes::new(&secret),
+            file,
+            size: AtomicU64::new(size),
+        })
+    }
+
+    /// Removes what is left of an index.
+    pub fn erase(folder: &Path) -> Result<()> {
+        for name in ["data.mdb", "lock.mdb"] {
+            let path = folder.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::at(&error, "remove the old index", &path));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The right to begin transactions. Hold it as long as they live, and not for long.
+    pub fn enter(&self) -> Entered<'_> {
+        Entered(self.env.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The tables' handles.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The keyed hashes of this index.
+    pub fn hashes(&self) -> &Hashes {
+        &self.hashes
+    }
+
+    /// Bytes of the index's file.
+    pub fn size(&self) -> u64 {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// Makes room for more, on the disk first: a page that the disk has no room for would end the process.
+    ///
+    /// Waits for the slices of readers that are under way. `Full` if there is no room.
+    pub fn grow(&self) -> Result<()> {
+        let guard = self.env.write().unwrap_or_else(PoisonError::into_inner);
+        let env = guard.as_ref().ok_or(Error::Closed)?;
+        let size = self.size.load(Ordering::Relaxed);
+        let more = (size / 16).max(FIRST_SIZE).next_multiple_of(ROUND);
+        reserve(&self.file, size + more)?;
+        // SAFETY: every transaction holds `enter`'s guard, so there is none.
+        unsafe { env.resize((size + more) as usize)? };
+        self.size.store(size + more, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Writes all of the index to the disk.
+    pub fn sync(&self) -> Result<()> {
+        let entered = self.enter();
+        let env = entered.0.as_ref().ok_or(Error::Closed)?;
+        Ok(env.force_sync()?)
+    }
+
+    /// Syncs and closes; the file gives back the room that it does not use.
+    pub fn close(&self) -> Result<()> {
+        let mut guard = self.env.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(env) = guard.take() else {
+            return Ok(());
+        };
+        let used = (env.info().last_page_number as u64 + 1) * u64::from(env.stat().page_size);
+        let synced = env.force_sync();
+        let closing = env.prepare_for_closing();
+        closing.wait();
+        synced?;
+        let file = fs::OpenOptions::new().write(true).open(&self.file);
+        let cut = file.and_then(|file| {
+            if used < file.metadata()?.len() {
+                file.set_len(used)?;
+                file.sync_all()?;
+            }
+            Ok(())
+        });
+        cut.map_err(|error| Error::at(&error, "close", &self.file))
+    }
+}
+
+/// Makes sure that the disk has room for the file's first `size` bytes.
+fn reserve(path: &Path, size: u64) -> Result<()> {
+    let file = fs::OpenOptions::new().write(true).open(path);
+    let reserved = file.and_then(|file| allocate(&file, size));
+    reserved.map_err(|error| Error::at(&error, "make room for", path))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn allocate(file: &fs::File, size: u64) -> std::io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let before = file.metadata()?.len();
+    let length = libc::off_t::try_from(size).map_err(|_| std::io::ErrorKind::FileTooLarge)?;
+    // SAFETY: the descriptor is open for writing as long as `file` lives.
+    let code = unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, length) };
+    if code != 0 {
+        if file.metadata()?.len() > before {
+            file.set_len(before)?;
+        }
+        return Err(std::io::Error::from_raw_os_error(code));
+    }
+    Ok(())
+}
+
+/// Where the system has no call for it, zeros are written behind the end.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn allocate(file: &fs::File, size: u64) -> std::io::Result<()> {
+    use std::io::{Seek, SeekFrom, Write};
+    let mut file = file;
+    let before = file.metadata()?.len();
+    file.seek(SeekFrom::Start(before))?;
+    let zeros = [0; ROUND as usize];
+    let mut at = before;
+    while at < size {
+        let n = (size - at).min(ROUND) as usize;
+        if let Err(error) = file.write_all(&zeros[..n]) {
+            file.set_len(before)?;
+            return Err(error);
+        }
+        at += n as u64;
+    }
+    Ok(())
+}

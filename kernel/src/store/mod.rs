@@ -1,0 +1,26 @@
+//! The record log and its index.
+//!
+//! The log (`log`, `segment`, `entry`) is the truth: a batch is one write and one sync, and every
+//! removal is an entry, too. The index (`index`, `keys`, `apply`) can be made again from it (`recovery`).
+//! Queries choose ranges of the index (`plan`), merge them (`merge`) and go on in slices (`scan`).
+
+pub mod access;
+pub mod apply;
+pub mod batch;
+pub mod compact;
+pub mod entry;
+pub mod error;
+pub mod files;
+pub mod index;
+pub mod keys;
+pub mod log;
+pub mod merge;
+pub mod plan;
+pub mod recovery;
+pub mod scan;
+pub mod segment;
+pub mod state;
+#[allow(clippy::module_inception)]
+pub mod store;
+pub mod verify;
+pub mod view;

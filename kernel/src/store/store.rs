@@ -1,0 +1,632 @@
+//! The store: the log, its index and the one writer.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use heed::RwTxn;
+
+use crate::store::apply::{Change, ID};
+use crate::store::batch::Batch;
+use crate::store::entry::{HEAD, What};
+use crate::store::error::{Error, Result};
+use crate::store::files::Files;
+use crate::store::index::{Dead, Entered, Index};
+use crate::store::keys::{self, MIN_RECORD, Table};
+use crate::store::log::{Log, Segments, Tail};
+use crate::store::recovery::{self, Progress};
+use crate::store::state::State;
+use crate::store::view::{View, find_id};
+
+/// The longest record there is.
+const MAX_RECORD: usize = 1 << 20;
+
+/// How a record stands to others at its address.
+pub mod mode {
+    /// Unique and versioned kinds.
+    pub const KEEP_ALL: u8 = 0;
+    /// The greatest (timestamp, id) of each signer at this address is served.
+    pub const REPLACE_SIGNER: u8 = 1;
+    /// The greatest (timestamp, id) of this address is served.
+    pub const REPLACE_ADDRESS: u8 = 2;
+}
+
+/// What became of a record.
+pub mod outcome {
+    /// It is on disk.
+    pub const STORED: u8 = 0;
+    /// The same id is there.
+    pub const DUPLICATE: u8 = 1;
+    /// A greater (timestamp, id) is there; nothing was written.
+    pub const SUPERSEDED: u8 = 2;
+    /// Its id was refused for good.
+    pub const REFUSED: u8 = 3;
+}
+
+/// What became of the records of an `append`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// One of `outcome` for each.
+    pub outcomes: Vec<u8>,
+    /// The position of each that is there (0 for those superseded or refused).
+    pub positions: Vec<u64>,
+}
+
+/// A record to append.
+#[derive(Clone, Copy)]
+pub struct Incoming<'a> {
+    /// Its bytes, checked before.
+    pub record: &'a [u8],
+    /// When it was received (ns).
+    pub received: u64,
+    /// One of `mode`.
+    pub mode: u8,
+}
+
+/// Figures about a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Records that are served.
+    pub records: u64,
+    /// Records that are no longer served and still in the log.
+    pub removed: u64,
+    /// Bytes of the log's files.
+    pub log_bytes: u64,
+    /// Bytes of the index's file.
+    pub index_bytes: u64,
+    /// Bytes of the log that are not dead.
+    pub live_bytes: u64,
+    /// How many files the log has.
+    pub segments: u64,
+    /// The position that the next record gets.
+    pub end: u64,
+}
+
+/// An open store.
+pub struct Store {
+    folder: PathBuf,
+    pub(super) log: Log,
+    pub(super) index: Index,
+    writer: Mutex<Option<Tail>>,
+    pub(super) compacting: Mutex<()>,
+    last_received: AtomicU64,
+    state: State,
+    lock: Mutex<Option<fs::File>>,
+}
+
+/// Why a change was not made.
+pub(super) enum Stop {
+    /// The index needs to grow; then again.
+    NoRoom,
+    /// The batch needs a segment with this much room; then again.
+    NoFit(u64),
+    /// For good.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<heed::Error> for Stop {
+    fn from(error: heed::Error) -> Self {
+        match error {
+            heed::Error::Mdb(heed::MdbError::MapFull) => Self::NoRoom,
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl Store {
+    /// Opens or makes the store in `folder`; see the Python face for what happens then.
+    pub fn open(
+        files: Arc<dyn Files>,
+        folder: &Path,
+        boot_id: &[u8],
+        segment_bytes: u64,
+        progress: Progress<'_>,
+    ) -> Result<Self> {
+        let (log_folder, index_folder) = (folder.join("log"), folder.join("index"));
+        for one in [folder, &log_folder, &index_folder] {
+            let made = files.create_dir(one);
+            made.map_err(|error| Error::at(&error, "make the folder", one))?;
+        }
+        let synced = files.sync_dir(folder);
+        synced.map_err(|error| Error::at(&error, "sync the folder", folder))?;
+        let lock = lock_folder(folder)?;
+
+        let state = State::open_on(boot_id);
+        let vouched = State::read(files.as_ref(), &index_folder)?
+            .is_some_and(|left| left.vouches_on(&state))
+            && index_folder.join("data.mdb").exists();
+        if !vouched {
+            // Before the state says that it is of this boot.
+            Index::erase(&index_folder)?;
+        }
+        // From here on the index may change at any time without a sync.
+        state.write(files.as_ref(), &index_folder)?;
+        let (index, known_end) = open_index(&index_folder, vouched)?;
+        let (log, tail) = Log::open(files, &log_folder, segment_bytes, known_end)?;
+        recovery::catch_up(&index, &log, progress)?;
+        let last_received = {
+            let entered = index.enter();
+            index.tables().last_received(&entered.read()?)?
+        };
+        Ok(Self {
+            folder: folder.to_owned(),
+            log,
+            index,
+            writer: Mutex::new(Some(tail)),
+            compacting: Mutex::new(()),
+            last_received: AtomicU64::new(last_received),
+            state,
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    /// The folder of the store.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The position that the next record gets.
+    pub fn end(&self) -> u64 {
+        self.log.end()
+    }
+
+    /// The greatest received time ever appended (ns).
+    pub fn last_received(&self) -> u64 {
+        self.last_received.load(Ordering::Acquire)
+    }
+
+    /// The right to make snapshots; see `view`.
+    pub fn enter(&self) -> Entered<'_> {
+        self.index.enter()
+    }
+
+    /// A snapshot.
+    pub fn view<'a>(&'a self, entered: &'a Entered<'a>) -> Result<View<'a>> {
+        // The snapshot first: all that it knows is then in the segments, too.
+        let txn = entered.read()?;
+        Ok(View {
+            txn,
+            segments: self.log.segments(),
+            tables: self.index.tables(),
+            hashes: self.index.hashes(),
+        })
+    }
+
+    /// Writes records: one write and one sync for all of them.
+    pub fn append(&self, records: &[Incoming<'_>]) -> Result<Appended> {
+        for one in records {
+            check(one)?;
+        }
+        let worst: usize = records.iter().map(|one| HEAD * 2 + one.record.len()).sum();
+        let received = records.iter().map(|one| one.received).max().unwrap_or(0);
+        self.change(
+            worst as u64,
+            received,
+            &mut |change, batch, segments, base| {
+                Intake {
+                    change,
+                    batch,
+                    segments,
+                    base,
+                    removed: Vec::new(),
+                }
+                .take(records)
+            },
+        )
+    }
+
+    /// Stops serving records, durably; how many were there.
+    pub fn remove(&self, positions: &[u64], refuse: bool) -> Result<usize> {
+        let positions: HashSet<u64> = positions.iter().copied().collect();
+        let worst = (HEAD * 2 + positions.len() * (ID + 8)) as u64;
+        let received = self.last_received();
+        self.change(worst, received, &mut |change, batch, segments, _| {
+            let (mut removed, mut refused) = (Vec::new(), Vec::new());
+            for &position in &positions {
+                let Some(segment) = segments.of(position) else {
+                    continue;
+                };
+                let Some((_, record)) = segment.entry(position) else {
+                    continue;
+                };
+                if change.delete(record, position, segment.base())? {
+                    removed.extend_from_slice(&position.to_le_bytes());
+                    let id = record.get(..ID).unwrap_or_default();
+                    if refuse {
+                        refused.extend_from_slice(id);
+                        change.refuse(id)?;
+                    }
+                }
+            }
+            if !removed.is_empty() {
+                batch.push(What::Removal, 0, received, &removed)?;
+            }
+            if !refused.is_empty() {
+                batch.push(What::Refusal, 0, received, &refused)?;
+            }
+            Ok(removed.len() / 8)
+        })
+    }
+
+    /// Makes a change: the tables in a transaction, the log by one write and one sync, then both visible.
+    fn change<T>(&self, worst: u64, received: u64, make: Make<'_, T>) -> Result<T> {
+        let mut writer = self.writer();
+        let tail = writer.as_mut().ok_or(Error::Closed)?;
+        let mut room = worst;
+        loop {
+            match self.try_change(tail, room, received, make) {
+                Ok(done) => return Ok(done),
+                Err(Stop::NoRoom) => self.index.grow()?,
+                Err(Stop::NoFit(needed)) => room = needed,
+                Err(Stop::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    fn try_change<T>(
+        &self,
+        tail: &mut Tail,
+        room: u64,
+        received: u64,
+        make: Make<'_, T>,
+    ) -> std::result::Result<T, Stop> {
+        self.log.prepare(tail, room)?;
+        let segments = self.log.segments();
+        let entered = self.index.enter();
+        let mut txn = entered.write()?;
+        let mut batch = Batch::new(self.log.end(), self.log.salt(), room as usize);
+        let mut change = Change {
+            txn: &mut txn,
+            tables: self.index.tables(),
+            hashes: self.index.hashes(),
+        };
+        let done = make(&mut change, &mut batch, &segments, tail.base())?;
+        if batch.is_empty() {
+            txn.abort();
+            return Ok(done);
+        }
+        let received = received.max(self.last_received());
+        let end = batch.end();
+        self.index.tables().set_covered(&mut txn, end, received)?;
+        self.write(tail, txn, batch.finish())?;
+        self.last_received.store(received, Ordering::Release);
+        Ok(done)
+    }
+
+    fn write(
+        &self,
+        tail: &mut Tail,
+        txn: RwTxn<'_>,
+        bytes: &[u8],
+    ) -> std::result::Result<(), Stop> {
+        let length = bytes.len() as u64;
+        if !tail.fits(length) {
+            return Err(Stop::NoFit(length));
+        }
+        self.log.write(tail, bytes)?;
+        // Segments show the batch before the index names it; `end` moves when both are there.
+        tail.show(length);
+        if let Err(error) = txn.commit() {
+            tail.hide(length);
+            self.log.take_back(tail);
+            return Err(error.into());
+        }
+        self.log.publish(tail);
+        Ok(())
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Option<Tail>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes changes of the index alone, while nobody writes.
+    pub(super) fn change_index(
+        &self,
+        make: &mut dyn FnMut(&mut Change<'_, '_>) -> std::result::Result<(), Stop>,
+    ) -> Result<()> {
+        let writer = self.writer();
+        if writer.is_none() {
+            return Err(Error::Closed);
+        }
+        loop {
+            let tried = (|| {
+                let entered = self.index.enter();
+                let mut txn = entered.write()?;
+                make(&mut Change {
+                    txn: &mut txn,
+                    tables: self.index.tables(),
+                    hashes: self.index.hashes(),
+                })?;
+                txn.commit()?;
+                Ok(())
+            })();
+            match tried {
+                Ok(()) => return Ok(()),
+                Err(Stop::NoRoom | Stop::NoFit(_)) => self.index.grow()?,
+                Err(Stop::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// The position for each id (48 bytes, or 32 at least of them), if it is served.
+    pub fn contains(&self, ids: &[&[u8]]) -> Result<Vec<Option<u64>>> {
+        if ids.iter().any(|id| id.len() != ID && id.len() != 32) {
+            return Err(Error::Usage("an id has 48 bytes, or its first 32".into()));
+        }
+        let entered = self.enter();
+        let view = self.view(&entered)?;
+        ids.iter().map(|id| view.find(id)).collect()
+    }
+
+    /// The record at each position, if it is served.
+    pub fn read(&self, positions: &[u64]) -> Result<Vec<Option<Vec<u8>>>> {
+        let entered = self.enter();
+        let view = self.view(&entered)?;
+        let read = |&position: &u64| {
+            let Some((_, record)) = view.record(position) else {
+                return Ok(None);
+            };
+            let served = view.is_served(record, position)?;
+            Ok(served.then(|| record.to_vec()))
+        };
+        positions.iter().map(read).collect()
+    }
+
+    /// Figures about the store.
+    pub fn stats(&self) -> Result<Stats> {
+        let entered = self.enter();
+        let view = self.view(&entered)?;
+        let mut dead = Dead::default();
+        for row in view.tables.dead.iter(&view.txn)? {
+            let one = Dead::decode(row?.1);
+            dead.bytes += one.bytes;
+            dead.records += one.records;
+        }
+        let log_bytes = view.segments.size();
+        Ok(Stats {
+            records: view.tables.of(Table::Time).len(&view.txn)?,
+            removed: dead.records,
+            log_bytes,
+            index_bytes: self.index.size(),
+            live_bytes: log_bytes.saturating_sub(dead.bytes),
+            segments: view.segments.all().len() as u64,
+            end: self.log.end(),
+        })
+    }
+
+    /// The distinct signing keys of what is served at an address, ascending.
+    pub fn signers(&self, address: &[u8]) -> Result<Vec<[u8; 32]>> {
+        if address.len() != ID {
+            return Err(Error::Usage("an address has 48 bytes".into()));
+        }
+        let entered = self.enter();
+        let view = self.view(&entered)?;
+        let prefix = view.hashes.address(address);
+        let mut signers = HashSet::new();
+        let rows = view
+            .tables
+            .of(Table::Address)
+            .prefix_iter(&view.txn, &prefix)?;
+        for row in rows {
+            let Some((_, position)) = keys::split(Table::Address, row?.0) else {
+                continue;
+            };
+            if let Some((_, record)) = view.record(position)
+                && record.get(48..96) == Some(address)
+                && let Some(signer) = record[96..].first_chunk::<32>()
+            {
+                signers.insert(*signer);
+            }
+        }
+        let mut signers: Vec<_> = signers.into_iter().collect();
+        signers.sort_unstable();
+        Ok(signers)
+    }
+
+    /// Syncs the index, sets the clean mark and lets go of the folder.
+    pub fn close(&self) -> Result<()> {
+        let _compacting = self
+            .compacting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer();
+        if writer.take().is_none() {
+            return Ok(());
+        }
+        let index_folder = self.folder.join("index");
+        let closed = self
+            .index
+            .close()
+            .and_then(|()| self.state.closed().write(self.log.files(), &index_folder));
+        self.lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        closed
+    }
+}
+
+type Make<'m, T> = &'m mut dyn FnMut(
+    &mut Change<'_, '_>,
+    &mut Batch,
+    &Segments,
+    u64,
+) -> std::result::Result<T, Stop>;
+
+fn check(incoming: &Incoming<'_>) -> Result<()> {
+    let length = incoming.record.len();
+    if !(MIN_RECORD..=MAX_RECORD).contains(&length) || !length.is_multiple_of(8) {
+        return Err(Error::Usage(format!("{length} bytes are no record")));
+    }
+    if incoming.record[0] & 0x80 != 0 {
+        return Err(Error::Usage("a record's first bit is 0".into()));
+    }
+    if incoming.mode > mode::REPLACE_ADDRESS {
+        return Err(Error::Usage(format!("there is no mode {}", incoming.mode)));
+    }
+    Ok(())
+}
+
+fn open_index(folder: &Path, vouched: bool) -> Result<(Index, Option<u64>)> {
+    if vouched
+        && let Ok(index) = Index::open(folder)
+        && let Ok(covered) = (|| {
+            let entered = index.enter();
+            index.tables().covered(&entered.read()?)
+        })()
+    {
+        return Ok((index, Some(covered)));
+    }
+    Index::erase(folder)?;
+    Ok((Index::open(folder)?, None))
+}
+
+/// Takes the folder for this process.
+#[cfg(unix)]
+fn lock_folder(folder: &Path) -> Result<fs::File> {
+    use std::os::fd::AsRawFd;
+    let path = folder.join("lock");
+    let mut options = fs::OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(|error| Error::at(&error, "open", &path))?;
+    // SAFETY: the descriptor is open as long as `file` lives.
+    if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+        return Err(in_use(folder));
+    }
+    Ok(file)
+}
+
+/// Takes the folder for this process.
+#[cfg(windows)]
+fn lock_folder(folder: &Path) -> Result<fs::File> {
+    use std::os::windows::fs::OpenOptionsExt;
+    let path = folder.join("lock");
+    let mut options = fs::OpenOptions::new();
+    options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .share_mode(0);
+    options.open(&path).map_err(|_| in_use(folder))
+}
+
+fn in_use(folder: &Path) -> Error {
+    Error::InUse(format!(
+        "another process has the store in {} open",
+        folder.display()
+    ))
+}
+
+/// Takes records into a batch and the tables.
+struct Intake<'i, 't, 'e> {
+    change: &'i mut Change<'t, 'e>,
+    batch: &'i mut Batch,
+    segments: &'i Segments,
+    /// The first position of the segment that the batch will stand in.
+    base: u64,
+    removed: Vec<u8>,
+}
+
+impl Intake<'_, '_, '_> {
+    fn take(mut self, records: &[Incoming<'_>]) -> std::result::Result<Appended, Stop> {
+        let mut appended = Appended::default();
+        let refuses = !self.change.tables.refused.is_empty(self.change.txn)?;
+        for incoming in records {
+            let (outcome, position) = self.take_one(incoming, refuses)?;
+            appended.outcomes.push(outcome);
+            appended.positions.push(position);
+        }
+        if !self.removed.is_empty() {
+            let received = records.iter().map(|one| one.received).max().unwrap_or(0);
+            let removed = std::mem::take(&mut self.removed);
+            self.batch.push(What::Removal, 0, received, &removed)?;
+        }
+        Ok(appended)
+    }
+
+    fn take_one(
+        &mut self,
+        incoming: &Incoming<'_>,
+        refuses: bool,
+    ) -> std::result::Result<(u8, u64), Stop> {
+        let id = &incoming.record[..ID];
+        let refused = self.change.tables.refused;
+        if refuses && refused.get(self.change.txn, id)?.is_some() {
+            return Ok((outcome::REFUSED, 0));
+        }
+        let is_it = |position| self.record(position).is_some_and(|r| r.starts_with(id));
+        if let Some(position) = find_id(self.change.txn, self.change.tables, id, is_it)? {
+            return Ok((outcome::DUPLICATE, position));
+        }
+        let mut lesser = Vec::new();
+        if incoming.mode != mode::KEEP_ALL {
+            for position in self.rivals(incoming)? {
+                match self.record(position) {
+                    Some(rival) if rival[..ID] > *id => return Ok((outcome::SUPERSEDED, 0)),
+                    _ => lesser.push(position),
+                }
+            }
+        }
+        let position = self.batch.push(
+            What::Record,
+            incoming.mode,
+            incoming.received,
+            incoming.record,
+        )?;
+        self.change.insert(incoming.record, position)?;
+        for position in lesser {
+            self.supersede(position)?;
+        }
+        Ok((outcome::STORED, position))
+    }
+
+    /// The record at a position of the log or of this batch.
+    fn record(&self, position: u64) -> Option<&[u8]> {
+        self.batch
+            .record(position)
+            .or_else(|| self.segments.entry(position).map(|(_, body)| body))
+    }
+
+    /// What is served at the record's address and would not be beside it.
+    fn rivals(&self, incoming: &Incoming<'_>) -> std::result::Result<Vec<u64>, Stop> {
+        let address = &incoming.record[48..96];
+        // The signing key follows the address.
+        let same = match incoming.mode {
+            mode::REPLACE_SIGNER => &incoming.record[48..128],
+            _ => address,
+        };
+        let prefix = self.change.hashes.address(address);
+        let table = self.change.tables.of(Table::Address);
+        let mut rivals = Vec::new();
+        for row in table.prefix_iter(self.change.txn, &prefix)? {
+            if let Some((_, position)) = keys::split(Table::Address, row?.0)
+                && self
+                    .record(position)
+                    .is_some_and(|r| r[48..].starts_with(same))
+            {
+                rivals.push(position);
+            }
+        }
+        Ok(rivals)
+    }
+
+    fn supersede(&mut self, position: u64) -> std::result::Result<(), Stop> {
+        if let Some(record) = self.batch.record(position) {
+            self.change.delete(record, position, self.base)?;
+        } else if let Some(segment) = self.segments.of(position)
+            && let Some((_, record)) = segment.entry(position)
+        {
+            self.change.delete(record, position, segment.base())?;
+        }
+        self.removed.extend_from_slice(&position.to_le_bytes());
+        Ok(())
+    }
+}

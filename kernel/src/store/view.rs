@@ -1,0 +1,71 @@
+//! A moment of the store, as readers see it: a snapshot of the index and the segments beside it.
+
+use std::sync::Arc;
+
+use heed::{RoTxn, WithoutTls};
+
+use crate::store::error::Result;
+use crate::store::index::Tables;
+use crate::store::keys::{self, Hashes, Table};
+use crate::store::log::Segments;
+
+/// A record with its received time.
+pub type Found<'a> = (u64, &'a [u8]);
+
+/// A snapshot. Drop it soon: the index can't grow meanwhile.
+pub struct View<'a> {
+    /// The index's snapshot.
+    pub txn: RoTxn<'a, WithoutTls>,
+    /// The segments, as new as the snapshot at least.
+    pub segments: Arc<Segments>,
+    /// The tables' handles.
+    pub tables: &'a Tables,
+    /// The index's hashes.
+    pub hashes: &'a Hashes,
+}
+
+impl View<'_> {
+    /// The record at a position, served or not, as far as it is still there.
+    pub fn record(&self, position: u64) -> Option<Found<'_>> {
+        let (head, body) = self.segments.entry(position)?;
+        Some((head.received, body))
+    }
+
+    /// Whether the record that stands at a position is served.
+    pub fn is_served(&self, record: &[u8], position: u64) -> Result<bool> {
+        let Some(key) = keys::time_key(record, position) else {
+            return Ok(false);
+        };
+        let time = self.tables.of(Table::Time);
+        Ok(time.get(&self.txn, key.as_slice())?.is_some())
+    }
+
+    /// The position of the served record whose id begins with `id` (16 bytes at least).
+    pub fn find(&self, id: &[u8]) -> Result<Option<u64>> {
+        find_id(&self.txn, self.tables, id, |position| {
+            self.record(position)
+                .is_some_and(|(_, r)| r.starts_with(id))
+        })
+    }
+}
+
+/// The position of the served record whose id begins with `id` and for which `is_it` says so.
+pub fn find_id(
+    txn: &RoTxn<'_, WithoutTls>,
+    tables: &Tables,
+    id: &[u8],
+    is_it: impl Fn(u64) -> bool,
+) -> Result<Option<u64>> {
+    let Some(prefix) = keys::id_prefix(id) else {
+        return Ok(None);
+    };
+    for item in tables.of(Table::Time).prefix_iter(txn, prefix)? {
+        let (key, _) = item?;
+        if let Some((_, position)) = keys::split(Table::Time, key)
+            && is_it(position)
+        {
+            return Ok(Some(position));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,143 @@
+"""What a store of records does for the rooms above, whatever keeps the bytes.
+
+A *position* is a log number: it grows with each record that is stored and is
+never used again. A *cursor* (`Scan`) is opaque to all but the store that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Protocol
+
+from mosaic._kernel import _rust
+from mosaic._kernel._rust import Filter
+
+
+class Mode(IntEnum):
+    """How a record stands to others at its address.
+
+    Source: kind.md, bits 1 and 0; edition §3 (who may replace).
+    """
+
+    KEEP_ALL = _rust.KEEP_ALL
+    """Unique and versioned kinds: all are served."""
+    REPLACE_SIGNER = _rust.REPLACE_SIGNER
+    """The greatest (timestamp, id) of each signer at the address is served."""
+    REPLACE_ADDRESS = _rust.REPLACE_ADDRESS
+    """The greatest (timestamp, id) of the address is served."""
+
+
+class Outcome(IntEnum):
+    """What became of a record that was given to `Store.append`."""
+
+    STORED = _rust.STORED
+    """It is on disk."""
+    DUPLICATE = _rust.DUPLICATE
+    """The same id is there."""
+    SUPERSEDED = _rust.SUPERSEDED
+    """A greater (timestamp, id) is there; nothing was written."""
+    REFUSED = _rust.REFUSED
+    """Its id was refused for good."""
+
+
+class Scan(Protocol):
+    """A query under way; continues where it stopped."""
+
+    def frames(self, head: bytes, max_bytes: int, max_ns: int) -> tuple[bytes, int, bool]:
+        """The next RECORD frames, joined: (frames, number of records, finished).
+
+        A frame is `head` (4 bytes), its total length as u32 and the record. Stops
+        at about `max_bytes` of frames or `max_ns` of work.
+        """
+
+    def records(self, max_records: int, max_ns: int) -> tuple[list[tuple[int, int, bytes]], bool]:
+        """The next (position, received_ns, record) triples, and whether it is finished."""
+
+
+class Store(Protocol):
+    """Records on disk. Any thread may read while one writes; all calls are safe from any thread.
+
+    Every method raises `StoreError` when the store is closed or the disk fails.
+    """
+
+    def append(
+        self, records: Sequence[bytes], received_ns: Sequence[int], modes: bytes
+    ) -> tuple[bytes, list[int]]:
+        """Writes records that were checked: one write and one sync for all of them.
+
+        Args:
+            records: Whole records, 216 to 1,048,576 bytes each.
+            received_ns: When each was received (ns, Mosaic time).
+            modes: One `Mode` for each, as bytes.
+
+        Returns:
+            One `Outcome` for each, as bytes, and the positions: of what was
+            STORED, of the first one for a DUPLICATE, else 0. What is STORED is
+            on disk.
+
+        Raises:
+            StoreFull: No room; nothing of the batch is there afterwards.
+            UsageError: Lengths differ, or a record or mode can't be one.
+        """
+
+    def remove(self, positions: Sequence[int], *, refuse: bool = False) -> int:
+        """Stops serving records, durably; how many were served. `refuse`: their ids, too, for good."""
+
+    def contains(self, ids: Sequence[bytes]) -> list[int | None]:
+        """The position for each id (48 bytes, or its first 32), or None where it is not served."""
+
+    def read(self, positions: Sequence[int]) -> list[bytes | None]:
+        """The record at each position, or None where it is no longer served."""
+
+    def scan(
+        self,
+        filter: Filter,  # noqa: A002 - the protocol's own word
+        *,
+        limit: int = 0,
+        viewers: Sequence[bytes] | None = None,
+        before: int | None = None,
+        after: int | None = None,
+    ) -> Scan:
+        """What the filter matches, newest first by (timestamp, id), both descending.
+
+        Args:
+            filter: A compiled filter.
+            limit: Counts records after access (0 = none).
+            viewers: The keys (32 bytes) a reader has proven; None = the owner, who may read all.
+            before: Only positions under it.
+            after: Only positions from it on.
+        """
+
+    def lookup(self, references: Sequence[bytes], *, viewers: Sequence[bytes] | None = None) -> Scan:
+        """What 48-byte references name, in their order, each record once.
+
+        An id names one record; an address the newest if replaceable (of each
+        signer where they do not replace each other), else all, newest first.
+        """
+
+    def follow(self, filter: Filter, position: int, *, viewers: Sequence[bytes] | None = None) -> Scan:  # noqa: A002
+        """What matches from `position` on, in the order of the log, up to its end at the time of the call."""
+
+    def signers(self, address: bytes) -> list[bytes]:
+        """The distinct signing keys (32 bytes) of what is served at a 48-byte address."""
+
+    @property
+    def end(self) -> int:
+        """The position that the next record gets, or a smaller one not yet given away."""
+
+    @property
+    def last_received_ns(self) -> int:
+        """The greatest received time ever appended (0 in a new store)."""
+
+    def stats(self) -> dict[str, int]:
+        """Figures: records, removed, log_bytes, index_bytes, live_bytes, segments, end."""
+
+    def compact(self, *, min_dead_ratio: float = 0.5) -> int:
+        """Gives back the room of what is no longer served; the bytes freed. Positions stay."""
+
+    def verify(self) -> list[str]:
+        """Compares index and log; a sentence for each difference, none when they agree."""
+
+    def close(self) -> None:
+        """Makes all durable and lets go of the folder. A second call does nothing."""
