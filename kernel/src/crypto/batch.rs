@@ -7,6 +7,7 @@
 //! the batch is halved twice at most, and what is left is checked one by one.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
 use curve25519_dalek::edwards::EdwardsPoint;
@@ -51,31 +52,32 @@ fn judge(signatures: &[Prepared], held: &mut [bool], sum_fails: bool, splits: u3
 
 /// The random sum; false also when the system gives no randomness, so that each is checked singly.
 fn sum_holds(signatures: &[Prepared]) -> bool {
-    let Some(factors) = random_factors(signatures.len()) else {
+    let Some(mut scalars) = random_factors(signatures.len()) else {
         return false;
     };
     let mut base = Scalar::ZERO;
-    let mut scalars = Vec::with_capacity(2 * signatures.len() + 1);
-    let mut points = Vec::with_capacity(2 * signatures.len() + 1);
+    // One term for each distinct key: where its scalar stands, and a signature that has its point.
     let mut terms: HashMap<[u8; 32], usize> = HashMap::with_capacity(signatures.len());
-    for (signature, factor) in signatures.iter().zip(&factors) {
+    let mut keys = Vec::with_capacity(signatures.len());
+    for (index, signature) in signatures.iter().enumerate() {
+        let factor = scalars[index];
         base -= factor * signature.s;
-        scalars.push(*factor);
-        points.push(signature.r);
         let share = factor * signature.k;
-        if let Some(&term) = terms.get(&signature.key) {
-            scalars[term] += share;
-        } else {
-            terms.insert(signature.key, scalars.len());
-            scalars.push(share);
-            points.push(signature.key_point);
+        match terms.entry(signature.key) {
+            Entry::Occupied(term) => scalars[*term.get()] += share,
+            Entry::Vacant(place) => {
+                place.insert(scalars.len());
+                scalars.push(share);
+                keys.push(signature);
+            }
         }
     }
     scalars.push(base);
-    points.push(ED25519_BASEPOINT_POINT);
-    EdwardsPoint::vartime_multiscalar_mul(&scalars, &points)
-        .mul_by_cofactor()
-        .is_identity()
+    let points = signatures.iter().map(|signature| signature.r);
+    let points = points.chain(keys.into_iter().map(|signature| signature.key_point));
+    let points = points.chain([ED25519_BASEPOINT_POINT]).map(Some);
+    EdwardsPoint::optional_multiscalar_mul(&scalars, points)
+        .is_some_and(|sum| sum.mul_by_cofactor().is_identity())
 }
 
 /// 128-bit numbers, never 0, from a seed that the system gives for this sum alone.
@@ -91,5 +93,8 @@ fn random_factors(count: usize) -> Option<Vec<Scalar>> {
         wide.copy_from_slice(bytes);
         Scalar::from(u128::from_le_bytes(wide).max(1))
     };
-    Some(stream.chunks_exact(16).map(factor).collect())
+    // Room for the terms that follow: one for each key, one for the base point.
+    let mut factors = Vec::with_capacity(2 * count + 1);
+    factors.extend(stream.chunks_exact(16).map(factor));
+    Some(factors)
 }

@@ -22,7 +22,7 @@ const GREATEST_BATCH: usize = 4096;
 fn prepare(record: &[u8], keys: &KeyCache) -> Result<Prepared, Verdict> {
     let layout = record_rules::layout(record)?;
     let signer = keys.point(&layout.signer).ok_or(Verdict::SigningKey)?;
-    if layout.author != layout.signer && keys.point(&layout.author).is_none() {
+    if layout.author != layout.signer && !keys.accepts(&layout.author) {
         return Err(Verdict::AuthorKey);
     }
     let digest = hash::digest(layout.signed_data);

@@ -25,13 +25,15 @@ struct Generations {
 }
 
 impl Generations {
-    fn get(&mut self, key: &[u8; 32], limit: usize) -> Option<Entry> {
+    /// What `view` makes of the entry, if there is one.
+    fn get<T>(&mut self, key: &[u8; 32], limit: usize, view: impl Fn(&Entry) -> T) -> Option<T> {
         if let Some(entry) = self.young.get(key) {
-            return Some(*entry);
+            return Some(view(entry));
         }
         let entry = self.old.remove(key)?;
+        let seen = view(&entry);
         self.insert(*key, entry, limit);
-        Some(entry)
+        Some(seen)
     }
 
     fn insert(&mut self, key: [u8; 32], entry: Entry, limit: usize) {
@@ -69,13 +71,23 @@ impl KeyCache {
 
     /// The point of an acceptable key; `None` if the bytes are no such key.
     pub fn point(&self, key: &[u8; 32]) -> Option<EdwardsPoint> {
-        if let Some(entry) = self.shard(key).get(key, self.limit) {
-            return entry;
+        self.look_up(key, |entry| *entry)
+    }
+
+    /// Whether the bytes are an acceptable key.
+    pub fn accepts(&self, key: &[u8; 32]) -> bool {
+        self.look_up(key, Option::is_some)
+    }
+
+    fn look_up<T>(&self, key: &[u8; 32], view: impl Fn(&Entry) -> T) -> T {
+        if let Some(seen) = self.shard(key).get(key, self.limit, &view) {
+            return seen;
         }
         // Not under the lock: others need not wait for it, and two may find the same.
         let entry = keys::decompress_key(key);
+        let seen = view(&entry);
         self.shard(key).insert(*key, entry, self.limit);
-        entry
+        seen
     }
 
     /// The number of keys held.
@@ -116,6 +128,7 @@ mod tests {
             let expected = keys::decompress_key(&bytes);
             assert_eq!(cache.point(&bytes), expected);
             assert_eq!(cache.point(&bytes), expected);
+            assert_eq!(cache.accepts(&bytes), expected.is_some());
         }
         assert_eq!(cache.len(), 4, "negative entries are held, too");
     }
