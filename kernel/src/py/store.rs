@@ -162,7 +162,7 @@ impl Store {
         after: Option<u64>,
     ) -> PyResult<Scan> {
         let query = Query {
-            filter: Arc::new(filter.0.clone()),
+            filter: Arc::clone(&filter.0),
             viewers: viewers_of(viewers)?,
             limit,
             before: before.unwrap_or(u64::MAX),
@@ -189,7 +189,7 @@ impl Store {
         position: u64,
         viewers: Option<Vec<PyBackedBytes>>,
     ) -> PyResult<Scan> {
-        let filter = Arc::new(filter.0.clone());
+        let filter = Arc::clone(&filter.0);
         let viewers = viewers_of(viewers)?;
         Ok(self.begin(scan::Scan::follow(filter, viewers, position, self.0.end())))
     }
