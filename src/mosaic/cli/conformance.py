@@ -10,8 +10,9 @@ import click
 
 from mosaic.core.conformance import CORE_OPERATIONS, Operations, Report, explain, run
 from mosaic.errors import UsageError
+from mosaic.wire.conformance import MESSAGE_OPERATIONS
 
-OPERATIONS: Operations = {**CORE_OPERATIONS}
+OPERATIONS: Operations = {**CORE_OPERATIONS, **MESSAGE_OPERATIONS}
 """Every operation that a vector file may name."""
 
 
