@@ -123,14 +123,10 @@ pub fn layout(record: &[u8]) -> Result<Layout<'_>, Verdict> {
     })
 }
 
-/// Whether a record may have this kind: reserved bits clear, read access not 10. Source: kind.md.
+/// Whether a kind may stand anywhere, in a record or a filter: reserved bits clear, read access not 10.
+/// Source: kind.md, edition §5 (R5).
 pub fn kind_is_valid(kind: &[u8; 8]) -> bool {
-    kind_is_plain(kind) && kind[7] & 0x0c != 0x08
-}
-
-/// Whether a kind's bits 15 to 5 are clear. A filter may name such a kind though no record has read access 10.
-pub fn kind_is_plain(kind: &[u8; 8]) -> bool {
-    kind[6] == 0 && kind[7] & 0xe0 == 0
+    kind[6] == 0 && kind[7] & 0xe0 == 0 && kind[7] & 0x0c != 0x08
 }
 
 /// Whether a section is tags from its first byte to its last. Source: tags.md.

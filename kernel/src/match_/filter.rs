@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::crypto::keys;
-use crate::crypto::record_rules::kind_is_plain;
+use crate::crypto::record_rules::kind_is_valid;
 use crate::match_::record_view::{RecordView, split_tag};
 
 const HEADER: usize = 8;
@@ -304,7 +304,7 @@ fn keys_of(number: usize, body: &[u8]) -> Result<Vec<[u8; 32]>, FilterError> {
 
 fn kinds_of(number: usize, body: &[u8]) -> Result<Vec<[u8; 8]>, FilterError> {
     let kinds = items_of::<8>(number, body)?;
-    if kinds.iter().any(|kind| !kind_is_plain(kind)) {
+    if kinds.iter().any(|kind| !kind_is_valid(kind)) {
         return Err(FilterError::Kind(number));
     }
     Ok(sorted(kinds))
