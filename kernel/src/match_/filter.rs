@@ -489,8 +489,7 @@ mod tests {
         );
         assert_eq!(
             error(&[&element(0x03, &[0, 0, 0, 1, 0, 1, 0, 0x18])]),
-            None,
-            "a filter may name a kind that no record can have"
+            Some(FilterError::Kind(0))
         );
         for kind in [0x04, 0x80, 0x81, 0x82, 0x83] {
             let late = element(kind, &[0x80, 0, 0, 0, 0, 0, 0, 0]);
