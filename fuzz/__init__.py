@@ -1,0 +1,16 @@
+"""Hostile bytes against a live server: `python -m fuzz --cases 1000000`, or `make fuzz`.
+
+The server is a process of its own, `mosaic serve` in a home made for it. This
+process is its peers: hostile ones that send random and mutated frames and
+records, and an honest one beside them, whose every record must be
+acknowledged. Peers speak TLS through Python's ssl module, so that nothing but
+the message layouts is shared with what is tested.
+
+    cases     makes hostile bytes from a seed
+    server    starts the server, asks for its memory, stops it
+    link      one TLS connection of a peer
+    records   records that the server must take, and ones to be spoiled
+    hostile   the campaign: links that send cases, a barrier after each burst
+    honest    the honest peer
+    idle      readers that never read
+"""

@@ -275,6 +275,14 @@ def test_unsubscribe_is_asked_once_and_answered_once() -> None:
     assert session.take_outgoing() == [QueryClosed(5, ResultCode.NOT_FOUND).encode()]
 
 
+def test_an_id_that_is_used_again_can_be_unsubscribed_again() -> None:
+    session = opened()
+    for _ in range(2):
+        session.receive(Subscribe(5, 0, FILTER).encode(), NOW)
+        assert session.receive(Unsubscribe(5).encode(), NOW) == UnsubscribeAsked(5)
+        session.query_closed(5, ResultCode.SUCCESS)
+
+
 def test_more_queries_than_allowed_are_too_fast() -> None:
     session = opened(open_queries=2)
     for query_id in (1, 2):

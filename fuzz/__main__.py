@@ -1,0 +1,126 @@
+"""`python -m fuzz`: the campaign, the idle readers, and what came of them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+
+from fuzz.cases import Cases
+from fuzz.honest import HonestPeer
+from fuzz.hostile import Campaign, Tally
+from fuzz.idle import measure
+from fuzz.records import Author
+from fuzz.server import LiveServer, Memory
+
+MEMORY_GROWTH = 0.05
+READER_BYTES = 256 * 1024
+FIRST_SHARE = 10
+"""Memory is measured after the first and after the last tenth (of 1,000,000 cases: 100,000)."""
+
+
+async def _campaign(server: LiveServer, seed: int, count: int) -> dict[str, object]:
+    random = Random(seed)
+    tally = Tally()
+    author = Author(random, server.person)
+    records = Author(random, server.person).samples()
+    campaign = Campaign(server, Cases(random, records, author.key), random, tally)
+    honest = HonestPeer(server, author, tally)
+    running = asyncio.create_task(honest.run())
+    began = time.monotonic()
+    memory: list[Memory] = []
+    for part in (count // FIRST_SHARE, count - count // FIRST_SHARE):
+        await campaign.run(part)
+        if not server.alive:
+            break
+        memory.append(server.memory())
+        print(f"{tally.sent:>9,} cases: {memory[-1].resident / 2**20:.1f} MiB resident", flush=True)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    findings = list(tally.findings)
+    if server.alive:
+        missing = await honest.missing()
+        if missing:
+            findings.append(f"{missing} acknowledged records are not there")
+    growth = memory[-1].resident / memory[0].resident - 1 if len(memory) == 2 else None
+    if growth is not None and growth > MEMORY_GROWTH:
+        findings.append(f"resident memory grew by {growth:.1%}, allowed are {MEMORY_GROWTH:.0%}")
+    return {
+        "seed": seed,
+        "cases": dict(tally.cases.most_common()),
+        "answers": dict(tally.answers.most_common()),
+        "links": tally.links,
+        "seconds": round(time.monotonic() - began, 1),
+        "resident_bytes": [point.resident for point in memory],
+        "growth": growth,
+        "honest_acknowledged": len(honest.acknowledged),
+        "honest_slowest_s": round(honest.slowest_s, 3),
+        "findings": findings,
+    }
+
+
+async def _readers(server: LiveServer, seed: int, readers: int, records: int) -> dict[str, object]:
+    report = await measure(server, Random(seed + 1), readers, records)
+    findings = []
+    if report.bytes_each > READER_BYTES:
+        findings.append(f"a reader that never reads costs {report.bytes_each / 1024:.0f} KiB")
+    return {
+        "readers": readers,
+        "records": records,
+        "bytes_each": round(report.bytes_each),
+        "findings": findings,
+    }
+
+
+def _run(seed: int, cases: int, readers: int, records: int) -> dict[str, dict[str, object]]:
+    results: dict[str, dict[str, object]] = {}
+    for name in ("campaign", "readers"):
+        if (name == "campaign" and not cases) or (name == "readers" and not readers):
+            continue
+        with tempfile.TemporaryDirectory(prefix="mosaic-fuzz-") as folder, LiveServer(Path(folder)) as server:
+            if name == "campaign":
+                result = asyncio.run(_campaign(server, seed, cases))
+            else:
+                result = asyncio.run(_readers(server, seed, readers, records))
+            findings = result["findings"]
+            assert isinstance(findings, list)
+            if not server.alive:
+                findings.append(f"the server died: {server.output()}")
+            findings += [f"the server wrote: {line}" for line in server.complaints()[:5]]
+            findings += [f"left over: {path.name}" for path in server.left_over_files()[:5]]
+            if (code := server.stop()) != 0 and server.alive:
+                findings.append(f"the server ended with {code}")
+            results[name] = result
+    return results
+
+
+def main() -> int:
+    """Runs what was asked for; 1 if anything was found."""
+    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
+    parser.add_argument("--cases", type=int, default=1_000_000, help="hostile frames and records; 0 for none")
+    parser.add_argument("--readers", type=int, default=1_000, help="readers that never read; 0 for none")
+    parser.add_argument("--records", type=int, default=100_000, help="records that they don't read")
+    parser.add_argument("--seed", type=int, default=None, help="the same cases again")
+    parser.add_argument("--write", type=Path, default=None, help="write the results here, as JSON")
+    options = parser.parse_args()
+    seed = time.time_ns() % 2**32 if options.seed is None else options.seed
+    print(f"seed {seed}", flush=True)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    results = _run(seed, options.cases, options.readers, options.records)
+    print(json.dumps(results, indent=2))
+    if options.write:
+        options.write.write_text(json.dumps(results, indent=2) + "\n")
+    findings = [finding for result in results.values() for finding in list(result["findings"])]  # type: ignore[call-overload]
+    print(f"{len(findings)} findings")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

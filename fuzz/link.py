@@ -1,0 +1,112 @@
+"""One TLS connection of a peer that shows no key."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Self
+
+from mosaic.wire.client_messages import Hello, Unsubscribe
+from mosaic.wire.codec import Message, decode
+from mosaic.wire.result_code import ResultCode
+from mosaic.wire.server_messages import Closing, HelloAck, QueryClosed
+
+BARRIER_ID = 0xFFFF
+"""A query id that no case opens: UNSUBSCRIBE of it is answered NOT_FOUND at once."""
+ANSWER_SECONDS = 30
+OLD_CLOSING = bytes.fromhex("fe24000000000000")
+
+
+class NoAnswer(Exception):
+    """The server neither answered nor closed."""
+
+
+class LinkEnded(Exception):
+    """The server closed the link."""
+
+
+def tls_context() -> ssl.SSLContext:
+    """What a client needs that does not check whom it speaks to."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["mosaic"])
+    return context
+
+
+class Link:
+    """Whole messages in, any bytes out."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.greeted = False
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def open(cls, host: str, port: int, context: ssl.SSLContext) -> Self:
+        """Connects; raises OSError."""
+        reader, writer = await asyncio.wait_for(
+            asyncio.open_connection(host, port, ssl=context, server_hostname="mosaic", limit=1 << 16),
+            ANSWER_SECONDS,
+        )
+        return cls(reader, writer)
+
+    async def hello(self) -> None:
+        """Says HELLO and waits for HELLO ACK."""
+        await self.send(Hello(0, (0, 1)).encode())
+        answer = await self.receive()
+        if not isinstance(answer, HelloAck):
+            raise LinkEnded(f"HELLO was answered by {answer}")
+
+    async def send(self, data: bytes) -> None:
+        """Sends bytes, waiting while the server does not take them."""
+        self._writer.write(data)
+        await asyncio.wait_for(self._writer.drain(), ANSWER_SECONDS)
+
+    async def receive(self) -> Message:
+        """The next message.
+
+        Raises:
+            LinkEnded: the server closed, after CLOSING or without.
+            NoAnswer: nothing came.
+            InvalidMessage: the server sent what is no message.
+        """
+        try:
+            head = await asyncio.wait_for(self._reader.readexactly(8), ANSWER_SECONDS)
+            if head == OLD_CLOSING:
+                raise LinkEnded("CLOSING in the old framing")
+            length = int.from_bytes(head[4:8], "little")
+            body = await asyncio.wait_for(self._reader.readexactly(max(0, length - 8)), ANSWER_SECONDS)
+        except TimeoutError:
+            raise NoAnswer(f"nothing within {ANSWER_SECONDS} s") from None
+        except (asyncio.IncompleteReadError, OSError) as error:
+            raise LinkEnded(f"the stream ended: {error}") from None
+        message = decode(head + body)
+        if isinstance(message, Closing):
+            raise LinkEnded(f"CLOSING {message.result.name}")
+        return message
+
+    async def exchange(self, data: bytes) -> list[Message]:
+        """Sends bytes while reading, until the server has read all of them; what it said meanwhile.
+
+        Raises:
+            LinkEnded, NoAnswer, InvalidMessage: as `receive`.
+        """
+        sending = asyncio.create_task(self.send(data + Unsubscribe(BARRIER_ID).encode()))
+        answers: list[Message] = []
+        try:
+            while (answer := await self.receive()) != QueryClosed(BARRIER_ID, ResultCode.NOT_FOUND):
+                answers.append(answer)
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+        return answers
+
+    async def read_to_the_end(self) -> None:
+        """Reads and forgets; raises LinkEnded at the end, or NoAnswer."""
+        while True:
+            await self.receive()
+
+    def drop(self) -> None:
+        """Ends the connection without a word."""
+        self._writer.transport.abort()
