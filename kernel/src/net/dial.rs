@@ -22,7 +22,7 @@ use super::link::Link;
 use super::outbox::Standing;
 use super::socket;
 use super::tcp::TlsWire;
-use super::tls::{Form, Witness, client_config, proven_key, server_name};
+use super::tls::{Expected, Form, Witness, client_config, proven_key, server_name};
 
 /// Whom to dial, and how.
 pub struct Dial {
@@ -34,8 +34,10 @@ pub struct Dial {
     pub server_key: Option<Key>,
     /// Our own secret, if we show a key.
     pub seed: Option<Zeroizing<[u8; 32]>>,
-    /// How keys are shown, both ways.
-    pub form: Form,
+    /// How the server is to show its key.
+    pub server_form: Form,
+    /// How we show ours.
+    pub own_form: Form,
     /// For all of it: name, connection and handshake.
     pub patience: Duration,
 }
@@ -72,8 +74,12 @@ async fn unless_dropped<R>(link: &Link, work: impl Future<Output = R>) -> Option
 
 async fn connect(link: &Link, plan: &Dial, witness: Witness) -> io::Result<(TlsWire, Option<Key>)> {
     let seed = plan.seed.as_deref();
-    let config =
-        client_config(plan.server_key, seed, plan.form, witness).map_err(io::Error::other)?;
+    let server = Expected {
+        key: plan.server_key,
+        form: plan.server_form,
+        witness,
+    };
+    let config = client_config(server, seed, plan.own_form).map_err(io::Error::other)?;
     let name = server_name().map_err(io::Error::other)?;
     let (stream, address) = reach(plan).await?;
     socket::prepare(&stream)?;
@@ -83,7 +89,7 @@ async fn connect(link: &Link, plan: &Dial, witness: Witness) -> io::Result<(TlsW
         .connect(name, stream)
         .await?
         .into_inner();
-    let key = proven_key(&tls, plan.form);
+    let key = proven_key(&tls, plan.server_form);
     Ok((TlsWire::new(stream, Connection::Client(tls)), key))
 }
 

@@ -150,16 +150,18 @@ impl Net {
                     .map_err(|_| UsageError::new_err("server_key has 32 bytes, or is None"))
             })
             .transpose()?;
+        let form = if raw_key {
+            Form::Raw
+        } else {
+            Form::Certificate
+        };
         let plan = Dial {
             host,
             port,
             server_key,
             seed: seed.map(seed_of).transpose()?,
-            form: if raw_key {
-                Form::Raw
-            } else {
-                Form::Certificate
-            },
+            server_form: form,
+            own_form: form,
             patience: milliseconds(timeout_ms),
         };
         Ok(self.engine.dial_tcp(plan)?)

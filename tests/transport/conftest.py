@@ -1,0 +1,33 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.transport.station import Station
+
+MakeStation = Callable[..., Station]
+
+
+@pytest.fixture
+def make_station(tmp_path: Path) -> Iterator[MakeStation]:
+    """Makes stations with the given settings and shuts them down afterwards."""
+    made: list[Station] = []
+
+    def make(**settings: Any) -> Station:
+        station = Station(tmp_path / f"station{len(made)}", **settings)
+        made.append(station)
+        return station
+
+    yield make
+    for station in made:
+        station.net.shutdown(0)
+
+
+@pytest.fixture
+def server(make_station: MakeStation) -> Station:
+    return make_station()
+
+
+@pytest.fixture
+def client(make_station: MakeStation) -> Station:
+    return make_station()

@@ -1,0 +1,108 @@
+"""A kernel network under test, driven by hand: events are waited for, never slept for."""
+
+import select
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mosaic._kernel._rust import LINK_OPENED, Net
+
+PATIENCE_S = 20.0
+SPOOLED_TYPE = 7
+SPOOL_PREFIX = 40
+SPOOL_OVER = 1_000
+LIMIT = 100_000
+SMALL_TYPE = 9
+SMALL_LIMIT = 64
+NEVER_TYPE = 10
+
+SERVER_SEED = bytes(range(32))
+CLIENT_SEED = bytes(range(32, 64))
+
+Event = tuple[int, int, bytes]
+
+
+def frame_limits() -> list[int]:
+    limits = [LIMIT] * 256
+    limits[0x80] = 1_048_584
+    limits[SMALL_TYPE] = SMALL_LIMIT
+    limits[NEVER_TYPE] = 0
+    limits[SPOOLED_TYPE] = 50_000_000
+    return limits
+
+
+def spool_prefixes() -> list[int]:
+    prefixes = [0] * 256
+    prefixes[SPOOLED_TYPE] = SPOOL_PREFIX
+    return prefixes
+
+
+def frame(kind: int, body: bytes = b"") -> bytes:
+    return struct.pack("<BxxxI", kind, 8 + len(body)) + body
+
+
+class Station:
+    """A `Net` and the events it has reported that nobody has asked for yet."""
+
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        defaults = {
+            "frame_limits": frame_limits(),
+            "spool_prefix": spool_prefixes(),
+            "spool_over": SPOOL_OVER,
+        }
+        self.net = Net(spool_folder=str(folder), **{**defaults, **settings})
+        self.seen: list[Event] = []
+
+    def listen(self, host: str = "127.0.0.1") -> int:
+        return self.net.listen_tcp(host, 0, SERVER_SEED)
+
+    def dial(self, port: int, **options: Any) -> int:
+        return self.net.dial_tcp("127.0.0.1", port, **{"server_key": None, "seed": None, **options})
+
+    def until(self, wanted: Callable[[list[Event]], bool]) -> list[Event]:
+        """Collects events until `wanted` is content with all that came; takes them all."""
+        end = time.monotonic() + PATIENCE_S
+        while not wanted(self.seen):
+            left = end - time.monotonic()
+            if left <= 0:
+                raise AssertionError(f"only these events came: {self.seen[:20]!r}")
+            select.select([self.net.fileno()], [], [], left)
+            self.seen += self.net.poll()
+        seen, self.seen = self.seen, []
+        return seen
+
+    def take(self, count: int) -> list[Event]:
+        """The next `count` events, and no more."""
+        seen = self.until(lambda events: len(events) >= count)
+        seen, self.seen = seen[:count], seen[count:]
+        return seen
+
+    def next(self, what: int | None = None) -> Event:
+        """The next event, which must be `what` if that is given."""
+        (event,) = self.take(1)
+        assert what is None or event[1] == what, event
+        return event
+
+    def opened(self) -> tuple[int, bytes]:
+        """The next event, which must open a link: its number and the peer's key."""
+        link, _, key = self.next(LINK_OPENED)
+        return link, key
+
+    def wait_readable(self) -> None:
+        ready, _, _ = select.select([self.net.fileno()], [], [], PATIENCE_S)
+        assert ready, "the descriptor does not tell of events"
+
+    def is_quiet(self) -> bool:
+        """Whether nothing has come that was not taken."""
+        self.seen += self.net.poll()
+        return not self.seen
+
+
+def connect(server: Station, client: Station, **options: Any) -> tuple[int, int]:
+    """Listens, dials, and opens both ends: (link at the server, link at the client)."""
+    client.dial(server.listen(), **options)
+    return server.opened()[0], client.opened()[0]

@@ -1,0 +1,142 @@
+"""Queues are bounded in bytes both ways, and a slow peer costs little."""
+
+import os
+
+import pytest
+from tests.transport.conftest import MakeStation
+from tests.transport.raw import Reader
+from tests.transport.station import Event, Station, connect, frame
+
+from mosaic._kernel._rust import LINK_CLOSED, LINK_DRAINED, LINK_OPENED
+
+OUTBOX = 131_072
+
+
+def use_own_link(station: Station) -> None:
+    """Opens and uses a link of the station's own, so that its thread has had its turns."""
+    port = station.net.listen_tcp("127.0.0.1", 0, bytes(32))
+    near = station.net.dial_tcp("127.0.0.1", port, server_key=None, seed=None)
+    opened = station.until(lambda events: len([e for e in events if e[1] == LINK_OPENED]) == 2)
+    (far,) = [link for link, what, _ in opened if what == LINK_OPENED and link != near]
+    for _ in range(20):
+        station.net.send(near, frame(1))
+        station.until(lambda events: (far, 1, frame(1)) in events)
+
+
+def fill(server: Station, helper: Station, link: int, one: bytes) -> int:
+    """Sends until the peer's sockets are full and the queue stands above its limit; how many were sent."""
+    sent = 0
+    while server.net.pending(link) <= OUTBOX:
+        while server.net.pending(link) <= 2 * OUTBOX:
+            assert server.net.send(link, one) >= 0
+            sent += 1
+        round_trips(server, helper)
+    server.until(lambda _: True)
+    return sent
+
+
+def round_trips(server: Station, helper: Station) -> None:
+    """Uses another link of the server, so that its thread has had its turns."""
+    client_link = helper.dial(server.listen())
+    server.until(lambda events: any(what == LINK_OPENED for _, what, _ in events))
+    for _ in range(20):
+        helper.net.send(client_link, frame(6))
+        server.until(lambda events: any(what == 6 for _, what, _ in events))
+
+
+@pytest.mark.claim("C89")
+def test_a_slow_reader_stops_the_sender_and_is_told_when_it_drains(server: Station, client: Station) -> None:
+    port = server.listen()
+    with Reader(port) as peer:
+        link, _ = server.opened()
+        sent = fill(server, client, link, frame(3, os.urandom(992)))
+        assert server.net.deliver(b"r" * 300, [(link, 1)]) == [0]
+        assert server.is_quiet()
+        peer.read_exactly(sent * 1000)
+        assert server.next() == (link, LINK_DRAINED, b"")
+        assert server.net.pending(link) < OUTBOX // 2
+        assert server.net.deliver(b"r" * 300, [(link, 1)]) == []
+        assert len(peer.read_exactly(308)) == 308
+        assert server.is_quiet()
+
+
+def test_who_goes_on_sending_over_four_times_the_limit_loses_the_link(server: Station) -> None:
+    port = server.listen()
+    with Reader(port):
+        link, _ = server.opened()
+        one, worst = frame(3, os.urandom(9_992)), 0
+        while (waiting := server.net.send(link, one)) >= 0:
+            worst = max(worst, waiting)
+        assert 4 * OUTBOX < worst <= 4 * OUTBOX + 10_000
+        assert server.next()[1:] == (LINK_CLOSED, b"cut: it took too little of what was sent to it")
+        assert server.net.send(link, one) == -1
+        assert server.net.pending(link) == -1
+
+
+def test_one_frame_of_any_size_may_be_sent(server: Station, client: Station) -> None:
+    at_server, at_client = connect(server, client)
+    whole = frame(0x80, os.urandom(1_048_576))
+    assert server.net.send(at_server, whole) >= 0
+    assert client.next() == (at_client, 0x80, whole)
+
+
+def test_a_peer_that_does_not_read_is_not_read_from(server: Station, client: Station) -> None:
+    port = server.listen()
+    with Reader(port) as peer:
+        link, _ = server.opened()
+        peer.write(frame(1))
+        server.next(1)
+        sent = fill(server, client, link, frame(3, os.urandom(992)))
+        peer.write(frame(4) * 10)
+        round_trips(server, client)
+        assert server.is_quiet()
+        peer.read_exactly(sent * 1000)
+        assert server.next()[1] == LINK_DRAINED
+        assert server.take(10) == [(link, 4, frame(4))] * 10
+
+
+def test_what_python_does_not_take_stays_with_the_sender(make_station: MakeStation) -> None:
+    server = make_station(link_inbox_bytes=50_000)
+    client = make_station(link_outbox_bytes=100_000_000)
+    at_server, at_client = connect(server, client)
+    one = frame(1, os.urandom(9_992))
+    for _ in range(2_000):
+        client.net.send(at_client, one)
+    # 20 MB: far more than the sockets hold. Without polling the server takes its bound and one read.
+    before = -1
+    while (waiting := client.net.pending(at_client)) != before:
+        before = waiting
+        use_own_link(client)
+    assert waiting > 5_000_000
+    assert server.take(2_000) == [(at_server, 1, one)] * 2_000
+
+
+def test_the_bound_for_all_links_holds_and_all_go_on(make_station: MakeStation) -> None:
+    server = make_station(inbox_bytes=100_000, link_inbox_bytes=1_000_000)
+    client = make_station(link_outbox_bytes=10_000_000)
+    port = server.listen()
+    links = [client.dial(port) for _ in range(5)]
+    client.take(5)
+    server.take(5)
+    one = frame(1, os.urandom(992))
+    for _ in range(400):
+        for link in links:
+            client.net.send(link, one)
+    events = server.take(2_000)
+    assert all(data == one for _, _, data in events)
+
+
+@pytest.mark.parametrize("most", [1, 7])
+def test_a_poll_takes_no_more_than_asked_and_the_rest_is_still_announced(
+    server: Station, client: Station, most: int
+) -> None:
+    _, at_client = connect(server, client)
+    for number in range(50):
+        client.net.send(at_client, frame(1, bytes([number])))
+    got: list[Event] = []
+    while len(got) < 50:
+        server.wait_readable()
+        batch = server.net.poll(most)
+        assert len(batch) <= most
+        got += batch
+    assert [data[8] for _, _, data in got] == list(range(50))
