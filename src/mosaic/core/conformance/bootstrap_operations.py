@@ -10,6 +10,7 @@ from typing import Final
 
 from mosaic.core import human
 from mosaic.core.bootstrap import DhtItem, ServerBootstrap, ServerUse, Usage, UserBootstrap, next_write
+from mosaic.core.conformance import library_forms
 from mosaic.core.conformance.case import Case, Operation, Operations, Values
 from mosaic.core.dht_item import signed_bytes
 from mosaic.core.keys import PublicKey, SecretKey
@@ -78,11 +79,13 @@ _NOT_OF_THE_TEXT: Final = frozenset({"seq"})  # where the text was found, which 
 OPERATIONS: Final[Operations] = MappingProxyType(
     {
         ("user_bootstraps", "format"): Operation(op_user_format),
-        ("user_bootstraps", "parse"): Operation(op_user_parse, _NOT_OF_THE_TEXT),
+        ("user_bootstraps", "parse"): Operation(
+            op_user_parse, _NOT_OF_THE_TEXT, library_forms.user_bootstrap
+        ),
         ("user_bootstraps", "dht_item"): Operation(op_dht_item),
         ("user_bootstraps", "write_plan"): Operation(op_write_plan),
-        ("server_bootstraps", "format"): Operation(op_server_format),
-        ("server_bootstraps", "parse"): Operation(op_server_parse),
+        ("server_bootstraps", "format"): Operation(op_server_format, library=library_forms.server_text),
+        ("server_bootstraps", "parse"): Operation(op_server_parse, library=library_forms.server_bootstrap),
         ("server_bootstraps", "dht_item"): Operation(op_dht_item),
         ("server_bootstraps", "write_plan"): Operation(op_write_plan),
     }

@@ -16,23 +16,25 @@ and the rest of its values.
 
 
 class Case(dict[str, Any]):
-    """One case of a vector file; `read` holds the names of the fields that were asked for.
+    """One case of a vector file.
 
-    `document` is the whole file, for cases that name entries of its tables.
+    `meant` collects the names of the fields that meant something: an operation
+    read them, or made values for them. `document` is the whole file, for cases
+    that name entries of its tables.
     """
 
     def __init__(self, fields: Mapping[str, Any], document: Mapping[str, Any]) -> None:
         super().__init__(fields)
         self.document = document
-        self.read: set[str] = set()
+        self.meant: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
-        self.read.add(name)
+        self.meant.add(name)
         return super().__getitem__(name)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The field, or `default` where the case has none."""
-        self.read.add(name)
+        self.meant.add(name)
         return super().get(name, default)
 
 
@@ -43,10 +45,12 @@ class Operation:
     Args:
         run: Makes the values from a case; raises a FormatError (or WrongPassword) to refuse it.
         untold: Fields that it neither reads nor makes, because they only inform (say why where it is built).
+        library: Makes the library's values of a case that `run` refuses, so that they are compared too.
     """
 
     run: Callable[[Case], Values]
     untold: frozenset[str] = frozenset()
+    library: Callable[[Case], Values] | None = None
 
 
 Operations: TypeAlias = Mapping[tuple[str, str | None], Operation]

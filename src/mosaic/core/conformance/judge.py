@@ -9,6 +9,7 @@ error name that nobody knows fails the case: nothing is passed over.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -115,16 +116,26 @@ def judge_file(name: str, content: bytes, operations: Operations) -> FileReport:
         report.failures.append(Failure(name, "(the file)", f"it is no vector file: {error}"))
         return report
     names: set[str] = set()
+    known: defaultdict[object, set[str]] = defaultdict(set)
+    judged: list[tuple[Case, bool]] = []
     for fields in cases:
-        case_name = str(fields.get("name"))
+        case = Case(fields, document)
         try:
             _remember(names, fields.get("name"))
-            if judge_case(name.removesuffix(".json"), Case(fields, document), operations):
-                report.passed += 1
-            else:
-                report.open += 1
+            passed = judge_case(name.removesuffix(".json"), case, operations)
         except _CaseFailed as failure:
-            report.failures.append(Failure(name, case_name, str(failure)))
+            report.failures.append(Failure(name, str(fields.get("name")), str(failure)))
+            continue
+        known[fields.get("op")] |= case.meant
+        judged.append((case, passed))
+    for case, passed in judged:
+        strange = _strange_fields(case, known[case.get("op")])
+        if strange:
+            reason = f"the field {min(strange)} means nothing to this operation"
+            report.failures.append(Failure(name, case["name"], reason))
+        else:
+            report.passed += passed
+            report.open += not passed
     return report
 
 
@@ -134,17 +145,30 @@ def _remember(names: set[str], name: object) -> None:
     names.add(name)
 
 
+def _strange_fields(case: Case, known: set[str]) -> set[str]:
+    """Fields that mean nothing to the case's operation.
+
+    Of a case that is refused not every field is looked at: there it is enough
+    that the name means something in another case of the operation.
+    """
+    names = {name.removeprefix("spec_") for name in case if name not in INFORMATIVE}
+    return {name for name in names - known if not name.endswith("error")}
+
+
 def judge_case(file: str, case: Case, operations: Operations) -> bool:
     """Whether the case passed (True) or is open (False); raises with the reason if it failed."""
-    operation = operations.get((file, case.get("op")))
+    name = case.get("op")
+    operation = operations.get((file, name)) if name is None or isinstance(name, str) else None
     if operation is None:
-        raise _CaseFailed(f"the operation {case.get('op')!r} of {file} is unknown")
+        raise _CaseFailed(f"the operation {name!r} of {file} is unknown")
     ruling = ruling_for(file, dict(case))
     if ruling is None:
         raise _CaseFailed(f"the code {case.get('disagreement')!r} is unknown")
     answer = ruling.answer(dict(case))
     values, refusal = _run(operation, case)
+    case.meant |= values.keys() | operation.untold | ruling.set_aside
     if answer is Answer.OPEN:
+        _compare_refused(operation, case)
         return False
     expected = _expected(answer, case)
     accepted = refusal is None and values.get("valid", True) is True
@@ -156,6 +180,8 @@ def judge_case(file: str, case: Case, operations: Operations) -> bool:
         _compare_error(case, reported)
     if refusal is None:
         _compare(operation, ruling, answer, case, values)
+    else:
+        _compare_refused(operation, case)
     return True
 
 
@@ -194,8 +220,21 @@ def _compare(operation: Operation, ruling: Ruling, answer: Answer, case: Case, v
         if made in values:
             if not _same(values[made], dict.__getitem__(case, name)):
                 raise _CaseFailed(f"{name} is {_short(values[made])} instead of {_short(case[name])}")
-        elif name not in case.read and name not in operation.untold:
+        elif name not in case.meant and name not in operation.untold:
             raise _CaseFailed(f"the field {name} means nothing to this operation")
+
+
+def _compare_refused(operation: Operation, case: Case) -> None:
+    """Compares what the library makes of a case that we refuse."""
+    if operation.library is None or case.get("valid", True) is not True:
+        return
+    try:
+        values = operation.library(case)
+    except Exception as error:  # the case is damaged
+        raise _CaseFailed(f"its values do not fit together: {error}") from error
+    for name, made in values.items():
+        if name in case and not _same(made, case[name]):
+            raise _CaseFailed(f"its {name} does not fit its other fields")
 
 
 def _compare_error(case: Mapping[str, Any], refusal: object) -> None:

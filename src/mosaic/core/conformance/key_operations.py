@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mosaic.core import human
+from mosaic.core.conformance import library_forms
 from mosaic.core.conformance.case import Case, Operation, Operations, Values
 from mosaic.core.keys import PublicKey, SecretKey
 
@@ -43,8 +44,8 @@ def op_public_key_from_bytes(case: Case) -> Values:
 OPERATIONS: Final[Operations] = MappingProxyType(
     {
         ("keys", "derive"): Operation(op_derive),
-        ("keys", "parse_public"): Operation(op_parse_public),
-        ("keys", "parse_secret"): Operation(op_parse_secret),
+        ("keys", "parse_public"): Operation(op_parse_public, library=library_forms.key),
+        ("keys", "parse_secret"): Operation(op_parse_secret, library=library_forms.secret_key),
         ("keys", "public_key_from_bytes"): Operation(op_public_key_from_bytes),
     }
 )

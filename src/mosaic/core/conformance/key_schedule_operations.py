@@ -6,12 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mosaic.core import builder, foreign_schedule, key_schedule
+from mosaic.core import foreign_schedule, key_schedule
 from mosaic.core.conformance.case import Case, Operation, Operations, Values
+from mosaic.core.conformance.record_operations import rebuilt, record_of
 from mosaic.core.keys import SecretKey
-from mosaic.core.record import Record
 from mosaic.core.schedule_entry import Entry, Marker, attest
-from mosaic.core.tag import section
 from mosaic.errors import ForeignKeySchedule, InvalidKeySchedule
 
 
@@ -32,8 +31,8 @@ def op_entry(case: Case) -> Values:
 
 def op_old_format_record(case: Case) -> Values:
     """A record with 48-byte entries is reported as foreign, with what it says."""
-    record = Record.parse(bytes.fromhex(case["record"]))
-    values = _signed(case) | {"entries": _cut(record.payload)}
+    record = record_of(case)
+    values = rebuilt(case, record) | {"entries": _cut(record.payload)}
     try:
         schedule = key_schedule.parse(record)
         if schedule.entries or record.payload:
@@ -50,8 +49,8 @@ def op_old_format_record(case: Case) -> Values:
 
 def op_spec_format_record(case: Case) -> Values:
     """Typed entries to a record, byte for byte, and back."""
-    values = _signed(case)
-    record = Record.parse(bytes.fromhex(case["record"]))
+    record = record_of(case)
+    values = rebuilt(case, record)
     try:
         schedule = key_schedule.parse(record)
     except InvalidKeySchedule as refusal:
@@ -60,11 +59,11 @@ def op_spec_format_record(case: Case) -> Values:
         return values
     master = SecretKey.from_seed(bytes.fromhex(case["signing_seed"]))
     entries = [_made(entry, master) for entry in case["entries"]]
-    rebuilt = key_schedule.build(master, entries, record.timestamp, nonce=record.nonce)
+    built = key_schedule.build(master, entries, record.timestamp, nonce=record.nonce)
     seeds = [entry["subkey_seed"] for entry in case["entries"]]
     return values | {
-        "payload": rebuilt.payload.hex(),
-        "record": rebuilt.data.hex(),
+        "payload": built.payload.hex(),
+        "record": built.data.hex(),
         "entries": [_told(entry, seed) for entry, seed in zip(schedule.entries, seeds, strict=True)],
     }
 
@@ -75,27 +74,6 @@ OPERATIONS: Operations = {
     ("key_schedules", "old_format_record"): Operation(op_old_format_record),
     ("key_schedules", "spec_format_record"): Operation(op_spec_format_record),
 }
-
-
-def _signed(case: Case) -> dict[str, object]:
-    """What can be said of the record whatever its payload is: it is rebuilt from its own fields."""
-    secret = SecretKey.from_seed(bytes.fromhex(case["signing_seed"]))
-    record = Record.parse(bytes.fromhex(case["record"]))
-    rebuilt = builder.seal(
-        secret,
-        author=record.author,
-        kind=record.kind,
-        nonce=record.nonce,
-        timestamp=record.timestamp,
-        flags=record.flags,
-        section=section(record.tags),
-        payload=bytes.fromhex(case["payload"]),
-    )
-    return {
-        "master_public_key": record.author.bytes.hex(),
-        "payload": record.payload.hex(),
-        "record": rebuilt.data.hex(),
-    }
 
 
 def _stored(entry: Mapping[str, Any]) -> dict[str, object]:

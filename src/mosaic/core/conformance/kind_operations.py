@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mosaic.core import kinds
+from mosaic.core.conformance import library_forms
 from mosaic.core.conformance.case import Case, Operation, Operations, Values
 from mosaic.core.kind import Duplicates, Kind, Readers
 from mosaic.errors import InvalidKind
@@ -72,7 +73,7 @@ def op_from_bytes(case: Case) -> Values:
 OPERATIONS: Final[Operations] = MappingProxyType(
     {
         ("kinds", "constant"): Operation(op_constant),
-        ("kinds", "from_parts"): Operation(op_from_parts),
-        ("kinds", "from_bytes"): Operation(op_from_bytes),
+        ("kinds", "from_parts"): Operation(op_from_parts, library=library_forms.kind),
+        ("kinds", "from_bytes"): Operation(op_from_bytes, library=library_forms.kind),
     }
 )

@@ -6,9 +6,10 @@ from types import MappingProxyType
 from typing import Final
 
 from mosaic.core import profile
+from mosaic.core.conformance import library_forms
 from mosaic.core.conformance.case import Case, Operation, Operations, Values
-from mosaic.core.keys import SecretKey
-from mosaic.core.record import Record
+from mosaic.core.conformance.record_operations import rebuilt, record_of
+from mosaic.errors import InvalidProfile
 
 _FIELDS: Final = (
     "name",
@@ -25,17 +26,18 @@ _FIELDS: Final = (
 
 def op_profile(case: Case) -> Values:
     """A record to the profile in it."""
-    record = Record.parse(bytes.fromhex(case["record"]))
-    read = profile.parse(record)
+    record = record_of(case)
+    values = rebuilt(case, record)
+    try:
+        read = profile.parse(record)
+    except InvalidProfile as refusal:
+        own_form = library_forms.profile_fields(record.payload)
+        return values | {"fields": own_form, "valid": False, "refusal": refusal}
     fields = {name: getattr(read, name) for name in _FIELDS}
-    signer = SecretKey.from_seed(bytes.fromhex(case["signing_seed"])).public
-    return {
-        "valid": signer == record.signer,
+    return values | {
         "fields": {
             name: value.hex() if isinstance(value, bytes) else value for name, value in fields.items()
         },
-        "master_public_key": record.author.bytes.hex(),
-        "payload": record.payload.hex(),
     }
 
 

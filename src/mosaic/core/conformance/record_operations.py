@@ -130,6 +130,33 @@ def op_signature(case: Case) -> Values:
     return values
 
 
+def record_of(case: Case) -> Record:
+    """The record of a case that is about its payload: itself it is valid, or the case is damaged."""
+    try:
+        return Record.parse(bytes.fromhex(case["record"]))
+    except InvalidRecord as error:
+        raise ValueError(f"its record is not valid: {error}") from error
+
+
+def rebuilt(case: Case, record: Record) -> dict[str, object]:
+    """What holds of a record whatever its payload means: it is sealed again from its own fields."""
+    sealed = builder.seal(
+        SecretKey.from_seed(bytes.fromhex(case["signing_seed"])),
+        author=record.author,
+        kind=record.kind,
+        nonce=record.nonce,
+        timestamp=record.timestamp,
+        flags=record.flags,
+        section=record.tags_section,
+        payload=bytes.fromhex(case["payload"]),
+    )
+    return {
+        "master_public_key": record.author.bytes.hex(),
+        "payload": record.payload.hex(),
+        "record": sealed.data.hex(),
+    }
+
+
 OPERATIONS: Operations = {
     ("records", "valid"): Operation(op_valid),
     ("records", "build"): Operation(op_build),

@@ -7,6 +7,7 @@ from typing import Final
 
 from mosaic._kernel import _rust as kernel
 from mosaic.core import nonce, reference
+from mosaic.core.conformance import library_forms
 from mosaic.core.conformance.case import Case, Operation, Operations, Values
 from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Kind
@@ -119,13 +120,13 @@ OPERATIONS: Final[Operations] = MappingProxyType(
     {
         ("ids", "from_parts"): Operation(op_id_from_parts),
         ("ids", "of_record"): Operation(op_id_of_record),
-        ("ids", "parse"): Operation(op_id_parse),
+        ("ids", "parse"): Operation(op_id_parse, library=library_forms.identifier),
         ("ids", "from_bytes"): Operation(op_id_from_bytes),
         ("addresses", "deterministic"): Operation(op_address_deterministic),
-        ("addresses", "from_parts"): Operation(op_address_from_parts),
-        ("addresses", "parse"): Operation(op_address_parse),
+        ("addresses", "from_parts"): Operation(op_address_from_parts, library=library_forms.address),
+        ("addresses", "parse"): Operation(op_address_parse, library=library_forms.address),
         ("addresses", "from_bytes"): Operation(op_address_from_bytes),
-        ("references", "valid"): Operation(op_valid),
+        ("references", "valid"): Operation(op_valid, library=library_forms.reference),
         ("references", "parse"): Operation(op_parse),
         ("references", "from_bytes"): Operation(op_from_bytes),
         ("references", "sort"): Operation(op_sort),

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from mosaic.core import core_tags, reference, tag
+from mosaic.core.conformance import library_forms
 from mosaic.core.conformance.case import Case, Operation, Operations, Values
 from mosaic.core.conformance.error_names import ERROR_NAMES
 from mosaic.core.core_tags import TagType, Target
@@ -134,7 +135,7 @@ def _pairs(tags: tuple[Tag, ...]) -> list[list[object]]:
 OPERATIONS: Final[Operations] = MappingProxyType(
     {
         ("tags", "type"): Operation(op_type),
-        ("tags", "core"): Operation(op_core),
+        ("tags", "core"): Operation(op_core, library=library_forms.segment_url),
         ("tags", "generic"): Operation(op_generic),
         ("tags", "generic_len"): Operation(op_generic_len),
         ("tags", "parse"): Operation(op_parse),

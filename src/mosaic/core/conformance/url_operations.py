@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
+from mosaic.core.conformance import library_forms
 from mosaic.core.conformance.case import Case, Operation, Operations, Values
 from mosaic.core.url import ServerUrl
 
@@ -14,4 +15,6 @@ def op_parse(case: Case) -> Values:
     return {"normalised": str(ServerUrl.parse(case["input"]))}
 
 
-OPERATIONS: Final[Operations] = MappingProxyType({("urls", "parse"): Operation(op_parse)})
+OPERATIONS: Final[Operations] = MappingProxyType(
+    {("urls", "parse"): Operation(op_parse, library=library_forms.url)}
+)
