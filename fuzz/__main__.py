@@ -21,8 +21,8 @@ from fuzz.server import LiveServer, Memory
 
 MEMORY_GROWTH = 0.05
 READER_BYTES = 256 * 1024
-FIRST_SHARE = 10
-"""Memory is measured after the first and after the last tenth (of 1,000,000 cases: 100,000)."""
+TENTHS = 10
+"""Memory is measured after each tenth; the last is compared with the first (of 1,000,000 cases: 100,000)."""
 
 
 async def _campaign(server: LiveServer, seed: int, count: int) -> dict[str, object]:
@@ -35,12 +35,13 @@ async def _campaign(server: LiveServer, seed: int, count: int) -> dict[str, obje
     running = asyncio.create_task(honest.run())
     began = time.monotonic()
     memory: list[Memory] = []
-    for part in (count // FIRST_SHARE, count - count // FIRST_SHARE):
-        await campaign.run(part)
+    for tenth in range(1, TENTHS + 1):
+        await campaign.run(count * tenth // TENTHS - tally.sent)
         if not server.alive:
             break
         memory.append(server.memory())
-        print(f"{tally.sent:>9,} cases: {memory[-1].resident / 2**20:.1f} MiB resident", flush=True)
+        in_mib = (memory[-1].resident / 2**20, memory[-1].anonymous / 2**20)
+        print(f"{tally.sent:>9,} cases: {in_mib[0]:.1f} MiB resident, {in_mib[1]:.1f} anonymous", flush=True)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     findings = list(tally.findings)
@@ -48,7 +49,7 @@ async def _campaign(server: LiveServer, seed: int, count: int) -> dict[str, obje
         missing = await honest.missing()
         if missing:
             findings.append(f"{missing} acknowledged records are not there")
-    growth = memory[-1].resident / memory[0].resident - 1 if len(memory) == 2 else None
+    growth = memory[-1].resident / memory[0].resident - 1 if len(memory) == TENTHS else None
     if growth is not None and growth > MEMORY_GROWTH:
         findings.append(f"resident memory grew by {growth:.1%}, allowed are {MEMORY_GROWTH:.0%}")
     return {
