@@ -8,6 +8,7 @@ the message layouts is shared with what is tested.
 
     cases     makes hostile bytes from a seed
     server    starts the server, asks for its memory, stops it
+    identity  the keys that peers show
     link      one TLS connection of a peer
     records   records that the server must take, and ones to be spoiled
     hostile   the campaign: links that send cases, a barrier after each burst

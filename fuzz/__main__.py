@@ -31,7 +31,7 @@ async def _campaign(server: LiveServer, seed: int, count: int) -> dict[str, obje
     author = Author(random, server.person)
     records = Author(random, server.person).samples()
     campaign = Campaign(server, Cases(random, records, author.key), random, tally)
-    honest = HonestPeer(server, author, tally)
+    honest = HonestPeer(server, author, random, tally)
     running = asyncio.create_task(honest.run())
     began = time.monotonic()
     memory: list[Memory] = []

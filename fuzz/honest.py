@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from random import Random
 
 from fuzz.hostile import Tally
-from fuzz.link import Link, tls_context
+from fuzz.identity import keyed_context
+from fuzz.link import Link
 from fuzz.records import Author
 from fuzz.server import LiveServer
 from mosaic.wire.client_messages import Get, Submission
@@ -21,12 +23,14 @@ class HonestPeer:
     Args:
         server: The server.
         author: Whose records.
+        random: Where its key comes from.
         tally: Of the hostile peers; it sets the pace and takes what should not have happened.
         every: One record for so many hostile cases.
     """
 
     server: LiveServer
     author: Author
+    random: Random
     tally: Tally
     every: int = 500
     acknowledged: list[bytes] = field(default_factory=list)
@@ -34,7 +38,7 @@ class HonestPeer:
 
     async def run(self) -> None:
         """Goes on until cancelled."""
-        link = await Link.open(self.server.host, self.server.port, tls_context())
+        link = await Link.open(self.server.host, self.server.port, keyed_context(self.random))
         try:
             await link.hello()
             while True:
@@ -62,7 +66,7 @@ class HonestPeer:
 
     async def missing(self) -> int:
         """How many acknowledged records the server does not give back."""
-        link = await Link.open(self.server.host, self.server.port, tls_context())
+        link = await Link.open(self.server.host, self.server.port, keyed_context(self.random))
         await link.hello()
         wanted = {record[:48]: record for record in self.acknowledged}
         references = list(wanted)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from fuzz.cases import Case, Cases
-from fuzz.link import Link, LinkEnded, NoAnswer, tls_context
+from fuzz.identity import Identities
+from fuzz.link import Link, LinkEnded, NoAnswer
 from fuzz.server import LiveServer
 from mosaic.errors import InvalidMessage
 from mosaic.wire.header import encode_header
@@ -57,7 +58,7 @@ class Campaign:
         self._cases = cases
         self._random = random
         self._tally = tally
-        self._context = tls_context()
+        self._identities = Identities(random, anonymous=0.1)
         self._bursts = 0
 
     async def run(self, count: int) -> None:
@@ -93,7 +94,7 @@ class Campaign:
         return burst, []
 
     async def _open(self, *, greet: bool) -> Link:
-        link = await Link.open(self._server.host, self._server.port, self._context)
+        link = await Link.open(self._server.host, self._server.port, self._identities.take())
         self._tally.links += 1
         if greet:
             await link.hello()

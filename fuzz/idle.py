@@ -8,7 +8,8 @@ import ssl
 from dataclasses import dataclass
 from random import Random
 
-from fuzz.link import Link, tls_context
+from fuzz.identity import Identities, tls_context
+from fuzz.link import Link
 from fuzz.records import Author
 from fuzz.server import LiveServer, Memory
 from mosaic.core.filter import Filter
@@ -68,11 +69,11 @@ class DeafReaders:
             link.close()
 
 
-async def submit_many(server: LiveServer, author: Author, count: int) -> None:
-    """Submits `count` records in batches; every one must be acknowledged."""
-    link = await Link.open(server.host, server.port, tls_context())
-    await link.hello()
+async def submit_many(server: LiveServer, author: Author, identities: Identities, count: int) -> None:
+    """Submits `count` records in batches, each as another peer; every one must be acknowledged."""
     for start in range(0, count, BATCH):
+        link = await Link.open(server.host, server.port, identities.take())
+        await link.hello()
         records = [author.record() for _ in range(min(BATCH, count - start))]
         sending = asyncio.create_task(link.send(b"".join(Submission(record).encode() for record in records)))
         waiting = {record[:32] for record in records}
@@ -82,20 +83,21 @@ async def submit_many(server: LiveServer, author: Author, count: int) -> None:
                 raise AssertionError(f"an honest record was answered by {answer}")
             waiting.discard(answer.prefix)
         await sending
-    link.drop()
+        link.drop()
 
 
 async def measure(server: LiveServer, random: Random, readers: int, records: int) -> IdleReport:
     """Posts as many records twice, first without readers and then with them."""
     author = Author(random, server.person)
+    identities = Identities(random)
     filter_data = Filter.of(authors=[author.key], kinds=[MICROBLOG]).encode()
-    await submit_many(server, author, records // 10)  # so that buffers that grow once have grown
+    await submit_many(server, author, identities, records // 10)  # so that buffers that grow once have grown
     begun = server.memory()
-    await submit_many(server, author, records)
+    await submit_many(server, author, identities, records)
     between = server.memory()
     deaf = DeafReaders(server, filter_data)
     await asyncio.to_thread(deaf.open, readers)
-    await submit_many(server, author, records)
+    await submit_many(server, author, identities, records)
     ended = server.memory()
     deaf.close()
     return IdleReport(readers, records, _growth(begun, between), _growth(between, ended))

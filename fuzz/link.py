@@ -1,4 +1,4 @@
-"""One TLS connection of a peer that shows no key."""
+"""One TLS connection of a peer."""
 
 from __future__ import annotations
 
@@ -23,15 +23,6 @@ class NoAnswer(Exception):
 
 class LinkEnded(Exception):
     """The server closed the link."""
-
-
-def tls_context() -> ssl.SSLContext:
-    """What a client needs that does not check whom it speaks to."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["mosaic"])
-    return context
 
 
 class Link:
