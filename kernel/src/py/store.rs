@@ -182,16 +182,18 @@ impl Store {
         Ok(self.begin(scan::Scan::lookup(references, viewers_of(viewers)?)))
     }
 
-    #[pyo3(signature = (filter, position, *, viewers = None))]
+    #[pyo3(signature = (filter, position, *, viewers = None, before = None))]
     fn follow(
         &self,
         filter: &Filter,
         position: u64,
         viewers: Option<Vec<PyBackedBytes>>,
+        before: Option<u64>,
     ) -> PyResult<Scan> {
         let filter = Arc::clone(&filter.0);
         let viewers = viewers_of(viewers)?;
-        Ok(self.begin(scan::Scan::follow(filter, viewers, position, self.0.end())))
+        let end = before.map_or(self.0.end(), |before| before.min(self.0.end()));
+        Ok(self.begin(scan::Scan::follow(filter, viewers, position, end)))
     }
 
     fn signers<'py>(&self, py: Python<'py>, address: &[u8]) -> PyResult<Vec<Bound<'py, PyBytes>>> {

@@ -182,8 +182,16 @@ class Store:
     def lookup(self, references: Sequence[bytes], *, viewers: Sequence[bytes] | None = None) -> Scan:
         """What 48-byte references name: ids exactly; addresses: the newest if replaceable (of each signer
         where they do not replace each other), else all, newest first."""
-    def follow(self, filter: Filter, position: int, *, viewers: Sequence[bytes] | None = None) -> Scan:
-        """What matches from `position` on, in the order of the log, up to the end at the time of the call."""
+    def follow(
+        self,
+        filter: Filter,
+        position: int,
+        *,
+        viewers: Sequence[bytes] | None = None,
+        before: int | None = None,
+    ) -> Scan:
+        """What matches from `position` on, in the order of the log, up to the end at the time of the call, or up to
+        `before` if that is less."""
     def signers(self, address: bytes) -> list[bytes]:
         """The distinct signing keys of what is held at a 48-byte address."""
     @property

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import Self, TypeAlias
 
 from mosaic._kernel import _rust
 from mosaic.core.filter_element import (
@@ -39,6 +39,9 @@ from mosaic.core.reference import Id
 from mosaic.core.tag import Tag
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import InvalidFilter
+
+CompiledFilter: TypeAlias = _rust.Filter
+"""A filter in the kernel's form, in which stores and subscriptions take it."""
 
 HEAD_BYTES = 8
 MAX_FILTER_BYTES = 65_528
@@ -158,6 +161,15 @@ class Filter:
         elements let it pass (F8).
         """
         return self.compiled.matches(record.data, received_ns)
+
+
+def compile_filter(data: bytes) -> CompiledFilter:
+    """The kernel's form of a whole filter as it stands in a message, without taking it apart first.
+
+    Raises:
+        InvalidFilter: a rule of the page is broken.
+    """
+    return _rust.Filter(data)
 
 
 def _prefix(entry: Id | bytes) -> bytes:

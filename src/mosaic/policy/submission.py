@@ -11,7 +11,7 @@ from typing import Final
 
 _TAGS_START: Final = 152
 _NOTIFY: Final = b"\x01\x00"
-_NOTIFY_LENGTH: Final = 36
+_NOTIFY_LENGTH: Final = 40
 
 
 class Way(IntEnum):
@@ -67,14 +67,14 @@ class Submission:
 def notified(record: bytes) -> Iterator[bytes]:
     """The keys (32 bytes) that a valid record's Notify tags (0x1) name, in their order.
 
-    A Notify tag of another length names nobody.
+    A Notify tag that is too short for a key names nobody.
     """
     at = _TAGS_START
     end = at + int.from_bytes(record[144:146], "little")
     while at < end:
         length = int.from_bytes(record[at : at + 2], "little")
-        if length == _NOTIFY_LENGTH and record[at + 2 : at + 4] == _NOTIFY:
-            yield record[at + 4 : at + 36]
+        if length >= _NOTIFY_LENGTH and record[at + 2 : at + 4] == _NOTIFY:
+            yield record[at + 8 : at + 40]
         at += max(length, 4)
 
 

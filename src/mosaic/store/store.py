@@ -116,8 +116,18 @@ class Store(Protocol):
         signer where they do not replace each other), else all, newest first.
         """
 
-    def follow(self, filter: Filter, position: int, *, viewers: Sequence[bytes] | None = None) -> Scan:  # noqa: A002
-        """What matches from `position` on, in the order of the log, up to its end at the time of the call."""
+    def follow(
+        self,
+        filter: Filter,  # noqa: A002
+        position: int,
+        *,
+        viewers: Sequence[bytes] | None = None,
+        before: int | None = None,
+    ) -> Scan:
+        """What matches from `position` on, in the order of the log, up to its end at the time of the call.
+
+        `before`: only positions under it.
+        """
 
     def signers(self, address: bytes) -> list[bytes]:
         """The distinct signing keys (32 bytes) of what is served at a 48-byte address."""
@@ -141,3 +151,17 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Makes all durable and lets go of the folder. A second call does nothing."""
+
+
+def run_scans(
+    scans: Sequence[tuple[Scan, bytes]], max_bytes: int, max_ns: int
+) -> list[tuple[bytes, int, bool]]:
+    """`Scan.frames(head, …)` for several scans; of the embedded store in one call that frees the GIL.
+
+    Raises:
+        StoreError: one of them failed; each may be asked alone then.
+    """
+    own = [(scan, head) for scan, head in scans if isinstance(scan, _rust.Scan)]
+    if len(own) == len(scans):
+        return _rust.run_scans(own, max_bytes, max_ns)
+    return [scan.frames(head, max_bytes, max_ns) for scan, head in scans]

@@ -50,6 +50,7 @@ class MemoryNetwork:
         self._sink: Sink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scheduled = False
+        self._paused = False
 
     # --- the face -------------------------------------------------------------------------------
 
@@ -97,6 +98,15 @@ class MemoryNetwork:
         )
         self._ends[number] = end
         return end
+
+    def pause(self) -> None:
+        """See `Network.pause`."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """See `Network.resume`."""
+        self._paused = False
+        self._schedule()
 
     def send(self, link: int, data: bytes) -> int:
         """See `Network.send`."""
@@ -164,6 +174,7 @@ class MemoryNetwork:
     async def stop(self, grace_s: float) -> None:
         """See `Network.stop`."""
         end_time = asyncio.get_running_loop().time() + grace_s
+        self.resume()
         for end in list(self._ends.values()):
             self.close(end.number)
         while any(not end.gone for end in self._ends.values()):
@@ -193,6 +204,8 @@ class MemoryNetwork:
 
     def _hand_up(self) -> None:
         self._scheduled = False
+        if self._paused:
+            return
         self._forget()
         batch, self._events = self._events, []
         self._bytes = 0

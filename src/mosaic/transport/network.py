@@ -29,6 +29,14 @@ class Network(Protocol):
         """
         ...
 
+    def pause(self) -> None:
+        """Hands up no more batches for now; what comes waits in the bounded queues, then in the peers'."""
+        ...
+
+    def resume(self) -> None:
+        """Hands up batches again."""
+        ...
+
     def send(self, link: int, data: bytes) -> int:
         """Queues whole frames (one or several, joined).
 

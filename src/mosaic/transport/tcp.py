@@ -89,6 +89,16 @@ class TcpNetwork:
         if batch and self._sink is not None:
             self._sink(batch)
 
+    def pause(self) -> None:
+        """See `Network.pause`."""
+        if self._loop is not None:
+            self._loop.remove_reader(self._net.fileno())
+
+    def resume(self) -> None:
+        """See `Network.resume`."""
+        if self._loop is not None:
+            self._loop.add_reader(self._net.fileno(), self._hand_up)
+
     def send(self, link: int, data: bytes) -> int:
         """See `Network.send`."""
         return self._net.send(link, data)

@@ -1,0 +1,210 @@
+"""Who may sign for whom, by the key schedules in the own store.
+
+Of all valid schedules of an author, whatever their nonce, the one with the
+greatest (timestamp, id) holds. What is learned is kept until a schedule of
+that author changes; all calls belong to the thread of the event loop, or to
+the one writer while the loop waits for it.
+
+Source: keyschedule.md, edition §2 (a connection counts as …), §3 (who may sign).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Final, NamedTuple, Protocol
+
+from mosaic.core import core_tags, key_schedule
+from mosaic.core.filter import Filter
+from mosaic.core.key_schedule import KeySchedule, Standing, Verdict
+from mosaic.core.keys import PublicKey
+from mosaic.core.kinds import KEY_SCHEDULE
+from mosaic.core.record import Record
+from mosaic.errors import InvalidKeySchedule
+from mosaic.store.store import Store
+
+_REMEMBERED: Final = 65_536
+_LOOKED_AT: Final = 32
+_SLICE_NS: Final = 50_000_000
+_MASTERS: Final = 16
+
+
+class ScheduleSource(Protocol):
+    """Where key schedules of people who live elsewhere come from; the node implements it."""
+
+    def wanted(self, author: bytes) -> None:
+        """The newest key schedule of a master key (32 bytes) is needed soon; never blocks.
+
+        What is found comes back through intake, as everything does.
+        """
+
+
+class Signer(IntEnum):
+    """What is known about the right of a key to sign for an author."""
+
+    UNVERIFIED = 0
+    """The author's schedule is not held: nobody knows."""
+    VERIFIED = 1
+    """The master itself, or a key that the schedule lists without a revocation."""
+    DATED = 2
+    """Revoked since a time: each record is judged by when it was made and received."""
+    UNLISTED = 3
+    """The schedule does not list it."""
+    REVOKED = 4
+    """All its records are invalid."""
+
+
+_SIGNERS: Final = {
+    Standing.MASTER: Signer.VERIFIED,
+    Standing.ACTIVE: Signer.VERIFIED,
+    Standing.OUT_OF_USE: Signer.VERIFIED,
+    Standing.REVOKED_PAST: Signer.DATED,
+    Standing.REVOKED_ALL: Signer.REVOKED,
+    Standing.UNLISTED: Signer.UNLISTED,
+}
+
+
+class Held(NamedTuple):
+    """A schedule with the time of its first receipt (ns)."""
+
+    schedule: KeySchedule
+    received_ns: int
+
+
+class Authority:
+    """Key schedules of the own store, and what follows from them.
+
+    Args:
+        store: Where the schedules are.
+        served: Whether a master key (32 bytes) lives here.
+        now_ns: The clock.
+        fresh_ns: For how long after its receipt a schedule of somebody who lives elsewhere gives
+            a connection his rights.
+        source: Whom to ask for schedules that are missing or old, if anybody.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        served: Callable[[bytes], bool],
+        now_ns: Callable[[], int],
+        *,
+        fresh_ns: int,
+        source: ScheduleSource | None = None,
+    ) -> None:
+        self._store = store
+        self._served = served
+        self._now_ns = now_ns
+        self._fresh_ns = fresh_ns
+        self._source = source
+        self._held: OrderedDict[bytes, Held | None] = OrderedDict()
+        self._checked: OrderedDict[bytes, int] = OrderedDict()
+        self._signers: dict[bytes, Signer] = {}
+
+    def schedule_of(self, master: bytes) -> KeySchedule | None:
+        """The schedule that holds for a master key (32 bytes), if one is in the store."""
+        held = self._find(master)
+        return None if held is None else held.schedule
+
+    def signer(self, pair: bytes) -> Signer:
+        """What is known about a signer; `pair` is author ‖ signing key (64 bytes), as in a record."""
+        known = self._signers.get(pair)
+        if known is not None:
+            return known
+        schedule = self.schedule_of(pair[:32])
+        known = Signer.UNVERIFIED if schedule is None else _SIGNERS[schedule.standing(PublicKey(pair[32:]))]
+        if len(self._signers) >= _REMEMBERED:
+            self._signers.clear()
+        self._signers[pair] = known
+        return known
+
+    def judge(self, record: bytes, received_ns: int) -> Verdict:
+        """What the author's schedule makes of a valid record; VALID where none is held."""
+        schedule = self.schedule_of(record[64:96])
+        return Verdict.VALID if schedule is None else schedule.judge(Record(record), received_ns)
+
+    def viewers_of(self, key: bytes | None) -> tuple[bytes, ...]:
+        """What a connection counts as that has proven `key`: that key, then master keys (32 bytes each).
+
+        A master key counts when its schedule lists the proven key as active. The
+        schedule of somebody who lives elsewhere counts while its receipt, or the
+        last time that it was found to be the newest, is recent enough; an older
+        one is asked for again.
+        """
+        if key is None:
+            return ()
+        viewers = [key]
+        for master in self._masters_that_list(key):
+            held = self._find(master)
+            if held is None or held.schedule.standing(PublicKey(key)) is not Standing.ACTIVE:
+                continue
+            if self._is_fresh(master, held):
+                viewers.append(master)
+            elif self._source is not None:
+                self._source.wanted(master)
+        return tuple(viewers)
+
+    def is_newest(self, record: bytes) -> bool:
+        """Whether a valid key schedule record is the one that holds for its author."""
+        schedule = self.schedule_of(record[64:96])
+        return schedule is not None and schedule.id.bytes == record[:48]
+
+    def ask_for(self, author: bytes) -> None:
+        """Asks for the schedule of an author (32 bytes) that is not held."""
+        if self._source is not None:
+            self._source.wanted(author)
+
+    def confirm(self, master: bytes) -> None:
+        """Another server of the author has just shown the same newest schedule again."""
+        self._checked.pop(master, None)
+        self._checked[master] = self._now_ns()
+        if len(self._checked) > _REMEMBERED:
+            self._checked.popitem(last=False)
+
+    def changed(self, master: bytes) -> None:
+        """A schedule of this author was stored or removed: what was learned from former ones is void."""
+        self._held.pop(master, None)
+        self._signers = {pair: known for pair, known in self._signers.items() if pair[:32] != master}
+
+    # --- inside
+
+    def _is_fresh(self, master: bytes, held: Held) -> bool:
+        if self._served(master):
+            return True
+        checked = max(held.received_ns, self._checked.get(master, 0))
+        return self._now_ns() - checked <= self._fresh_ns
+
+    def _find(self, master: bytes) -> Held | None:
+        try:
+            held = self._held[master]
+        except KeyError:
+            held = self._read(master)
+            if len(self._held) >= _REMEMBERED:
+                self._held.popitem(last=False)
+            self._held[master] = held
+        return held
+
+    def _read(self, master: bytes) -> Held | None:
+        wanted = Filter.of(authors=[PublicKey(master)], kinds=[KEY_SCHEDULE]).compiled
+        scan = self._store.scan(wanted, limit=_LOOKED_AT)
+        finished = False
+        while not finished:
+            found, finished = scan.records(_LOOKED_AT, _SLICE_NS)
+            for _, received_ns, data in found:
+                try:
+                    return Held(key_schedule.parse(Record(data)), received_ns)
+                except InvalidKeySchedule:
+                    continue
+        return None
+
+    def _masters_that_list(self, key: bytes) -> list[bytes]:
+        """The authors of schedules with a subkey tag for `key`; a tag alone proves nothing."""
+        wanted = Filter.of(kinds=[KEY_SCHEDULE], tags=[core_tags.subkey(key)]).compiled
+        scan = self._store.scan(wanted, limit=_MASTERS)
+        masters: dict[bytes, None] = {}
+        finished = False
+        while not finished:
+            found, finished = scan.records(_MASTERS, _SLICE_NS)
+            masters.update((data[64:96], None) for _, _, data in found)
+        return list(masters)

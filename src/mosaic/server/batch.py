@@ -1,0 +1,105 @@
+"""Records on their way through intake: who brings them, and what becomes of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from mosaic.policy.submission import Way
+
+
+class Bearer(Protocol):
+    """Who brings records: a link, or the node itself."""
+
+    @property
+    def viewers(self) -> tuple[bytes, ...]:
+        """The keys (32 bytes each) that the bearer counts as, none if anonymous."""
+
+    @property
+    def way(self) -> Way:
+        """By which way records come."""
+
+    @property
+    def suspect(self) -> bool:
+        """Whether a record with a false signature came from there lately."""
+
+    def answer(self, records: Sequence[bytes], results: bytes) -> None:
+        """Tells what became of records, one result code (a byte) for each."""
+
+    def caught(self) -> None:
+        """A record with a false hash or signature came from there."""
+
+
+NOT_STORED: Final = -1
+"""The position of an ephemeral record."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Neighbouring records of a batch that came from one bearer.
+
+    Args:
+        bearer: Who brought them.
+        begin: The index of the first one in the batch.
+        end: The index behind the last one.
+    """
+
+    bearer: Bearer
+    begin: int
+    end: int
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records that are checked and written together.
+
+    Args:
+        records: Of all runs, in order.
+        runs: Who brought which, without gaps.
+        verdicts: The kernel's, one byte for each record (0 = valid).
+        results: One result code for each record.
+    """
+
+    records: list[bytes]
+    runs: list[Run]
+    verdicts: bytes = b""
+    results: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(slots=True)
+class Segment:
+    """The part of a batch that is judged and written at once.
+
+    Args:
+        end: The index in the batch behind its last record.
+        indexes: Of the records to be written, in order.
+        records: Those records.
+        modes: How each stands to others at its address.
+        live: Indexes of ephemeral records to be passed on.
+        schedule: The index of the key schedule with which the segment ends, if it does.
+    """
+
+    end: int = 0
+    indexes: list[int] = field(default_factory=list)
+    records: list[bytes] = field(default_factory=list)
+    modes: bytearray = field(default_factory=bytearray)
+    live: list[int] = field(default_factory=list)
+    schedule: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """Records in the order of the log, to be handed on to subscribers.
+
+    Args:
+        records: Stored and ephemeral ones.
+        received_ns: When each was received.
+        positions: Where each stands in the log; NOT_STORED for ephemeral ones.
+        end: The position behind the last of them, as the store said after writing.
+    """
+
+    records: list[bytes]
+    received_ns: list[int]
+    positions: list[int]
+    end: int

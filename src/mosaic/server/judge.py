@@ -1,0 +1,210 @@
+"""What becomes of a record that was checked: the rules of the protocol, then the policy.
+
+In this order: it is a valid record; it is not too far in the future; its
+signer may sign for its author; FROM_AUTHOR; key schedules and profiles are the
+master's; ephemeral records are in time and new; the policy's hooks; how it
+stands to others at its address.
+
+Source: edition §3 (records, who may sign, replaceable, ephemeral, FROM_AUTHOR).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from mosaic.core import key_schedule, validation
+from mosaic.core.key_schedule import Verdict
+from mosaic.core.kind import Duplicates
+from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
+from mosaic.core.record import FLAG_FROM_AUTHOR, Record
+from mosaic.errors import InvalidKeySchedule, RecordHash, RecordSignature
+from mosaic.policy.access import is_open
+from mosaic.policy.submission import Submission, Way
+from mosaic.policy.verdict import ACCEPT, Accept, Hook, decide
+from mosaic.server.authority import Authority, Signer
+from mosaic.server.batch import Batch, Bearer, Segment
+from mosaic.server.ephemeral import EphemeralMemory
+from mosaic.server.settings import ServerSettings
+from mosaic.store.store import Mode, Store
+from mosaic.wire.result_code import ResultCode, for_error
+
+_KEY_SCHEDULE: Final = KEY_SCHEDULE.bytes
+_MASTERS_OWN: Final = frozenset({KEY_SCHEDULE.bytes, PROFILE.bytes})
+_EPHEMERAL: Final = int(Duplicates.EPHEMERAL)
+_REPLACEABLE: Final = int(Duplicates.REPLACEABLE)
+_VERIFIED: Final = Signer.VERIFIED
+_UNVERIFIED: Final = Signer.UNVERIFIED
+_TOP_TIMESTAMP: Final = (1 << 63) - 1
+
+
+class Judge:
+    """The rules for records that come in. Belongs to the thread of the event loop.
+
+    Args:
+        store: For the signers of an address.
+        authority: Who may sign for whom.
+        hooks: The policy, asked last; the first refusal wins.
+        settings: The server's.
+        served: Whether a master key (32 bytes) lives here.
+        has_consumers: Whether an ephemeral record would reach somebody now.
+        now_ns: The clock.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        authority: Authority,
+        hooks: Sequence[Hook],
+        settings: ServerSettings,
+        *,
+        served: Callable[[bytes], bool],
+        has_consumers: Callable[[bytes], bool],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._authority = authority
+        self._hooks = tuple(hooks)
+        self._settings = settings
+        self._served = served
+        self._has_consumers = has_consumers
+        self._now_ns = now_ns
+        self._ephemeral = EphemeralMemory(settings.ephemeral_window_ns, settings.ephemeral_memory)
+
+    def judge(self, batch: Batch, begin: int) -> Segment:
+        """Judges the records of a batch from `begin` on, at most until a key schedule is to be written.
+
+        What follows a schedule may depend on it, so it waits until that one is
+        in the store. The results of what is refused stand in the batch; those of
+        the others come with the segment's writing.
+        """
+        now_ns = self._now_ns()
+        latest = min(now_ns + self._settings.future_ns, _TOP_TIMESTAMP).to_bytes(8, "big")
+        segment = Segment(end=begin)
+        for run in batch.runs:
+            if run.end <= segment.end:
+                continue
+            self._judge_run(batch, segment, run.bearer, run.end, latest, now_ns)
+            if segment.schedule is not None:
+                break
+        return segment
+
+    def _judge_run(  # noqa: C901 - the loop over a run, which is hot
+        self, batch: Batch, segment: Segment, bearer: Bearer, end: int, latest: bytes, now_ns: int
+    ) -> None:
+        records, verdicts, results = batch.records, batch.verdicts, batch.results
+        indexes, accepted, modes = segment.indexes, segment.records, segment.modes
+        signer_of, hooks = self._authority.signer, self._hooks
+        viewers, way = bearer.viewers, bearer.way
+        for index in range(segment.end, end):
+            record = records[index]
+            if verdicts[index]:
+                results[index] = self._refuse_invalid(verdicts[index], bearer)
+                continue
+            if record[0:8] > latest:
+                results[index] = ResultCode.INVALID
+                continue
+            signer = signer_of(record[64:128])
+            kind = record[63] & 3
+            if (
+                signer is not _VERIFIED
+                or kind == _EPHEMERAL
+                or record[136] & FLAG_FROM_AUTHOR
+                or record[56:64] in _MASTERS_OWN
+            ):
+                refused = self._refuse_special(record, signer, bearer, now_ns)
+                if refused is not None:
+                    results[index] = refused
+                    continue
+            verdict = decide(hooks, Submission(record, viewers, way))
+            if verdict is not ACCEPT and not isinstance(verdict, Accept):
+                results[index] = verdict.result
+                continue
+            if kind == _EPHEMERAL:
+                results[index] = self._pass_on(record, bearer, now_ns)
+                if results[index] != ResultCode.DUPLICATE and results[index] < 16:
+                    segment.live.append(index)
+                continue
+            if kind == _REPLACEABLE:
+                mode = Mode.REPLACE_SIGNER if signer is _UNVERIFIED else Mode.REPLACE_ADDRESS
+            else:
+                mode = Mode.KEEP_ALL
+            indexes.append(index)
+            accepted.append(record)
+            modes.append(mode)
+            if record[56:64] == _KEY_SCHEDULE:
+                segment.schedule = index
+                segment.end = index + 1
+                return
+        segment.end = end
+
+    def _refuse_invalid(self, verdict: int, bearer: Bearer) -> ResultCode:
+        error = validation.error_for(verdict)
+        if isinstance(error, RecordHash | RecordSignature):
+            bearer.caught()
+        return ResultCode.INVALID if error is None else for_error(error)
+
+    def _refuse_special(
+        self, record: bytes, signer: Signer, bearer: Bearer, now_ns: int
+    ) -> ResultCode | None:
+        """The rules that few records need: why this one is refused, or None."""
+        refused = self._refuse_signer(record, signer, now_ns)
+        if refused is None and record[136] & FLAG_FROM_AUTHOR:
+            refused = _refuse_bearer(record, bearer)
+        if refused is None and record[56:64] in _MASTERS_OWN:
+            refused = _refuse_masters_own(record)
+        if refused is None and record[63] & 3 == _EPHEMERAL and not self._ephemeral.in_time(record, now_ns):
+            refused = ResultCode.INVALID
+        return refused
+
+    def _refuse_signer(self, record: bytes, signer: Signer, now_ns: int) -> ResultCode | None:
+        if signer is Signer.VERIFIED:
+            return None
+        if signer is Signer.UNVERIFIED:
+            if record[63] & 3 == _REPLACEABLE and self._too_many_signers(record):
+                self._authority.ask_for(record[64:96])
+                return ResultCode.TEMPORARY_ERROR
+            return None
+        if signer is Signer.DATED and self._authority.judge(record, now_ns) is Verdict.VALID:
+            return None
+        return ResultCode.UNAUTHORIZED
+
+    def _too_many_signers(self, record: bytes) -> bool:
+        """Whether one more signer of the address is one too many while nobody can say which are false."""
+        if record[64:96] == record[96:128]:
+            return False
+        signers = self._store.signers(record[48:96])
+        return len(signers) >= self._settings.unverified_signers and record[96:128] not in signers
+
+    def _pass_on(self, record: bytes, bearer: Bearer, now_ns: int) -> ResultCode:
+        """What becomes of an ephemeral record that may come in."""
+        if self._ephemeral.knows(record):
+            return ResultCode.DUPLICATE
+        if not self._ephemeral.remember(record, now_ns):
+            return ResultCode.TOO_FAST
+        author = record[64:96]
+        may_know = author in bearer.viewers and self._served(author) and is_open(record)
+        if may_know and not self._has_consumers(record):
+            return ResultCode.NO_CONSUMERS
+        return ResultCode.ACCEPTED
+
+
+def _refuse_bearer(record: bytes, bearer: Bearer) -> ResultCode | None:
+    """FROM_AUTHOR: on the author's own connection only."""
+    if bearer.way is Way.OWNER or record[64:96] in bearer.viewers:
+        return None
+    if bearer.way is Way.LINK and not bearer.viewers:
+        return ResultCode.REQUIRES_AUTHENTICATION
+    return ResultCode.UNAUTHORIZED
+
+
+def _refuse_masters_own(record: bytes) -> ResultCode | None:
+    """Key schedules and profiles are signed by the master; a key schedule must keep its own rules."""
+    if record[64:96] != record[96:128]:
+        return ResultCode.UNAUTHORIZED
+    if record[56:64] == _KEY_SCHEDULE:
+        try:
+            key_schedule.parse(Record(record))
+        except InvalidKeySchedule as error:
+            return for_error(error)
+    return None

@@ -1,0 +1,35 @@
+"""Which filters are too open to be served.
+
+A filter without a narrow element could match most of a store. This server
+takes one only with a limit that is small, or for a short stretch of the past:
+enough for a look at what is new, not for a copy of everything.
+
+Source: filter.md (narrow elements), messages.md (TOO_OPEN).
+"""
+
+from __future__ import annotations
+
+from mosaic.core.filter import CompiledFilter, Filter
+from mosaic.core.filter_element import ReceivedSince, Since
+from mosaic.server.settings import ServerSettings
+
+
+def too_open(compiled: CompiledFilter, limit: int, settings: ServerSettings, now_ns: int) -> bool:
+    """Whether a question is refused.
+
+    Args:
+        compiled: Its filter.
+        limit: How many records are asked for at most, 0 = all.
+        settings: What the operator allows.
+        now_ns: The time.
+    """
+    if compiled.narrow or 0 < limit <= settings.open_query_limit:
+        return False
+    earliest = now_ns - settings.open_query_window_ns
+    elements = Filter.parse(compiled.data).elements
+    # Of a type that is there twice only the first counts.
+    for kind in (Since, ReceivedSince):
+        first = next((element for element in elements if isinstance(element, kind)), None)
+        if first is not None and first.timestamp >= earliest:
+            return False
+    return True

@@ -1,0 +1,221 @@
+"""Answers to what is asked of the store: GET, QUERY and the stored part of SUBSCRIBE.
+
+Each question is a scan of the store that works in slices. Slices of many
+questions go to a reader thread together; whoever is not finished stands at the
+end of the row again, and who does not read his answers waits until he has.
+
+    ask ──> ready ──slices (reader thread)──> frames to the link ──┬─> finished
+              ^                                                    ├─> ready again
+              └──────────────── drained <── parked <── queue full ─┘
+
+Source: messages.md (GET, QUERY, SUBSCRIBE), edition §1 and §3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from struct import Struct
+from typing import Final
+
+from mosaic.errors import MosaicError
+from mosaic.server.metrics import Metrics
+from mosaic.server.peer import Peer
+from mosaic.server.settings import ServerSettings
+from mosaic.store.store import Scan, run_scans
+from mosaic.wire.header import MessageType
+from mosaic.wire.result_code import ResultCode, for_error
+
+_LOG: Final = logging.getLogger(__name__)
+_HEAD: Final = Struct("<BBH")
+_AT_ONCE: Final = 64
+_LEAST_SLICE: Final = 4_096
+_ROWS: Final = 2
+
+Then = Callable[["Reading", list[bytes]], None]
+
+
+class Reading:
+    """One question under way.
+
+    Args:
+        peer: Who asks.
+        query_id: Under which id.
+        scan: What is left to be looked at.
+        then: Called on the loop when the store has no more; what it adds to the list goes out
+            behind the records.
+
+    Attributes:
+        stopped: Set when nobody wants the rest.
+    """
+
+    __slots__ = ("head", "peer", "query_id", "scan", "stopped", "then")
+
+    def __init__(self, peer: Peer, query_id: int, scan: Scan, then: Then) -> None:
+        self.peer = peer
+        self.query_id = query_id
+        self.scan = scan
+        self.then = then
+        self.head = _HEAD.pack(MessageType.RECORD, 0, query_id)
+        self.stopped = False
+
+
+Slice = tuple[bytes, int, bool]
+
+
+class Reader:
+    """Works on questions of all links, a slice of each at a time.
+
+    Args:
+        settings: The server's.
+        metrics: Counted in.
+        failed: Called on the loop with a question that can't be answered, and why.
+        stalled: Called on the loop with a peer that reads none of its answers.
+        now_ns: The clock.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        metrics: Metrics,
+        *,
+        failed: Callable[[Reading, ResultCode], None],
+        stalled: Callable[[Peer], None],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._failed = failed
+        self._stalled = stalled
+        self._now_ns = now_ns
+        self._ready: deque[Reading] = deque()
+        self._parked: dict[Peer, list[Reading]] = {}
+        self._progress: dict[Peer, tuple[int, int]] = {}
+        self._wake = asyncio.Event()
+        self._pool = ThreadPoolExecutor(_ROWS, "mosaic-read")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begins to work."""
+        self._tasks = [asyncio.create_task(self._work(), name=f"reader {number}") for number in range(_ROWS)]
+
+    async def stop(self) -> None:
+        """Ends the work; questions that are open stay unanswered."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+        await asyncio.to_thread(self._pool.shutdown)
+
+    def ask(self, reading: Reading) -> None:
+        """Puts a question at the end of the row; while the peer's queue is full it waits for that."""
+        if reading.peer in self._parked:
+            self._parked[reading.peer].append(reading)
+            return
+        self._ready.append(reading)
+        self._wake.set()
+
+    def drained(self, peer: Peer) -> None:
+        """A peer has read enough of its answers: its questions go on."""
+        readings = self._parked.pop(peer, None)
+        if readings:
+            self._ready.extend(readings)
+            self._wake.set()
+
+    def gone(self, peer: Peer) -> None:
+        """A link has ended: nobody wants its answers."""
+        for reading in self._parked.pop(peer, ()):
+            reading.stopped = True
+
+    def look_after(self) -> None:
+        """Goes on with who has read meanwhile, and gives up those who have read nothing for too long."""
+        now_ns = self._now_ns()
+        seen: dict[Peer, tuple[int, int]] = {}
+        for peer in list(self._parked):
+            pending = peer.network.pending(peer.link)
+            waiting, since_ns = self._progress.get(peer, (pending, now_ns))
+            if pending <= self._settings.queue_bytes // 2:
+                self.drained(peer)
+            elif pending == waiting and now_ns - since_ns > self._settings.slow_reader_ns:
+                self._parked.pop(peer)
+                self._stalled(peer)
+            else:
+                seen[peer] = (pending, since_ns if pending == waiting else now_ns)
+        self._progress = seen
+
+    # --- inside
+
+    def _next(self) -> tuple[list[Reading], int]:
+        """Whose turn it is, and how many bytes each may send."""
+        chosen: list[Reading] = []
+        of_peer: dict[Peer, int] = {}
+        while self._ready and len(chosen) < _AT_ONCE:
+            reading = self._ready.popleft()
+            if reading.stopped:
+                continue
+            chosen.append(reading)
+            of_peer[reading.peer] = of_peer.get(reading.peer, 0) + 1
+        most = max(of_peer.values(), default=1)
+        return chosen, max(_LEAST_SLICE, self._settings.slice_bytes // most)
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            readings, max_bytes = self._next()
+            if not readings:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            scans = [(reading.scan, reading.head) for reading in readings]
+            try:
+                slices: list[Slice | ResultCode] = list(
+                    await loop.run_in_executor(
+                        self._pool, run_scans, scans, max_bytes, self._settings.slice_ns
+                    )
+                )
+            except MosaicError:
+                slices = await loop.run_in_executor(self._pool, self._each_alone, scans, max_bytes)
+            self._hand_out(readings, slices)
+
+    def _each_alone(self, scans: list[tuple[Scan, bytes]], max_bytes: int) -> list[Slice | ResultCode]:
+        """Slices one by one: a question that fails fails alone."""
+        slices: list[Slice | ResultCode] = []
+        for scan, head in scans:
+            try:
+                slices.append(scan.frames(head, max_bytes, self._settings.slice_ns))
+            except MosaicError as error:
+                _LOG.error("a question could not be answered: %s (%s)", error, error.hint)
+                slices.append(for_error(error))
+        return slices
+
+    def _hand_out(self, readings: list[Reading], slices: list[Slice | ResultCode]) -> None:
+        outgoing: dict[Peer, list[bytes]] = {}
+        unfinished: list[Reading] = []
+        finished: list[Reading] = []
+        for reading, part in zip(readings, slices, strict=True):
+            if reading.stopped:
+                continue
+            if isinstance(part, ResultCode):
+                self._failed(reading, part)
+                continue
+            frames, count, done = part
+            if count:
+                self._metrics.records_sent += count
+                outgoing.setdefault(reading.peer, []).append(frames)
+            (finished if done else unfinished).append(reading)
+        # The ends of answers travel with the answers: one send for each link.
+        for reading in finished:
+            parts = outgoing.setdefault(reading.peer, [])
+            reading.then(reading, parts)
+        waiting = {peer: peer.send(b"".join(parts)) for peer, parts in outgoing.items() if parts}
+        for reading in unfinished:
+            if waiting.get(reading.peer, 0) > self._settings.queue_bytes:
+                self._parked.setdefault(reading.peer, []).append(reading)
+            else:
+                self.ask(reading)

@@ -1,0 +1,47 @@
+"""What a new key schedule does to what is stored of its author.
+
+Records of keys that it does not list, or that a revocation makes invalid, go.
+What remains is all verified, so that of each replaceable address only the
+greatest (timestamp, id) stays, whoever signed it.
+
+Source: edition §3 (who may sign, revocation).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mosaic.core.filter import Filter
+from mosaic.core.key_schedule import KeySchedule, Verdict
+from mosaic.core.kind import Duplicates
+from mosaic.core.record import Record
+from mosaic.store.store import Store
+
+_AT_ONCE: Final = 1_024
+_SLICE_NS: Final = 50_000_000
+
+
+def settle(store: Store, schedule: KeySchedule) -> int:
+    """Judges the stored records of a schedule's author anew; how many were removed.
+
+    Belongs to the writer: nothing may be written meanwhile.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    doomed: list[int] = []
+    settled: set[bytes] = set()
+    scan = store.scan(Filter.of(authors=[schedule.master]).compiled)
+    finished = False
+    while not finished:
+        found, finished = scan.records(_AT_ONCE, _SLICE_NS)
+        for position, received_ns, data in found:
+            if schedule.judge(Record(data), received_ns) is not Verdict.VALID:
+                doomed.append(position)
+            elif data[63] & 3 == Duplicates.REPLACEABLE:
+                # Newest first: whoever comes second to an address has been replaced.
+                address = data[48:96]
+                if address in settled:
+                    doomed.append(position)
+                settled.add(address)
+    return store.remove(doomed) if doomed else 0

@@ -1,0 +1,250 @@
+"""A server: what it is made of, how it starts and stops.
+
+    network ──> sessions ──┬─> intake ──> store ──> subscriptions ──> network
+                           ├─> reader ──> network
+                           └─> blobs  ──> network
+
+Source: messages.md; edition §1 and §3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from mosaic.policy.admission import AdmissionHook
+from mosaic.policy.home import home_hooks, own_people_upload
+from mosaic.policy.submission import Way
+from mosaic.policy.verdict import Hook
+from mosaic.protocol.settings import ServerSessionSettings
+from mosaic.server.authority import Authority, ScheduleSource
+from mosaic.server.blob_service import Blobs, BlobService
+from mosaic.server.intake import Intake
+from mosaic.server.judge import Judge
+from mosaic.server.metrics import Metrics
+from mosaic.server.peer import Peer
+from mosaic.server.reader import Reader, Reading
+from mosaic.server.sessions import Sessions
+from mosaic.server.settings import ServerSettings
+from mosaic.server.subscriptions import Listener, Subscriptions
+from mosaic.server.uploads import Uploads
+from mosaic.store.store import Store
+from mosaic.transport.network import Event, Network
+from mosaic.wire.result_code import ResultCode
+
+_TICK_S = 1.0
+_TICKS_A_MINUTE = 60
+
+
+class Server:
+    """Serves a store over any number of networks.
+
+    Args:
+        store: Where records are; the server closes it when it stops.
+        blobs: Where blobs are.
+        settings: Limits.
+        now_ns: The clock, ns.
+        served: Whether a master key (32 bytes) lives here.
+        session_settings: The protocol's.
+        hooks: The policy for records; None = that of a home (`mosaic.policy.home`).
+        admission: Rules about connections beside the limits of the settings.
+        schedules: Where key schedules of people who live elsewhere come from, if from anywhere.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a server is made of
+        self,
+        store: Store,
+        blobs: Blobs,
+        settings: ServerSettings,
+        *,
+        now_ns: Callable[[], int],
+        served: Callable[[bytes], bool],
+        session_settings: ServerSessionSettings | None = None,
+        hooks: Sequence[Hook] | None = None,
+        admission: Sequence[AdmissionHook] = (),
+        schedules: ScheduleSource | None = None,
+    ) -> None:
+        self.metrics = Metrics()
+        self.settings = settings
+        self._store = store
+        self._networks: list[Network] = []
+        self._paused = False
+        self._running = False
+        self._ticker: asyncio.Task[None] | None = None
+        self._authority = Authority(
+            store, served, now_ns, fresh_ns=settings.schedule_checked_ns, source=schedules
+        )
+        self._reader = Reader(
+            settings, self.metrics, failed=self._failed, stalled=self._stalled, now_ns=now_ns
+        )
+        self._subscriptions = Subscriptions(store, self._reader, settings, self.metrics, now_ns=now_ns)
+        judge = Judge(
+            store,
+            self._authority,
+            home_hooks(served) if hooks is None else hooks,
+            settings,
+            served=served,
+            has_consumers=self._subscriptions.has_consumers,
+            now_ns=now_ns,
+        )
+        self._intake = Intake(
+            store,
+            judge,
+            self._authority,
+            settings,
+            self.metrics,
+            publish=self._subscriptions.publish,
+            schedule_changed=self._schedule_changed,
+            has_room=self._has_room,
+            now_ns=now_ns,
+        )
+        self._blobs = BlobService(
+            blobs,
+            Uploads(blobs.folder / "uploads"),
+            [own_people_upload(served)],
+            settings,
+            self.metrics,
+            now_ns,
+        )
+        self._sessions = Sessions(
+            store,
+            self._authority,
+            self._intake,
+            self._reader,
+            self._subscriptions,
+            self._blobs,
+            settings,
+            session_settings or ServerSessionSettings(),
+            self.metrics,
+            admission=admission,
+            served=served,
+            now_ns=now_ns,
+        )
+
+    # --- life
+
+    def attach(self, network: Network) -> None:
+        """Serves the links of a network from now on, or from `start` on."""
+        self._networks.append(network)
+        if self._running:
+            network.start(partial(self._take, network))
+
+    async def start(self) -> None:
+        """Begins to serve."""
+        self._running = True
+        self._intake.start()
+        self._reader.start()
+        self._subscriptions.start()
+        self._ticker = asyncio.create_task(self._tick_on(), name="server: tick")
+        for network in self._networks:
+            network.start(partial(self._take, network))
+
+    async def stop(self, drain_s: float | None = None) -> None:
+        """Answers what has arrived, says CLOSING SHUTTING_DOWN, stops, and closes the store.
+
+        Args:
+            drain_s: How long peers may take to read their last answers; the settings' if None.
+        """
+        if not self._running:
+            return
+        self._running = False
+        grace_s = self.settings.drain_s if drain_s is None else drain_s
+        self._sessions.refuse_new()
+        await self._intake.drained()
+        await self._subscriptions.drained()
+        await self._blobs.drained()
+        self._sessions.close_all(ResultCode.SHUTTING_DOWN)
+        await asyncio.gather(*(network.stop(grace_s) for network in self._networks))
+        if self._ticker is not None:
+            self._ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticker
+        await self._intake.stop()
+        await self._subscriptions.stop()
+        await self._reader.stop()
+        await self._blobs.stop()
+        await asyncio.to_thread(self._store.close)
+
+    def tick(self) -> None:
+        """Looks after what time alone changes: HELLOs that do not come, readers that do not read.
+
+        The running server does it once a second.
+        """
+        self._sessions.tick()
+        self._reader.look_after()
+        self._subscriptions.look_after()
+
+    async def _tick_on(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self.tick()
+            ticks += 1
+            if ticks % _TICKS_A_MINUTE == 0:
+                self._sessions.look_at_strangers()
+
+    # --- for the node
+
+    async def submit(
+        self, records: Sequence[bytes], way: Way, viewers: tuple[bytes, ...] = ()
+    ) -> list[ResultCode]:
+        """The one way in for what does not come over a link.
+
+        Args:
+            records: Whole records, not yet checked.
+            way: OWNER for acts of the people who live here, MIRROR for what was read from other servers.
+            viewers: The keys (32 bytes each) of the person who acts, if anybody does.
+
+        Returns:
+            What became of each. What is ACCEPTED is on disk (but ephemeral records are never stored).
+        """
+        return await self._intake.submit(records, way, viewers)
+
+    def listen_changes(self, listener: Listener) -> Callable[[], None]:
+        """Calls `listener(position, record)` for each new record, in the order of the log.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._subscriptions.listen(listener)
+
+    def people_changed(self) -> None:
+        """Somebody has moved in or out: the rights of all connections are judged anew."""
+        self._sessions.rights_changed()
+
+    @property
+    def links(self) -> int:
+        """How many links are open."""
+        return len(self._sessions)
+
+    @property
+    def subscriptions(self) -> int:
+        """How many subscriptions are open."""
+        return len(self._subscriptions)
+
+    # --- inside
+
+    def _take(self, network: Network, events: Sequence[Event]) -> None:
+        self._sessions.take(network, events)
+        if self._intake.is_full and not self._paused:
+            # The links' own queues fill up now, then their senders wait.
+            self._paused = True
+            for each in self._networks:
+                each.pause()
+
+    def _has_room(self) -> None:
+        if self._paused:
+            self._paused = False
+            for network in self._networks:
+                network.resume()
+
+    def _schedule_changed(self, author: bytes) -> None:
+        self._sessions.rights_changed(author)
+
+    def _failed(self, reading: Reading, result: ResultCode) -> None:
+        self._sessions.failed(reading, result)
+
+    def _stalled(self, peer: Peer) -> None:
+        self._sessions.stalled(peer)

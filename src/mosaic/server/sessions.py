@@ -1,0 +1,415 @@
+"""The pump: batches of what happened on links become events of sessions and go to where they are answered.
+
+Submissions are by far the most, so neighbouring ones of one link are taken as
+a run: the session looks at each frame once, and intake gets them as a list.
+
+Source: messages.md, edition §1; what an event means is `mosaic.protocol.events`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from mosaic.core.filter import CompiledFilter, compile_filter
+from mosaic.errors import Disconnected, InvalidFilter, MosaicError
+from mosaic.policy.admission import AdmissionHook, Arrival, ConnectionLimits, address_group
+from mosaic.policy.rate import RateLimit
+from mosaic.policy.verdict import ACCEPT, Accept, decide
+from mosaic.protocol.events import (
+    BlobAsked,
+    BlobSubmitted,
+    DhtAsked,
+    Finished,
+    GetAsked,
+    QueryAsked,
+    ServerEvent,
+    Submitted,
+    SubscribeAsked,
+    UnsubscribeAsked,
+)
+from mosaic.protocol.server_session import ServerSession
+from mosaic.protocol.settings import ServerSessionSettings
+from mosaic.server.authority import Authority
+from mosaic.server.blob_service import BlobService
+from mosaic.server.intake import Intake
+from mosaic.server.metrics import Metrics
+from mosaic.server.openness import too_open
+from mosaic.server.peer import Peer
+from mosaic.server.reader import Reader, Reading
+from mosaic.server.settings import ServerSettings
+from mosaic.server.subscriptions import Subscriptions
+from mosaic.store.store import Store
+from mosaic.transport.events import (
+    LINK_CLOSED,
+    LINK_DRAINED,
+    LINK_OPENED,
+    LINK_REFUSED_LENGTH,
+    LINK_SPOOLED,
+)
+from mosaic.transport.network import Event, Network
+from mosaic.wire.header import MessageType
+from mosaic.wire.limits import RECORD_LIMIT
+from mosaic.wire.result_code import ResultCode, for_error
+
+_LOG: Final = logging.getLogger(__name__)
+_SUBMISSION: Final = int(MessageType.SUBMISSION)
+
+
+class Sessions:
+    """All links of all networks.
+
+    Args:
+        store: What is asked.
+        authority: What a connection counts as.
+        intake: Takes submissions.
+        reader: Answers GET and QUERY.
+        subscriptions: Answers SUBSCRIBE.
+        blobs: Takes and gives blobs.
+        settings: The server's.
+        session_settings: The protocol's.
+        metrics: Counted in.
+        admission: Rules about connections beside the limits of the settings.
+        served: Whether a master key (32 bytes) lives here.
+        now_ns: The clock.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the pump stands between all the others
+        self,
+        store: Store,
+        authority: Authority,
+        intake: Intake,
+        reader: Reader,
+        subscriptions: Subscriptions,
+        blobs: BlobService,
+        settings: ServerSettings,
+        session_settings: ServerSessionSettings,
+        metrics: Metrics,
+        *,
+        admission: Sequence[AdmissionHook],
+        served: Callable[[bytes], bool],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._authority = authority
+        self._intake = intake
+        self._reader = reader
+        self._subscriptions = subscriptions
+        self._blobs = blobs
+        self._settings = settings
+        self._session_settings = session_settings
+        self._metrics = metrics
+        self._served = served
+        self._now_ns = now_ns
+        self._limits = ConnectionLimits(settings.connections, settings.connections_per_address)
+        self._admission = (self._limits.hook, *admission)
+        self._rate = RateLimit(settings.stranger_records_per_second, settings.stranger_burst)
+        self._peers: dict[tuple[Network, int], Peer] = {}
+        self._greeting: dict[Peer, None] = {}
+        self._stopping = False
+
+    def __len__(self) -> int:
+        """How many links are open."""
+        return len(self._peers)
+
+    # --- the pump
+
+    def take(self, network: Network, events: Sequence[Event]) -> None:
+        """Takes a batch of what happened on the links of a network."""
+        now_ns = self._now_ns()
+        peers = self._peers
+        at, count = 0, len(events)
+        while at < count:
+            link, what, data = events[at]
+            peer = peers.get((network, link))
+            if what == _SUBMISSION and peer is not None:
+                begin = at
+                at += 1
+                while at < count and events[at][0] == link and events[at][1] == _SUBMISSION:
+                    at += 1
+                self._take_submissions(peer, [event[2] for event in events[begin:at]], now_ns)
+                continue
+            at += 1
+            if peer is not None:
+                self._take_one(peer, what, data, now_ns)
+            elif what == LINK_OPENED:
+                self._open(network, link, data, now_ns)
+
+    def _take_submissions(self, peer: Peer, frames: list[bytes], now_ns: int) -> None:
+        begin = 0
+        while begin < len(frames):
+            records = peer.session.receive_run(frames, begin)
+            if records:
+                self._submit(peer, records, now_ns)
+                begin += len(records)
+            else:
+                self._act(peer, peer.session.receive(frames[begin], now_ns), now_ns)
+                begin += 1
+
+    def _take_one(self, peer: Peer, what: int, data: bytes, now_ns: int) -> None:
+        if what < LINK_OPENED:
+            self._act(peer, peer.session.receive(data, now_ns), now_ns)
+        elif what == LINK_DRAINED:
+            self._reader.drained(peer)
+            self._subscriptions.peer_drained(peer)
+        elif what == LINK_CLOSED:
+            self._forget(peer)
+        elif what == LINK_REFUSED_LENGTH:
+            self._act(peer, peer.session.refused_length(data, now_ns), now_ns)
+        elif what == LINK_SPOOLED:
+            self._take_spooled(peer, data, now_ns)
+
+    def _take_spooled(self, peer: Peer, prefix: bytes, now_ns: int) -> None:
+        try:
+            path, digest, length = peer.network.take_spooled(peer.link)
+        except MosaicError:
+            return
+        event = peer.session.spooled(prefix, path, digest, length, now_ns)
+        if not isinstance(event, BlobSubmitted):
+            Path(path).unlink(missing_ok=True)
+        self._act(peer, event, now_ns)
+
+    # --- links
+
+    def _open(self, network: Network, link: int, key: bytes, now_ns: int) -> None:
+        try:
+            address = address_group(network.peer_address(link)[0])
+        except Disconnected:
+            return
+        session = ServerSession(self._session_settings, key or None, now_ns)
+        peer = Peer(network, link, key or None, address, session, ())
+        verdict = decide(self._admission, Arrival(peer.key, address))
+        if self._stopping or (verdict is not ACCEPT and not isinstance(verdict, Accept)):
+            self._metrics.links_refused += 1
+            result = verdict.result if not isinstance(verdict, Accept) else ResultCode.SHUTTING_DOWN
+            peer.send(session.closing(result))
+            network.close(link)
+            return
+        self._peers[network, link] = peer
+        self._greeting[peer] = None
+        self._limits.opened(address)
+        self._metrics.links_opened += 1
+        self._give_rights(peer)
+
+    def _forget(self, peer: Peer) -> None:
+        """A link has ended."""
+        if self._peers.pop((peer.network, peer.link), None) is None:
+            return
+        self._limits.closed(peer.address)
+        self._end(peer)
+
+    def _end(self, peer: Peer) -> None:
+        """Nothing more is to be answered on a link."""
+        peer.gone = True
+        self._greeting.pop(peer, None)
+        self._subscriptions.gone(peer)
+        self._reader.gone(peer)
+        for reading in peer.readings.values():
+            reading.stopped = True
+        peer.readings.clear()
+
+    def close(self, peer: Peer, result: ResultCode) -> None:
+        """Says CLOSING and closes a link."""
+        if not peer.gone:
+            peer.send(peer.session.closing(result))
+            self._end(peer)
+            peer.network.close(peer.link)
+
+    def tick(self) -> None:
+        """Ends links that have not said HELLO in time."""
+        now_ns = self._now_ns()
+        for peer in list(self._greeting):
+            if peer.session.is_open:
+                del self._greeting[peer]
+            else:
+                self._act(peer, peer.session.tick(now_ns), now_ns)
+
+    def close_all(self, result: ResultCode) -> None:
+        """Says CLOSING on all links and closes them."""
+        for peer in list(self._peers.values()):
+            self.close(peer, result)
+
+    def refuse_new(self) -> None:
+        """From now on links, submissions and questions are answered with SHUTTING_DOWN."""
+        self._stopping = True
+
+    # --- rights
+
+    def _give_rights(self, peer: Peer) -> None:
+        former = peer.viewers
+        try:
+            peer.viewers = self._authority.viewers_of(peer.key)
+        except MosaicError as error:
+            _LOG.error("the rights of a connection could not be found: %s", error)
+            peer.viewers = () if peer.key is None else (peer.key,)
+        peer.at_home = any(self._served(key) for key in peer.viewers)
+        if not set(former) <= set(peer.viewers):
+            self._stop_readings(peer, ResultCode.UNAUTHORIZED)
+
+    def _stop_readings(self, peer: Peer, result: ResultCode) -> None:
+        """What is being read with rights that were lost ends at once."""
+        for query_id, reading in list(peer.readings.items()):
+            reading.stopped = True
+            del peer.readings[query_id]
+            peer.send(peer.session.query_closed(query_id, result))
+        for subscription in list(peer.subscriptions.values()):
+            if subscription.reading is not None:
+                self._subscriptions.cut(subscription, result)
+
+    def rights_changed(self, author: bytes | None = None) -> None:
+        """Judges rights anew: of connections that the author's (32 bytes) schedule concerns, or of all."""
+        listed: set[bytes] = set()
+        if author is not None:
+            schedule = self._authority.schedule_of(author)
+            listed = set() if schedule is None else {key.bytes for key in schedule.signing_keys()}
+        for peer in list(self._peers.values()):
+            if peer.key is not None and (author is None or author in peer.viewers or peer.key in listed):
+                self._give_rights(peer)
+
+    def look_at_strangers(self) -> None:
+        """Judges the rights of connections anew that count as somebody who lives elsewhere."""
+        for peer in list(self._peers.values()):
+            if any(not self._served(key) for key in peer.viewers[1:]):
+                self._give_rights(peer)
+
+    # --- what is asked
+
+    def _act(self, peer: Peer, event: ServerEvent | None, now_ns: int) -> None:  # noqa: C901 - one case an event
+        if peer.session.outgoing:
+            peer.flush()
+        match event:
+            case None:
+                pass
+            case Submitted(record):
+                self._submit(peer, [record], now_ns)
+            case QueryAsked():
+                self._query(peer, event, now_ns)
+            case GetAsked(query_id, references):
+                self._get(peer, query_id, references)
+            case SubscribeAsked():
+                self._subscribe(peer, event, now_ns)
+            case UnsubscribeAsked(query_id):
+                self._unsubscribe(peer, query_id)
+            case BlobSubmitted():
+                self._blobs.submitted(peer, event)
+            case BlobAsked(blob_hash):
+                self._blobs.asked(peer, blob_hash)
+            case DhtAsked(query_id, _, _):
+                peer.send(peer.session.dht_response(query_id, ResultCode.NOT_FOUND))
+            case Finished(result, reason):
+                self._metrics.protocol_errors += 1
+                _LOG.info("a link from %s ends with %s: %s", peer.address, result.name, reason)
+                self._end(peer)
+                peer.network.close(peer.link)
+            case _:
+                pass
+
+    def _submit(self, peer: Peer, records: list[bytes], now_ns: int) -> None:
+        if self._stopping:
+            peer.refuse(records, ResultCode.SHUTTING_DOWN)
+            return
+        if self._settings.record_limit < RECORD_LIMIT:
+            too_large = [record for record in records if len(record) > self._settings.record_limit]
+            if too_large:
+                peer.refuse(too_large, ResultCode.TOO_LARGE)
+                records = [record for record in records if len(record) <= self._settings.record_limit]
+        if not peer.at_home:
+            granted = self._rate.take(peer.name, len(records), now_ns)
+            if granted < len(records):
+                peer.refuse(records[granted:], ResultCode.TOO_FAST)
+                records = records[:granted]
+        if records:
+            self._intake.offer(peer, records)
+
+    def _compile(self, peer: Peer, asked: QueryAsked | SubscribeAsked, now_ns: int) -> CompiledFilter | None:
+        """The filter of a question that may be answered; else it is answered with the reason."""
+        result: ResultCode
+        try:
+            compiled = compile_filter(asked.filter)
+            if self._stopping:
+                result = ResultCode.SHUTTING_DOWN
+            elif too_open(compiled, asked.limit, self._settings, now_ns):
+                result = ResultCode.TOO_OPEN
+            else:
+                return compiled
+        except InvalidFilter:
+            result = ResultCode.INVALID
+        self._refuse_question(peer, asked.query_id, result)
+        return None
+
+    def _refuse_question(self, peer: Peer, query_id: int, result: ResultCode) -> None:
+        self._metrics.queries_refused += 1
+        peer.send(peer.session.query_closed(query_id, result))
+
+    def _query(self, peer: Peer, asked: QueryAsked, now_ns: int) -> None:
+        if len(peer.readings) >= self._settings.queries_per_link:
+            self._refuse_question(peer, asked.query_id, ResultCode.TOO_FAST)
+            return
+        compiled = self._compile(peer, asked, now_ns)
+        if compiled is None:
+            return
+        try:
+            scan = self._store.scan(compiled, limit=asked.limit, viewers=peer.viewers)
+        except MosaicError as error:
+            self._refuse_question(peer, asked.query_id, for_error(error))
+            return
+        self._read(Reading(peer, asked.query_id, scan, self._finish))
+
+    def _get(self, peer: Peer, query_id: int, references: tuple[bytes, ...]) -> None:
+        if self._stopping or len(peer.readings) >= self._settings.queries_per_link:
+            result = ResultCode.SHUTTING_DOWN if self._stopping else ResultCode.TOO_FAST
+            self._refuse_question(peer, query_id, result)
+            return
+        try:
+            scan = self._store.lookup(references, viewers=peer.viewers)
+        except MosaicError as error:
+            self._refuse_question(peer, query_id, for_error(error))
+            return
+        self._read(Reading(peer, query_id, scan, self._finish))
+
+    def _read(self, reading: Reading) -> None:
+        self._metrics.queries += 1
+        reading.peer.readings[reading.query_id] = reading
+        self._reader.ask(reading)
+
+    def _finish(self, reading: Reading, parts: list[bytes]) -> None:
+        reading.peer.readings.pop(reading.query_id, None)
+        parts.append(reading.peer.session.query_closed(reading.query_id, ResultCode.SUCCESS))
+
+    def failed(self, reading: Reading, result: ResultCode) -> None:
+        """The store could not answer a question to its end."""
+        peer = reading.peer
+        subscription = peer.subscriptions.get(reading.query_id)
+        if subscription is not None and subscription.reading is reading:
+            self._subscriptions.cut(subscription, result)
+        elif peer.readings.get(reading.query_id) is reading:
+            del peer.readings[reading.query_id]
+            self._refuse_question(peer, reading.query_id, result)
+
+    def stalled(self, peer: Peer) -> None:
+        """A peer has read none of its answers for too long: it gets no more of them."""
+        self._stop_readings(peer, ResultCode.TEMPORARY_ERROR)
+
+    def _subscribe(self, peer: Peer, asked: SubscribeAsked, now_ns: int) -> None:
+        if len(peer.subscriptions) >= self._settings.subscriptions_per_link:
+            self._refuse_question(peer, asked.query_id, ResultCode.TOO_FAST)
+            return
+        compiled = self._compile(peer, asked, now_ns)
+        if compiled is None:
+            return
+        try:
+            self._subscriptions.open(peer, asked.query_id, compiled, asked.limit)
+        except MosaicError as error:
+            self._refuse_question(peer, asked.query_id, for_error(error))
+
+    def _unsubscribe(self, peer: Peer, query_id: int) -> None:
+        """Ends a question of any kind; the session asks once, and only for open ones."""
+        subscription = peer.subscriptions.get(query_id)
+        if subscription is not None:
+            self._subscriptions.close(subscription)
+        reading = peer.readings.pop(query_id, None)
+        if reading is not None:
+            reading.stopped = True
+        peer.send(peer.session.query_closed(query_id, ResultCode.SUCCESS))

@@ -1,0 +1,97 @@
+"""What an operator or a person may set about a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from mosaic.wire.limits import BLOB_LIMIT, RECORD_LIMIT
+
+SECOND: Final = 1_000_000_000
+MINUTE: Final = 60 * SECOND
+HOUR: Final = 60 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Limits of a server; `help` in each field's metadata says what it does. Times are ns, lengths bytes."""
+
+    connections: int = field(default=10_000, metadata={"help": "links that may be open at once"})
+    connections_per_address: int = field(
+        default=2_000, metadata={"help": "links that may be open at once from one address"}
+    )
+    subscriptions_per_link: int = field(
+        default=200, metadata={"help": "subscriptions that one link may have open"}
+    )
+    queries_per_link: int = field(
+        default=64, metadata={"help": "queries that one link may have under way at once"}
+    )
+    record_limit: int = field(default=RECORD_LIMIT, metadata={"help": "longest record taken, in bytes"})
+    blob_limit: int = field(default=BLOB_LIMIT, metadata={"help": "longest blob taken, in bytes"})
+    blob_transfers_per_link: int = field(
+        default=8, metadata={"help": "blobs that one link may have under way towards it at once"}
+    )
+    stranger_records_per_second: float = field(
+        default=100.0,
+        metadata={"help": "records a second from one key or address that does not live here (0: no limit)"},
+    )
+    stranger_burst: int = field(
+        default=1_000, metadata={"help": "records that such a key or address may send at once after a pause"}
+    )
+    open_query_limit: int = field(
+        default=500,
+        metadata={"help": "a query without a narrow element is taken with a limit up to this (0: never)"},
+    )
+    open_query_window_ns: int = field(
+        default=2 * HOUR,
+        metadata={"help": "or if it asks for no more than so much of the past, in nanoseconds (0: never)"},
+    )
+    future_ns: int = field(
+        default=15 * MINUTE, metadata={"help": "records further ahead than this are refused, in nanoseconds"}
+    )
+    ephemeral_window_ns: int = field(
+        default=5 * MINUTE,
+        metadata={"help": "ephemeral records further off than this are refused, in nanoseconds"},
+    )
+    ephemeral_memory: int = field(
+        default=200_000, metadata={"help": "ephemeral records that are remembered to refuse their repetition"}
+    )
+    schedule_checked_ns: int = field(
+        default=HOUR,
+        metadata={"help": "how long a stranger's key schedule counts for his rights, in nanoseconds"},
+    )
+    unverified_signers: int = field(
+        default=4,
+        metadata={"help": "signers of one address that are kept before the author's schedule is asked for"},
+    )
+    batch_records: int = field(default=2_048, metadata={"help": "records that are written at once"})
+    backlog_bytes: int = field(
+        default=16_777_216, metadata={"help": "bytes of records that may wait before links are not read"}
+    )
+    check_threads: int = field(
+        default=0, metadata={"help": "threads that check signatures (0: one for each core)"}
+    )
+    slice_bytes: int = field(
+        default=65_536, metadata={"help": "bytes that one query sends before others have their turn"}
+    )
+    slice_ns: int = field(
+        default=2_000_000, metadata={"help": "time that one query works before others have their turn (ns)"}
+    )
+    queue_bytes: int = field(
+        default=131_072,
+        metadata={"help": "what may wait towards one peer, in bytes; as the network's limit"},
+    )
+    held_bytes: int = field(
+        default=32_768,
+        metadata={"help": "live records kept for one peer while older ones are on their way, in bytes"},
+    )
+    slow_reader_ns: int = field(
+        default=30 * SECOND,
+        metadata={"help": "how long a peer with a full queue may read nothing, in nanoseconds"},
+    )
+    slow_reader_records: int = field(
+        default=4_096, metadata={"help": "records that a subscriber with a full queue may fall behind"}
+    )
+    drain_s: float = field(
+        default=5.0, metadata={"help": "seconds that peers have to read their last answers when stopping"}
+    )
