@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from mosaic._kernel._rust import LINK_CLOSED, LINK_SPOOLED, FrameCutter, blake3
 from tests.kernel.twins.net_twin import REFUSED_LENGTH, SPOOLED, cut
 from tests.transport.conftest import MakeStation, make_station
 from tests.transport.station import Station
-
-from mosaic._kernel._rust import LINK_CLOSED, LINK_SPOOLED, FrameCutter, blake3
 
 CASES = int(os.environ.get("MOSAIC_TWIN_CASES", "100000"))
 OVER_LINKS = 0.03

@@ -98,3 +98,116 @@ fn random_factors(count: usize) -> Option<Vec<Scalar>> {
     factors.extend(stream.chunks_exact(16).map(factor));
     Some(factors)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::hash;
+    use crate::crypto::keys::ExpandedSecret;
+    use crate::crypto::signature::{CONTEXT, sign};
+    use curve25519_dalek::constants::EIGHT_TORSION;
+
+    /// A valid signature by secret `key` over message `message`.
+    fn good(key: u8, message: usize) -> Prepared {
+        let secret = ExpandedSecret::from_seed(&[key; 32]);
+        let digest = hash::digest(&message.to_le_bytes());
+        let signature = sign(&secret, &digest, CONTEXT);
+        let point = crate::crypto::keys::decompress_key(&secret.public).unwrap_or_default();
+        let prepared = Prepared::new(&secret.public, point, &digest, &signature, CONTEXT);
+        prepared.unwrap_or_else(|| unreachable!("a signature just made"))
+    }
+
+    fn many(keys: u8, count: usize) -> Vec<Prepared> {
+        (0..count)
+            .map(|n| good((n % usize::from(keys)) as u8, n))
+            .collect()
+    }
+
+    fn singly(signatures: &[Prepared]) -> Vec<bool> {
+        signatures.iter().map(Prepared::holds).collect()
+    }
+
+    #[test]
+    fn good_batches_pass_by_their_sum() {
+        for keys in [1, 3, 250] {
+            for count in [1, 2, 4, 50, 94, 95, 96, 200] {
+                let batch = many(keys, count);
+                assert!(sum_holds(&batch), "{keys} keys, {count} signatures");
+                assert_eq!(verdicts(&batch), vec![true; count]);
+            }
+        }
+        assert_eq!(verdicts(&[]), [] as [bool; 0]);
+    }
+
+    #[test]
+    fn one_false_equation_fails_the_sum_at_every_position() {
+        for keys in [1, 250] {
+            for count in [1, 2, 3, 4, 5, 31, 97, 130] {
+                let mut batch = many(keys, count);
+                for position in 0..count {
+                    let kept = batch[position].clone();
+                    batch[position].s += Scalar::ONE;
+                    assert!(!sum_holds(&batch));
+                    let mut expected = vec![true; count];
+                    expected[position] = false;
+                    assert_eq!(verdicts(&batch), expected);
+                    batch[position] = kept;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn errors_do_not_cancel_each_other() {
+        let mut batch = many(4, 8);
+        batch[2].s += Scalar::ONE;
+        batch[6].s -= Scalar::ONE;
+        assert!(!sum_holds(&batch));
+        assert_eq!(verdicts(&batch), singly(&batch));
+        let mut swapped = many(1, 8);
+        let (r0, r1) = (swapped[0].r, swapped[1].r);
+        (swapped[0].r, swapped[1].r) = (r1, r0);
+        assert!(!sum_holds(&swapped));
+    }
+
+    #[test]
+    fn points_of_mixed_order_pass_by_the_sum_as_they_do_singly() {
+        for torsion in EIGHT_TORSION {
+            let mut batch = many(3, 20);
+            batch[7].r += torsion;
+            batch[9].key_point += torsion;
+            batch[9].key[0] ^= 1; // another key than the one without torsion
+            assert_eq!(singly(&batch), [true; 20]);
+            assert!(sum_holds(&batch));
+        }
+    }
+
+    #[test]
+    fn any_pattern_of_false_ones_is_found() {
+        for pattern in 0..256_u32 {
+            let mut batch = many(2, 8);
+            for (bit, signature) in batch.iter_mut().enumerate() {
+                if pattern >> bit & 1 == 1 {
+                    signature.k += Scalar::ONE;
+                }
+            }
+            assert_eq!(verdicts(&batch), singly(&batch), "{pattern:08b}");
+        }
+    }
+
+    #[test]
+    fn factors_are_fresh_short_and_not_zero() {
+        let one = random_factors(500).unwrap_or_default();
+        let two = random_factors(500).unwrap_or_default();
+        assert_eq!(one.len(), 500);
+        for (index, factor) in one.iter().enumerate() {
+            assert_ne!(*factor, Scalar::ZERO);
+            assert_eq!(factor.as_bytes()[16..], [0; 16]);
+            assert!(!two.contains(factor) && !one[..index].contains(factor));
+        }
+        assert!(
+            one.iter().any(|factor| factor.as_bytes()[15] & 0x80 != 0),
+            "all 128 bits are used"
+        );
+    }
+}

@@ -97,3 +97,75 @@ pub fn check(records: &[&[u8]], keys: &KeyCache, batch: usize, threads: usize) -
         .flat_map(|result| result.into_inner().unwrap_or_else(PoisonError::into_inner))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::keys::ExpandedSecret;
+    use crate::crypto::seal::seal_record;
+
+    fn records(count: usize) -> Vec<Vec<u8>> {
+        let record = |number: usize| {
+            let secret = ExpandedSecret::from_seed(&[(number % 20) as u8; 32]);
+            let author = ExpandedSecret::from_seed(&[200; 32]);
+            let mut data = vec![0; 104];
+            data[0] = 0x80;
+            data[15] = 0x1c;
+            data[16..48].copy_from_slice(&author.public);
+            data[48..80].copy_from_slice(&secret.public);
+            data[84..88].copy_from_slice(&(number as u32).to_be_bytes());
+            data[98] = 64;
+            seal_record(&secret, &data).unwrap_or_default()
+        };
+        (0..count).map(record).collect()
+    }
+
+    #[test]
+    fn each_verdict_stands_at_its_record() {
+        let mut records = records(9);
+        records[1].truncate(100);
+        records[2][128] ^= 0x01;
+        records[4][96..128].fill(0);
+        records[5][64..96].fill(0xff);
+        records[6][9] ^= 1;
+        records[7][200] ^= 1;
+        let slices: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+        let expected = [
+            Verdict::Ok,
+            Verdict::TooShort,
+            Verdict::IdTimestamp,
+            Verdict::Ok,
+            Verdict::SigningKey,
+            Verdict::AuthorKey,
+            Verdict::Hash,
+            Verdict::Signature,
+            Verdict::Ok,
+        ];
+        for batch in 1..10 {
+            assert_eq!(check(&slices, &KeyCache::new(64), batch, 1), expected);
+        }
+    }
+
+    #[test]
+    fn threads_keep_the_order() {
+        let mut records = records(700);
+        for number in (0..700).step_by(97) {
+            records[number][200] ^= 1;
+        }
+        let slices: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+        let keys = KeyCache::new(64);
+        let expected = check(&slices, &keys, 1, 1);
+        assert_eq!(
+            expected
+                .iter()
+                .filter(|&&verdict| verdict == Verdict::Signature)
+                .count(),
+            8
+        );
+        for threads in [1, 2, 3, 8] {
+            for batch in [64, 256, 1000] {
+                assert_eq!(check(&slices, &keys, batch, threads), expected);
+            }
+        }
+    }
+}

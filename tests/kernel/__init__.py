@@ -1,0 +1,1 @@
+"""The kernel's doors against vectors, against edge cases, and against slow twins in Python."""
