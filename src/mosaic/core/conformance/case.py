@@ -11,7 +11,8 @@ Values: TypeAlias = Mapping[str, object]
 
 An operation refuses a case by raising. One that can still say something about
 what it refuses returns `valid` false, the error as `refusal` if there is one,
-and the rest of its values.
+and the rest of its values. Where it knows what the library must have said of
+what is refused here, it returns that as `library_valid`.
 """
 
 

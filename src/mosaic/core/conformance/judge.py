@@ -176,6 +176,8 @@ def judge_case(file: str, case: Case, operations: Operations) -> bool:
     if accepted != expected:
         came = "it was accepted" if accepted else f"it was refused: {reported or 'not valid'}"
         raise _CaseFailed(f"it must be {'accepted' if expected else 'refused'}, {came}")
+    if values.get("library_valid", case.get("valid")) != case.get("valid"):
+        raise _CaseFailed("the library's verdict does not fit the case")
     if not accepted and answer is not Answer.ACCEPTED:
         _compare_error(case, reported)
     if refusal is None:
@@ -232,6 +234,8 @@ def _compare_refused(operation: Operation, case: Case) -> None:
         values = operation.library(case)
     except Exception as error:  # the case is damaged
         raise _CaseFailed(f"its values do not fit together: {error}") from error
+    if values and not values.keys() & case.keys():
+        raise _CaseFailed("the library is said to accept it, but none of its values are given")
     for name, made in values.items():
         if name in case and not _same(made, case[name]):
             raise _CaseFailed(f"its {name} does not fit its other fields")

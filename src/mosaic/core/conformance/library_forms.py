@@ -108,18 +108,19 @@ def segment_url(case: Case) -> Values:
 
 
 def profile_fields(payload: bytes) -> dict[str, object] | None:
-    """The fields of a profile in the library's own form: integer keys, bytes as arrays (P1, P4)."""
+    """The fields of a profile in the library's own form (integer keys, bytes as arrays: P1, P4), or None."""
     try:
         read: Any = cbor2.load(io.BytesIO(payload))
     except (cbor2.CBORDecodeError, ValueError):
         return None
     if not isinstance(read, dict):
         return None
-    values = [read.get(number) for number in range(len(_PROFILE))]
-    return {
-        name: bytes(value).hex() if isinstance(value, list) else value
-        for name, value in zip(_PROFILE, values, strict=True)
-    }
+    fields = {name: read.get(number) for number, name in enumerate(_PROFILE)}
+    types = {"avatar": list, "banner": list, "org": bool, "bot": bool}
+    fits = (value is None or isinstance(value, types.get(name, str)) for name, value in fields.items())
+    if fields["name"] is None or not all(fits):
+        return None
+    return {name: bytes(value).hex() if isinstance(value, list) else value for name, value in fields.items()}
 
 
 def key(case: Case) -> Values:

@@ -9,6 +9,7 @@ from mosaic.core import profile
 from mosaic.core.conformance import library_forms
 from mosaic.core.conformance.case import Case, Operation, Operations, Values
 from mosaic.core.conformance.record_operations import rebuilt, record_of
+from mosaic.core.kinds import PROFILE
 from mosaic.errors import InvalidProfile
 
 _FIELDS: Final = (
@@ -31,8 +32,11 @@ def op_profile(case: Case) -> Values:
     try:
         read = profile.parse(record)
     except InvalidProfile as refusal:
-        own_form = library_forms.profile_fields(record.payload)
-        return values | {"fields": own_form, "valid": False, "refusal": refusal}
+        if case["op"] != "reference_form":
+            return values | {"valid": False, "refusal": refusal}
+        fields = library_forms.profile_fields(record.payload)
+        accepted = fields is not None and record.kind == PROFILE
+        return values | {"fields": fields, "valid": False, "refusal": refusal, "library_valid": accepted}
     fields = {name: getattr(read, name) for name in _FIELDS}
     return values | {
         "fields": {
