@@ -7,6 +7,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no failure: properties are judged by what they find, not by how long it took.
+settings.register_profile("mosaic", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("mosaic")
 
 REQUIRE_ALL = os.environ.get("MOSAIC_REQUIRE_ALL") == "1"
 
