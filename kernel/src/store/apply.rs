@@ -2,10 +2,8 @@
 
 use heed::{Result as HeedResult, RwTxn};
 
-use crate::store::entry::{Head, What, number};
 use crate::store::index::{Dead, Tables};
 use crate::store::keys::{Hashes, Table};
-use crate::store::log::Segments;
 
 /// Bytes of an id.
 pub const ID: usize = 48;
@@ -21,11 +19,16 @@ pub struct Change<'t, 'e> {
 }
 
 impl Change<'_, '_> {
-    /// Serves a record that stands at a position.
-    pub fn insert(&mut self, record: &[u8], position: u64) -> HeedResult<()> {
+    /// Puts the keys of a record into the tables that `wanted` names.
+    pub fn insert(
+        &mut self,
+        record: &[u8],
+        position: u64,
+        wanted: impl Fn(Table) -> bool,
+    ) -> HeedResult<()> {
         let mut done = Ok(());
         self.hashes.keys_of(record, position, |table, key, value| {
-            if done.is_ok() {
+            if done.is_ok() && wanted(table) {
                 let database = self.tables.of(table);
                 done = database.put(self.txn, key.as_slice(), value);
             }
@@ -73,24 +76,5 @@ impl Change<'_, '_> {
             return self.tables.dead.delete(self.txn, &key).map(drop);
         }
         self.tables.dead.put(self.txn, &key, &dead.encode())
-    }
-
-    /// Does what an entry of the log says.
-    pub fn replay(&mut self, segments: &Segments, head: &Head, body: &[u8]) -> HeedResult<()> {
-        match head.what {
-            What::Record => self.insert(body, head.position),
-            What::Refusal => body.chunks_exact(ID).try_for_each(|id| self.refuse(id)),
-            What::Removal => {
-                for position in body.chunks_exact(8).map(number) {
-                    let Some(segment) = segments.of(position) else {
-                        continue;
-                    };
-                    if let Some((_, record)) = segment.entry(position) {
-                        self.delete(record, position, segment.base())?;
-                    }
-                }
-                Ok(())
-            }
-        }
     }
 }

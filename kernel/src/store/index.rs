@@ -208,10 +208,16 @@ impl Index {
     ///
     /// Waits for the slices of readers that are under way. `Full` if there is no room.
     pub fn grow(&self) -> Result<()> {
+        let size = self.size.load(Ordering::Relaxed);
+        self.reserve((size / 32).max(FIRST_SIZE))
+    }
+
+    /// Makes room for so many bytes more; as `grow`.
+    pub fn reserve(&self, bytes: u64) -> Result<()> {
         let guard = self.env.write().unwrap_or_else(PoisonError::into_inner);
         let env = guard.as_ref().ok_or(Error::Closed)?;
         let size = self.size.load(Ordering::Relaxed);
-        let more = (size / 16).max(FIRST_SIZE).next_multiple_of(ROUND);
+        let more = bytes.next_multiple_of(ROUND);
         reserve(&self.file, size + more)?;
         // SAFETY: every transaction holds `enter`'s guard, so there is none.
         unsafe { env.resize((size + more) as usize)? };

@@ -1,7 +1,9 @@
 //! The keys under which a record stands in the index: short, and verified on the record itself.
 //!
-//! Every key ends in `timestamp ‖ id[8:12] ‖ position`, so that a range in descending order gives
-//! records newest first by (timestamp, id); ties of all of that are settled by the whole ids.
+//! Every key ends in `timestamp ‖ hash ‖ position`, where the hash is the first bytes of the id's, so that
+//! a range in descending order gives records newest first by (timestamp, id); ties are settled by the
+//! whole ids. What is indexed stands before that as a keyed hash of four bytes: few of one store's keys
+//! or tags share one, nobody can make some that do, and those that do are told apart on the record.
 
 use std::hash::Hasher;
 
@@ -15,11 +17,11 @@ pub const MIN_RECORD: usize = 216;
 /// The tables of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
-    /// timestamp ‖ id[8:16] ‖ position: ids and the order of all records; a record is served if it is here.
+    /// Nothing before the timestamp: ids, and the order of all records; a record is served if it is here.
     Time,
     /// author, and signing key where it is another → kind hint.
     Key,
-    /// kind → author hint.
+    /// kind.
     Kind,
     /// each tag whole → kind hint ‖ author hint.
     Tag,
@@ -41,36 +43,43 @@ impl Table {
     pub fn prefix_length(self) -> usize {
         match self {
             Self::Time => 0,
-            Self::Kind => 4,
-            Self::Key | Self::Tag | Self::Address => 6,
+            _ => 4,
+        }
+    }
+
+    /// Bytes of the id's hash. More where all records stand in one row.
+    fn hash_length(self) -> usize {
+        match self {
+            Self::Time => 4,
+            _ => 2,
         }
     }
 
     /// Bytes of a key.
     pub fn key_length(self) -> usize {
-        self.prefix_length() + 18 + if self == Self::Time { 4 } else { 0 }
+        self.prefix_length() + 8 + self.hash_length() + 6
     }
 }
 
 /// Bytes before the timestamp: a keyed hash of what is indexed.
-pub type Prefix = [u8; 6];
-/// Two bytes of a keyed hash, which tell that a record can't match without reading it.
-pub type Hint = [u8; 2];
+pub type Prefix = [u8; 4];
+/// A byte of a keyed hash, which tells of most records that can't match without reading them.
+pub type Hint = u8;
 
-/// Where in the order of answers a key stands; greater is earlier.
+/// Where in the order of answers a key stands (timestamp, beginning of the hash); greater is earlier.
 pub type Place = (u64, u32);
 
 /// A key built in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
-    bytes: [u8; 24],
+    bytes: [u8; 20],
     length: u8,
 }
 
 impl Key {
     fn new() -> Self {
         Self {
-            bytes: [0; 24],
+            bytes: [0; 20],
             length: 0,
         }
     }
@@ -115,7 +124,7 @@ impl Hashes {
         prefix(self.hash(1, key))
     }
 
-    /// The prefix of a kind in `Table::Kind` (only its first four bytes are used).
+    /// The prefix of a kind in `Table::Kind`.
     pub fn kind(&self, kind: &[u8]) -> Prefix {
         prefix(self.hash(2, kind))
     }
@@ -143,22 +152,16 @@ impl Hashes {
         let (author, signer) = (self.key(&record[64..96]), &record[96..128]);
         let kind = self.kind(&record[56..64]);
         let (kind_hint, author_hint) = (hint(kind), hint(author));
-        let key = |table: Table, prefix: Prefix| {
-            key_at(
-                table,
-                prefix,
-                &record[..8],
-                &record[8..16],
-                &position_bytes(position),
-            )
-        };
-        each(Table::Time, key(Table::Time, [0; 6]), &[]);
-        each(Table::Key, key(Table::Key, author), &kind_hint);
+        let (time, hash) = (&record[..8], &record[8..12]);
+        let position = position_bytes(position);
+        let key = |table: Table, prefix: Prefix| key_at(table, prefix, time, hash, &position);
+        each(Table::Time, key(Table::Time, [0; 4]), &[]);
+        each(Table::Key, key(Table::Key, author), &[kind_hint]);
         if signer != &record[64..96] {
-            each(Table::Key, key(Table::Key, self.key(signer)), &kind_hint);
+            each(Table::Key, key(Table::Key, self.key(signer)), &[kind_hint]);
         }
-        each(Table::Kind, key(Table::Kind, kind), &author_hint);
-        let hints = [kind_hint[0], kind_hint[1], author_hint[0], author_hint[1]];
+        each(Table::Kind, key(Table::Kind, kind), &[]);
+        let hints = [kind_hint, author_hint];
         for tag in view.tags() {
             each(Table::Tag, key(Table::Tag, self.tag(tag)), &hints);
         }
@@ -169,12 +172,12 @@ impl Hashes {
 }
 
 fn prefix(hash: [u8; 8]) -> Prefix {
-    [hash[0], hash[1], hash[2], hash[3], hash[4], hash[5]]
+    [hash[0], hash[1], hash[2], hash[3]]
 }
 
 /// The hint of a prefix.
 pub fn hint(prefix: Prefix) -> Hint {
-    [prefix[0], prefix[1]]
+    prefix[0]
 }
 
 fn position_bytes(position: u64) -> [u8; 6] {
@@ -183,11 +186,7 @@ fn position_bytes(position: u64) -> [u8; 6] {
 }
 
 fn key_at(table: Table, prefix: Prefix, time: &[u8], hash: &[u8], position: &[u8]) -> Key {
-    let hash = if table == Table::Time {
-        hash
-    } else {
-        &hash[..4]
-    };
+    let hash = &hash[..table.hash_length()];
     Key::new()
         .push(&prefix[..table.prefix_length()])
         .push(time)
@@ -197,19 +196,19 @@ fn key_at(table: Table, prefix: Prefix, time: &[u8], hash: &[u8], position: &[u8
 
 /// The key of a record in `Table::Time`.
 pub fn time_key(record: &[u8], position: u64) -> Option<Key> {
-    let (time, hash) = record.get(..16)?.split_at(8);
+    let (time, hash) = record.get(..12)?.split_at(8);
     Some(key_at(
         Table::Time,
-        [0; 6],
+        [0; 4],
         time,
         hash,
         &position_bytes(position),
     ))
 }
 
-/// The beginning of all keys in `Table::Time` of ids that begin with these bytes (16 at least).
+/// The beginning of all keys in `Table::Time` of ids that begin with these bytes (12 at least).
 pub fn id_prefix(id: &[u8]) -> Option<&[u8]> {
-    id.get(..16)
+    id.get(..12)
 }
 
 /// The smallest key under a prefix whose place is not before `place` (place 0 = the first of all).
@@ -217,7 +216,7 @@ pub fn bound(table: Table, prefix: Prefix, place: Place) -> Key {
     Key::new()
         .push(&prefix[..table.prefix_length()])
         .push(&place.0.to_be_bytes())
-        .push(&place.1.to_be_bytes())
+        .push(&place.1.to_be_bytes()[..table.hash_length()])
 }
 
 /// A bound behind all keys under a prefix.
@@ -233,10 +232,14 @@ pub fn split(table: Table, key: &[u8]) -> Option<(Place, u64)> {
     }
     let rest = &key[table.prefix_length()..];
     let time = u64::from_be_bytes(*rest.first_chunk()?);
-    let hash = u32::from_be_bytes(*rest[8..].first_chunk()?);
+    let mut hash = [0; 4];
+    hash[..table.hash_length()].copy_from_slice(&rest[8..8 + table.hash_length()]);
     let mut position = [0; 8];
     position[2..].copy_from_slice(key.last_chunk::<6>()?);
-    Some(((time, hash), u64::from_be_bytes(position)))
+    Some((
+        (time, u32::from_be_bytes(hash)),
+        u64::from_be_bytes(position),
+    ))
 }
 
 #[cfg(test)]
@@ -269,7 +272,8 @@ mod tests {
         for (table, key) in all(&record(2, &[5, 0, 1, 0, 9, 4, 0, 2, 0])) {
             assert_eq!(key.as_slice().len(), table.key_length());
             let (place, position) = split(table, key.as_slice()).unwrap();
-            assert_eq!((place, position), ((7, 0x0909_0909), 0x1234));
+            let hash = u32::MAX << (32 - 8 * table.hash_length()) & 0x0909_0909;
+            assert_eq!((place, position), ((7, hash), 0x1234));
         }
     }
 
@@ -281,13 +285,13 @@ mod tests {
 
     #[test]
     fn bounds_enclose_their_place() {
-        let prefix = [4; 6];
+        let prefix = [4; 4];
         for table in TABLES {
             let key = key_at(table, prefix, &7_u64.to_be_bytes(), &[1; 8], &[0; 6]);
             let at = |place| bound(table, prefix, place);
             assert!(at((7, 0)).as_slice() <= key.as_slice());
             assert!(at((7, 0x0101_0101)).as_slice() <= key.as_slice());
-            assert!(at((7, 0x0101_0102)).as_slice() > key.as_slice());
+            assert!(at((7, 0x0102_0000)).as_slice() > key.as_slice());
             assert!(bound_after(table, prefix).as_slice() > key.as_slice());
         }
     }

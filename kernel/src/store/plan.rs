@@ -33,9 +33,8 @@ impl Hints {
     /// Whether the record behind a key of `table` with this value may match.
     pub fn allow(&self, table: Table, value: &[u8]) -> bool {
         let (kind, author) = match (table, value) {
-            (Table::Key, [a, b]) => (Some([*a, *b]), None),
-            (Table::Kind, [a, b]) => (None, Some([*a, *b])),
-            (Table::Tag, [a, b, c, d]) => (Some([*a, *b]), Some([*c, *d])),
+            (Table::Key, &[kind]) => (Some(kind), None),
+            (Table::Tag, &[kind, author]) => (Some(kind), Some(author)),
             _ => (None, None),
         };
         listed(self.kinds.as_ref(), kind) && listed(self.authors.as_ref(), author)
@@ -105,7 +104,7 @@ fn choices(filter: &CompiledFilter, hashes: &Hashes) -> Vec<Choice> {
     if let Some(times) = filter.timestamps() {
         let within = times.iter().filter(|t| (low..=high).contains(t));
         let exact = within.map(|&time| Range {
-            prefix: [0; 6],
+            prefix: [0; 4],
             low: time,
             high: time,
         });
@@ -124,7 +123,7 @@ fn choices(filter: &CompiledFilter, hashes: &Hashes) -> Vec<Choice> {
         out.push((Table::Kind, ranges.collect()));
     }
     if out.is_empty() {
-        out.push((Table::Time, vec![under([0; 6])]));
+        out.push((Table::Time, vec![under([0; 4])]));
     }
     out
 }

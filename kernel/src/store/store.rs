@@ -17,6 +17,7 @@ use crate::store::index::{Dead, Entered, Index};
 use crate::store::keys::{self, MIN_RECORD, Table};
 use crate::store::log::{Log, Segments, Tail};
 use crate::store::recovery::{self, Progress};
+use crate::store::rows::Rows;
 use crate::store::state::State;
 use crate::store::view::{View, find_id};
 
@@ -216,7 +217,8 @@ impl Store {
                     batch,
                     segments,
                     base,
-                    removed: Vec::new(),
+                    removed: HashSet::new(),
+                    later: Rows::default(),
                 }
                 .take(records)
             },
@@ -532,7 +534,14 @@ struct Intake<'i, 't, 'e> {
     segments: &'i Segments,
     /// The first position of the segment that the batch will stand in.
     base: u64,
-    removed: Vec<u8>,
+    removed: HashSet<u64>,
+    /// What nothing in this batch needs to find is put into the tables at its end, in order.
+    later: Rows,
+}
+
+/// The tables in which records of one batch look for each other.
+fn at_once(table: Table) -> bool {
+    matches!(table, Table::Time | Table::Address)
 }
 
 impl Intake<'_, '_, '_> {
@@ -546,9 +555,12 @@ impl Intake<'_, '_, '_> {
         }
         if !self.removed.is_empty() {
             let received = records.iter().map(|one| one.received).max().unwrap_or(0);
-            let removed = std::mem::take(&mut self.removed);
+            let removed: Vec<u8> = self.removed.iter().flat_map(|p| p.to_le_bytes()).collect();
             self.batch.push(What::Removal, 0, received, &removed)?;
         }
+        self.later.sort();
+        let (txn, tables) = (&mut *self.change.txn, self.change.tables);
+        self.later.put(txn, tables, &self.removed)?;
         Ok(appended)
     }
 
@@ -581,7 +593,9 @@ impl Intake<'_, '_, '_> {
             incoming.received,
             incoming.record,
         )?;
-        self.change.insert(incoming.record, position)?;
+        self.change.insert(incoming.record, position, at_once)?;
+        let (hashes, later) = (self.change.hashes, |table| !at_once(table));
+        self.later.gather(hashes, incoming.record, position, later);
         for position in lesser {
             self.supersede(position)?;
         }
@@ -626,7 +640,7 @@ impl Intake<'_, '_, '_> {
         {
             self.change.delete(record, position, segment.base())?;
         }
-        self.removed.extend_from_slice(&position.to_le_bytes());
+        self.removed.insert(position);
         Ok(())
     }
 }
