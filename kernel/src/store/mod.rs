@@ -25,3 +25,6 @@ pub mod state;
 pub mod store;
 pub mod verify;
 pub mod view;
+
+#[cfg(test)]
+mod tests;
