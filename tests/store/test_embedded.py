@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.store import samples
+from tests.store.samples import found, key, put, query, record
 
 from mosaic._kernel import _rust
 from mosaic.errors import StoreDamaged, StoreError, UsageError
 from mosaic.store.embedded import EmbeddedStore, current_boot_id, open_store
 from mosaic.store.store import Mode, Outcome
-from tests.store import samples
-from tests.store.samples import found, key, put, query, record
 
 ALICE, BOB, CAROL = key(1), key(2), key(3)
 
