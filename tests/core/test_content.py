@@ -108,8 +108,11 @@ def test_any_payload_and_tags_are_read_or_refused(payload: bytes, made: list[Tag
         ("https://a.example?q=1, and", (Link("https://a.example?q=1"), ", and")),
         (BOB.user_text + "y", (BOB.user_text + "y",)),
         ("mopub0" + "y" * 52, ("mopub0" + "y" * 52,)),
+        ("http://a" + ")" * 100_000, (Link("http://a"), ")" * 100_000)),
+        ("[https://a.example/[1]]]", ("[", Link("https://a.example/[1]"), "]]")),
         ("http:// nothing", ("http:// nothing",)),
     ],
+    ids=range(11),
 )
 def test_what_a_person_types(typed: str, expected: tuple[Part, ...]) -> None:
     assert content.from_typed(typed) == expected

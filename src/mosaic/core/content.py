@@ -182,13 +182,16 @@ def from_typed(text: str) -> tuple[Part, ...]:
 
 def _trimmed(url: str) -> str:
     """Without the punctuation of the sentence around it."""
-    while url:
-        last = url[-1]
-        unopened = last in ")]}" and url.count(last) > url.count("([{"[")]}".index(last)])
-        if last not in _CLOSING and not unopened:
+    unopened = {close: url.count(close) - url.count(opening) for opening, close in ("()", "[]", "{}")}
+    end = len(url)
+    while end:
+        last = url[end - 1]
+        if unopened.get(last, 0) > 0:
+            unopened[last] -= 1
+        elif last not in _CLOSING:
             break
-        url = url[:-1]
-    return url
+        end -= 1
+    return url[:end]
 
 
 def _tag(segment: Segment, offset: int) -> Tag:

@@ -9,7 +9,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from mosaic.errors import InvalidUrl
 
@@ -21,6 +21,11 @@ _SPLIT = re.compile(
     r"(?P<scheme>[a-z]+)://(?:[^/?#@\\]*@)?(?P<host>\[[^\]]*\]|[^:/?#@\[\]]*)(?::(?P<port>[0-9]{1,5}))?"
     r"/?(?:\?[^#]*)?(?:#.*)?"
 )
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Scheme(StrEnum):
@@ -103,7 +108,7 @@ class ServerUrl:
         return self.host.endswith(".onion")
 
     @property
-    def address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    def address(self) -> Address | None:
         """The host as an IP address, None if it is a name."""
         try:
             return ipaddress.ip_address(self.host)
@@ -119,12 +124,23 @@ class ServerUrl:
         address = self.address
         if address is None:
             return self.host != "localhost" and not self.host.endswith(".localhost")
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return address.is_global and not address.is_multicast
+        return all(part.is_global and not part.is_multicast for part in _reached(address))
 
     def __str__(self) -> str:
         return f"{self.scheme.value}://{self.authority}/"
+
+
+def _reached(address: Address) -> list[Address]:
+    """The address itself, or with it the IPv4 address that a gateway would pass its traffic on to."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    if address.ipv4_mapped is not None:
+        return [address.ipv4_mapped]
+    if address.sixtofour is not None:
+        return [address, address.sixtofour]
+    if address in _NAT64:
+        return [address, ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)]
+    return [address]
 
 
 def _host(text: str) -> str:
