@@ -55,6 +55,7 @@ def _value_digits(content: bytes) -> Iterator[int]:
             yield from (start + place for place, char in enumerate(field[1]) if char.isdigit())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_one_changed_digit_fails_its_file(path: Path) -> None:
     content = path.read_bytes()
@@ -70,6 +71,7 @@ def test_one_changed_digit_fails_its_file(path: Path) -> None:
     assert len(unnoticed) <= 3, unnoticed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_turned_verdict_fails_its_file(path: Path) -> None:
     content = path.read_bytes()
@@ -79,6 +81,14 @@ def test_a_turned_verdict_fails_its_file(path: Path) -> None:
             line = content[content.rfind(b"\n", 0, match.start()) : content.find(b"\n", match.end())]
             if b'"disagreement"' not in line:
                 assert judge_file(path.name, damaged, OPERATIONS).failed, line[:200]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_first_changed_value_fails_its_file(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    place = next(_value_digits(bytes(content)))
+    content[place] ^= 1
+    assert judge_file(path.name, bytes(content), OPERATIONS).failed
 
 
 def test_the_command(tmp_path: Path) -> None:
