@@ -253,7 +253,7 @@ def test_a_torn_end_is_cut_off_and_damage_before_it_is_told(tmp_path: Path) -> N
     for one in records:
         put(store, one)
     del store
-    (segment,) = (tmp_path / "log").iterdir()
+    (segment,) = (tmp_path / "log").glob("*.log")
     whole = segment.read_bytes()
     segment.write_bytes(whole[:-100])
     cut = open_store(tmp_path, boot_id=b"another boot")
@@ -279,7 +279,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", ["log", "index"])
 def test_a_newer_format_is_refused(tmp_path: Path, file: str) -> None:
     open_store(tmp_path).close()
-    path = tmp_path / "index" / "state" if file == "index" else next((tmp_path / "log").iterdir())
+    path = tmp_path / "index" / "state" if file == "index" else next((tmp_path / "log").glob("*.log"))
     data = bytearray(path.read_bytes())
     data[8] = 2
     body = 48 if file == "index" else 56

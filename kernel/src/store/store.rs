@@ -491,11 +491,11 @@ fn open_index(folder: &Path, vouched: bool) -> Result<(Index, Option<u64>)> {
     Ok((Index::open(folder)?, None))
 }
 
-/// Takes the folder for this process.
+/// Takes the folder for this process: a home has a `lock` of its own beside `log/`.
 #[cfg(unix)]
 fn lock_folder(folder: &Path) -> Result<fs::File> {
     use std::os::fd::AsRawFd;
-    let path = folder.join("lock");
+    let path = folder.join("log").join("lock");
     let mut options = fs::OpenOptions::new();
     let file = options.create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| Error::at(&error, "open", &path))?;
@@ -506,11 +506,11 @@ fn lock_folder(folder: &Path) -> Result<fs::File> {
     Ok(file)
 }
 
-/// Takes the folder for this process.
+/// Takes the folder for this process: a home has a `lock` of its own beside `log/`.
 #[cfg(windows)]
 fn lock_folder(folder: &Path) -> Result<fs::File> {
     use std::os::windows::fs::OpenOptionsExt;
-    let path = folder.join("lock");
+    let path = folder.join("log").join("lock");
     let mut options = fs::OpenOptions::new();
     options
         .create(true)
