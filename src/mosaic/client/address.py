@@ -1,0 +1,28 @@
+"""Where a server is: its key, which is its identity, and the URLs that lead to it.
+
+Source: bootstrap.md, url.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mosaic.core.keys import PublicKey
+from mosaic.core.url import ServerUrl
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAddress:
+    """One server and the way to it.
+
+    Args:
+        key: The key that the server has to prove.
+        urls: Its URLs, the preferred first. Empty when only the key is known.
+    """
+
+    key: PublicKey
+    urls: tuple[ServerUrl, ...]
+
+    def __str__(self) -> str:
+        where = str(self.urls[0]) if self.urls else "no known address"
+        return f"{self.key.server_text} ({where})"

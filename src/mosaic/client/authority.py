@@ -1,0 +1,113 @@
+"""Who may sign for whom, as a reader judges it: by the author's key schedule.
+
+A record that is valid by itself may still be signed by a key that its author
+never named, or took back. Servers check what they hold schedules for; a reader
+checks all, with the greatest schedule that he has ever seen of an author.
+
+Source: keyschedule.md, record.md (clients check too); edition §3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Protocol
+
+from mosaic.core import key_schedule
+from mosaic.core.filter import Filter
+from mosaic.core.key_schedule import KeySchedule, Marker, Verdict
+from mosaic.core.keys import PublicKey
+from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
+from mosaic.core.record import Record
+from mosaic.errors import InvalidKeySchedule
+
+_AUTHORS_IN_A_FILTER = 63
+
+
+class Source(Protocol):
+    """Where schedules and received times are asked for: a connection."""
+
+    def query(self, wanted: Filter, limit: int = 0) -> AsyncIterator[Record]:
+        """What a filter matches, newest first."""
+
+
+class Authority:
+    """Judges who may sign for whom.
+
+    Args:
+        now_ns: The clock.
+    """
+
+    def __init__(self, now_ns: Callable[[], int]) -> None:
+        self._now_ns = now_ns
+        self._schedules: dict[bytes, tuple[Record, KeySchedule]] = {}
+        self._asked: set[bytes] = set()
+
+    def learn(self, record: Record) -> None:
+        """Takes a key schedule that was seen; never goes back behind a greater one."""
+        if record.kind != KEY_SCHEDULE or record.signer_bytes != record.author_bytes:
+            return
+        known = self._schedules.get(record.author_bytes)
+        if known is not None and known[0].id >= record.id:
+            return
+        try:
+            schedule = key_schedule.parse(record)
+        except InvalidKeySchedule:
+            return
+        self._schedules[record.author_bytes] = (record, schedule)
+
+    def schedule(self, author: PublicKey) -> KeySchedule | None:
+        """The greatest schedule of an author that was seen."""
+        known = self._schedules.get(author.bytes)
+        return None if known is None else known[1]
+
+    async def ask(self, source: Source, authors: Iterable[PublicKey]) -> None:
+        """Asks for the schedules of authors, each once."""
+        unknown = sorted({author for author in authors if author.bytes not in self._asked})
+        for start in range(0, len(unknown), _AUTHORS_IN_A_FILTER):
+            part = unknown[start : start + _AUTHORS_IN_A_FILTER]
+            self._asked.update(author.bytes for author in part)
+            async for record in source.query(Filter.of(authors=part, kinds=[KEY_SCHEDULE])):
+                self.learn(record)
+
+    async def accepted(self, source: Source, records: Sequence[Record]) -> list[Record]:
+        """Those of some (valid) records that a reader may show, in the same order.
+
+        Args:
+            source: The server that gave them, asked for schedules and received times.
+            records: Valid records.
+        """
+        subkeyed = [record for record in records if record.signer_bytes != record.author_bytes]
+        await self.ask(source, {record.author for record in subkeyed})
+        return [record for record in records if await self._accepts(source, record)]
+
+    async def _accepts(self, source: Source, record: Record) -> bool:
+        if record.kind in {KEY_SCHEDULE, PROFILE} and record.signer_bytes != record.author_bytes:
+            return False
+        schedule = self.schedule(record.author)
+        if schedule is None:
+            return record.signer_bytes == record.author_bytes
+        verdict = schedule.judge(record, self._now_ns())
+        if verdict is not Verdict.REVOKED:
+            return verdict is Verdict.VALID
+        # Received by us too late to count; the author's server may have had it in time.
+        if schedule.judge(record, record.timestamp) is not Verdict.VALID:
+            return False
+        return await self._was_received(source, record, schedule)
+
+    async def _was_received(self, source: Source, record: Record, schedule: KeySchedule) -> bool:
+        """Whether the server had a record before its signer's key was taken back."""
+        revoked = [
+            entry.timestamp
+            for entry in schedule.entries
+            if entry.subkey == record.signer_bytes and entry.marker is Marker.REVOKED_PAST
+        ]
+        wanted = Filter.of(
+            authors=[record.author],
+            signers=[record.signer],
+            timestamps=[record.timestamp],
+            received_until=min(revoked),
+        )
+        async for found in source.query(wanted):
+            if found.id == record.id:
+                return True
+        return False

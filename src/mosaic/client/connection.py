@@ -1,0 +1,497 @@
+"""One connection to one server: what is asked of it, and what it answers.
+
+The session (without I/O) says what frames mean; this class brings them and
+hands each answer to whoever waits for it. Records are validated in batches as
+they arrive, before anybody sees them.
+
+Source: messages.md; edition §1, §3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from mosaic.client.answers import Answers, CaughtUp
+from mosaic.client.settings import ClientSettings
+from mosaic.core import validation
+from mosaic.core.filter import Filter
+from mosaic.core.keys import PublicKey
+from mosaic.core.record import Record
+from mosaic.core.reference import Reference
+from mosaic.errors import (
+    BlobMismatch,
+    Disconnected,
+    MosaicError,
+    ProtocolViolation,
+    Refused,
+    Unreachable,
+    UsageError,
+    WrongServerKey,
+)
+from mosaic.protocol import events
+from mosaic.protocol.client_session import ClientSession
+from mosaic.transport.events import (
+    DIAL_FAILED,
+    DIAL_WRONG_KEY,
+    LINK_CLOSED,
+    LINK_DRAINED,
+    LINK_OPENED,
+    LINK_REFUSED_LENGTH,
+    LINK_SPOOLED,
+)
+from mosaic.transport.network import Network
+from mosaic.wire.result_code import ResultCode
+
+_REFERENCES_IN_A_GET = 1_000
+_SECOND = 1_000_000_000
+# The network tells when its queue towards the server is half empty again; this is where we begin to wait.
+_HIGH_WATER = 131_072
+
+_T = TypeVar("_T")
+
+
+class Connection:
+    """A connection to a server whose key is proven.
+
+    Made by `LinkPool`; usable when `opened` has returned.
+
+    Args:
+        network: Carries the link.
+        link: The link's number in it.
+        session: The client's session.
+        settings: Choices of the client.
+        now_ns: The clock.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        link: int,
+        session: ClientSession,
+        settings: ClientSettings,
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._network = network
+        self._link = link
+        self._session = session
+        self._settings = settings
+        self._now_ns = now_ns
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._answers: dict[int, Answers] = {}
+        self._submitted: dict[bytes, list[asyncio.Future[ResultCode]]] = {}
+        self._blobs_put: dict[bytes, list[asyncio.Future[ResultCode]]] = {}
+        self._blobs_got: dict[bytes, list[asyncio.Future[events.BlobArrived]]] = {}
+        self._users = 0
+        self._last_heard_ns = now_ns()
+        self._idle_since_ns = now_ns()
+        self.server_key: PublicKey | None = None
+        """The key that the server has proven."""
+        self.closed: MosaicError | None = None
+        """Why the connection is over, or None while it is not."""
+        self.dropped = 0
+        """Records that the server sent and that were not valid."""
+
+    # --- life ------------------------------------------------------------------------------------
+
+    async def opened(self) -> None:
+        """Waits until the server has greeted.
+
+        Raises:
+            Unreachable: nobody answered in time.
+            WrongServerKey: somebody else answered.
+            Refused: the server answered with CLOSING.
+            ProtocolViolation: it is no server of this protocol.
+        """
+        try:
+            async with asyncio.timeout(self._settings.connect_s):
+                await asyncio.shield(self._ready)
+        except TimeoutError:
+            self.fail(Unreachable("the server did not greet in time"))
+            raise Unreachable("the server did not greet in time") from None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used."""
+        return self.closed is None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody uses it and nothing is open on it."""
+        return not (self._users or self._answers or self._submitted or self._blobs_put or self._blobs_got)
+
+    @property
+    def idle_since_ns(self) -> int:
+        """When it was last used."""
+        return self._idle_since_ns
+
+    @property
+    def last_heard_ns(self) -> int:
+        """When the server was last heard of."""
+        return self._last_heard_ns
+
+    def __enter__(self) -> Connection:
+        self._users += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._users -= 1
+        self._idle_since_ns = self._now_ns()
+
+    def close(self) -> None:
+        """Ends it: what is queued is still sent, what is open fails with Disconnected."""
+        if self.closed is None:
+            self._network.close(self._link)
+            self._over(Disconnected("the connection was closed"))
+
+    def fail(self, error: MosaicError) -> None:
+        """Ends it at once because of an error."""
+        if self.closed is None:
+            self._network.abort(self._link)
+            self._over(error)
+
+    def _over(self, error: MosaicError) -> None:
+        self.closed = error
+        if not self._ready.done():
+            self._ready.set_exception(error)
+            self._ready.exception()  # nobody has to wait for it
+        for answers in self._answers.values():
+            answers.fail(error)
+        self._answers.clear()
+        _fail_all(self._submitted, error)
+        _fail_all(self._blobs_put, error)
+        _fail_all(self._blobs_got, error)
+        self._writable.set()
+
+    # --- what comes from the network ---------------------------------------------------------------
+
+    def take(self, batch: Sequence[tuple[int, bytes]]) -> None:
+        """Takes what the network has for this link, in order: (`what`, data) as in `Network`."""
+        arrived: list[tuple[int, bytes]] = []
+        now = self._last_heard_ns = self._now_ns()
+        for what, data in batch:
+            if self.closed is not None:
+                return
+            event: events.ClientEvent | None
+            if what < 256:
+                event = self._session.receive(data, now)
+                if isinstance(event, events.RecordArrived):
+                    arrived.append((event.query_id, event.record))
+                    continue
+            else:
+                event = self._link_event(what, data, now)
+            # Records and what follows them keep their order.
+            self._records(arrived, now)
+            arrived = []
+            if event is not None:
+                self._event(event)
+        if self.closed is None:
+            self._records(arrived, now)
+
+    def _link_event(self, what: int, data: bytes, now: int) -> events.ClientEvent | None:
+        match what:
+            case _ if what == LINK_OPENED:
+                self.server_key = PublicKey(data)
+                self._network.send(self._link, self._session.hello())
+            case _ if what == LINK_DRAINED:
+                self._writable.set()
+            case _ if what == LINK_SPOOLED:
+                path, digest, length = self._network.take_spooled(self._link)
+                event = self._session.spooled(data, path, digest, length, now)
+                if not isinstance(event, events.BlobArrived):
+                    Path(path).unlink(missing_ok=True)
+                return event
+            case _ if what == LINK_REFUSED_LENGTH:
+                return self._session.refused_length(data, now)
+            case _ if what == LINK_CLOSED:
+                reason = data.decode("utf-8", "replace")
+                self._over(
+                    Disconnected(f"the connection ended: {reason}" if reason else "the connection ended")
+                )
+            case _ if what == DIAL_FAILED:
+                self._over(Unreachable(f"nobody answered: {data.decode('utf-8', 'replace')}"))
+            case _ if what == DIAL_WRONG_KEY:
+                self._over(
+                    WrongServerKey(f"the server that answered has the key {PublicKey(data).server_text}")
+                )
+            case _:
+                pass
+        return None
+
+    def _event(self, event: events.ClientEvent) -> None:
+        match event:
+            case events.HelloAccepted():
+                if not self._ready.done():
+                    self._ready.set_result(None)
+            case events.LocallyCompleted() | events.QueryEnded():
+                self._query_event(event)
+            case events.SubmissionAnswered(prefix, result):
+                _resolve(self._submitted, prefix, result)
+            case events.BlobAnswered(blob_hash, result):
+                _resolve(self._blobs_put, blob_hash, result)
+            case events.BlobArrived(blob_hash):
+                if not _resolve(self._blobs_got, blob_hash, event) and event.path is not None:
+                    Path(event.path).unlink(missing_ok=True)
+            case events.ServerClosing(result):
+                self.fail(Refused(f"the server closed the connection: {result.name}", result=result))
+            case events.Violation(reason):
+                self.fail(ProtocolViolation(f"the server broke the protocol: {reason}"))
+            case _:
+                pass
+
+    def _query_event(self, event: events.LocallyCompleted | events.QueryEnded) -> None:
+        answers = self._answers.get(event.query_id)
+        if isinstance(event, events.QueryEnded):
+            self._answers.pop(event.query_id, None)
+            if answers is not None:
+                answers.close(event.result)
+        elif answers is not None:
+            answers.caught_up()
+
+    def _records(self, arrived: Sequence[tuple[int, bytes]], now: int) -> None:
+        """Checks records in one go and hands the valid ones on."""
+        if not arrived:
+            return
+        latest = now + self._settings.ahead_s * _SECOND
+        verdicts = validation.check_batch([data for _, data in arrived])
+        for (query_id, data), verdict in zip(arrived, verdicts, strict=True):
+            answers = self._answers.get(query_id)
+            if verdict:
+                self.dropped += 1
+            elif answers is not None:
+                record = Record(data)
+                if record.timestamp > latest:
+                    self._hold_back(query_id, record, record.timestamp - latest)
+                elif not answers.put(record):
+                    self._too_much(query_id, answers)
+
+    def _hold_back(self, query_id: int, record: Record, wait_ns: int) -> None:
+        """A record from the future is shown when its time has come, to a query that is still open then."""
+        answers = self._answers[query_id]
+        if wait_ns < 86_400 * _SECOND:
+            asyncio.get_running_loop().call_later(wait_ns / _SECOND, answers.put, record)
+
+    def _too_much(self, query_id: int, answers: Answers) -> None:
+        answers.fail(
+            ProtocolViolation(
+                "more came than was read in time",
+                hint="Ask for less at once: with a limit, or a narrower filter.",
+            )
+        )
+        self._end(query_id)
+
+    # --- what is sent --------------------------------------------------------------------------------
+
+    async def _send(self, frame: bytes) -> None:
+        """Sends a frame, waiting while the server does not read."""
+        if self.closed is not None:
+            raise self.closed
+        waiting = self._network.send(self._link, frame)
+        if waiting < 0:
+            raise Disconnected("the connection ended")
+        if waiting > _HIGH_WATER:
+            self._writable.clear()
+            await self._writable.wait()
+
+    async def submit(self, record: bytes) -> ResultCode:
+        """Hands in a record; the server's answer, whether success or not.
+
+        Raises:
+            PeerError: no answer came.
+        """
+        future: asyncio.Future[ResultCode] = asyncio.get_running_loop().create_future()
+        prefix = record[:32]
+        self._submitted.setdefault(prefix, []).append(future)
+        try:
+            await self._send(self._session.submit(record))
+            return await self._answered(future)
+        finally:
+            _forget(self._submitted, prefix, future)
+
+    async def submit_all(self, records: Sequence[bytes]) -> list[ResultCode]:
+        """Hands in many records at once; the answers in the same order. Raises PeerError."""
+        room = asyncio.Semaphore(self._settings.submissions_in_flight)
+
+        async def one(record: bytes) -> ResultCode:
+            async with room:
+                return await self.submit(record)
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(record)) for record in records]
+        return [task.result() for task in tasks]
+
+    async def _answered(self, future: asyncio.Future[_T]) -> _T:
+        try:
+            async with asyncio.timeout(self._settings.answer_s):
+                return await future
+        except TimeoutError:
+            raise Disconnected("the server did not answer in time") from None
+
+    async def get(self, references: Sequence[Reference]) -> list[Record]:
+        """The records that references name, as far as the server gives them. Raises PeerError."""
+        found: list[Record] = []
+        for start in range(0, len(references), _REFERENCES_IN_A_GET):
+            part = tuple(reference.bytes for reference in references[start : start + _REFERENCES_IN_A_GET])
+            names = frozenset(part)
+
+            def asked_for(record: Record, names: frozenset[bytes] = names) -> bool:
+                return record.data[:48] in names or record.data[48:96] in names
+
+            answers = Answers(asked_for, self._settings.unread_bytes)
+            query_id, frame = self._session.get(part)
+            read = self._read(query_id, frame, answers)
+            found.extend([item async for item in read if isinstance(item, Record)])
+        return found
+
+    async def query(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record, None]:
+        """What a filter matches, newest first; at most `limit` (0 to 65,535; 0 = all). Raises PeerError."""
+        query_id, frame = self._session.query(wanted.encode(), _limit(limit))
+        async for item in self._read(query_id, frame, self._filtered(wanted)):
+            if isinstance(item, Record):
+                yield item
+
+    async def subscribe(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record | CaughtUp, None]:
+        """What a filter matches: what is stored, newest first, then CaughtUp, then live records.
+
+        Ends only by an error. Raises PeerError.
+        """
+        query_id, frame = self._session.subscribe(wanted.encode(), _limit(limit))
+        async for item in self._read(query_id, frame, self._filtered(wanted)):
+            yield item
+
+    def _filtered(self, wanted: Filter) -> Answers:
+        return Answers(wanted.matches, self._settings.unread_bytes)
+
+    async def _read(
+        self, query_id: int, frame: bytes, answers: Answers
+    ) -> AsyncGenerator[Record | CaughtUp, None]:
+        self._answers[query_id] = answers
+        try:
+            await self._send(frame)
+            while (item := await answers.next()) is not None:
+                yield item
+        finally:
+            self.dropped += answers.dropped
+            if not answers.is_over:
+                answers.fail(None)
+                self._end(query_id)
+
+    def _end(self, query_id: int) -> None:
+        """Tells the server that nobody listens any more. The id stays taken until it has answered."""
+        if self.closed is not None or query_id not in self._answers:
+            return
+        if frame := self._session.unsubscribe(query_id):
+            self._network.send(self._link, frame)
+
+    async def ping(self) -> None:
+        """Asks for nothing, to see that the server is there. Raises PeerError."""
+        query_id, frame = self._session.get(())
+        answers = Answers(lambda _: False, 0)
+        async with asyncio.timeout(self._settings.answer_s):
+            async for _ in self._read(query_id, frame, answers):
+                pass
+
+    # --- blobs -----------------------------------------------------------------------------------------
+
+    async def blob_put(self, path: Path, blob_hash: bytes, length: int) -> ResultCode:
+        """Hands in the blob in a file; the server's answer, whether success or not.
+
+        Args:
+            path: The file, which must not change meanwhile.
+            blob_hash: Its BLAKE3-256 hash (32 bytes).
+            length: Its length in bytes.
+
+        Raises:
+            PeerError: no answer came.
+        """
+        future: asyncio.Future[ResultCode] = asyncio.get_running_loop().create_future()
+        self._blobs_put.setdefault(blob_hash, []).append(future)
+        try:
+            if self.closed is not None:
+                raise self.closed
+            head = self._session.blob_put_head(blob_hash, length)
+            if self._network.send_file(self._link, head, str(path), 0, length) < 0:
+                raise Disconnected("the connection ended")
+            return await self._answered_moving(future)
+        finally:
+            _forget(self._blobs_put, blob_hash, future)
+
+    async def blob_get(self, blob_hash: bytes, into: Path) -> int:
+        """Fetches a blob into a file; its length in bytes.
+
+        Raises:
+            Refused: the server does not have it or does not give it.
+            BlobMismatch: what came is something else.
+            PeerError: no answer came.
+        """
+        future: asyncio.Future[events.BlobArrived] = asyncio.get_running_loop().create_future()
+        self._blobs_got.setdefault(blob_hash, []).append(future)
+        try:
+            await self._send(self._session.blob_get(blob_hash))
+            arrived = await self._answered_moving(future)
+        finally:
+            _forget(self._blobs_got, blob_hash, future)
+        if not arrived.result.is_success:
+            raise Refused(f"the server answered {arrived.result.name}", result=arrived.result)
+        _keep_blob(arrived, into)
+        return arrived.length
+
+    async def _answered_moving(self, future: asyncio.Future[_T]) -> _T:
+        """Waits for an answer for as long as bytes move in either direction."""
+        pending = -1
+        while True:
+            heard = self._last_heard_ns
+            try:
+                async with asyncio.timeout(self._settings.answer_s):
+                    return await asyncio.shield(future)
+            except TimeoutError:
+                before, pending = pending, self._network.pending(self._link)
+                if pending == before and heard == self._last_heard_ns:
+                    raise Disconnected("the server did not answer in time") from None
+
+
+def _keep_blob(arrived: events.BlobArrived, into: Path) -> None:
+    if arrived.path is not None:
+        # The folders may lie on different disks.
+        shutil.move(arrived.path, into)
+    elif arrived.body is not None:
+        into.write_bytes(arrived.body)
+    else:
+        raise BlobMismatch("the answer holds no blob")
+
+
+def _limit(limit: int) -> int:
+    if not 0 <= limit <= 65_535:
+        raise UsageError(f"a limit is 0 to 65535, not {limit}")
+    return limit
+
+
+def _resolve(waiting: dict[bytes, list[asyncio.Future[_T]]], key: bytes, answer: _T) -> bool:
+    """Gives an answer to whoever has waited longest for it; whether anybody had."""
+    for future in waiting.get(key, ()):
+        if not future.done():
+            future.set_result(answer)
+            return True
+    return False
+
+
+def _forget(waiting: dict[bytes, list[asyncio.Future[_T]]], key: bytes, future: asyncio.Future[_T]) -> None:
+    futures = waiting.get(key)
+    if futures is not None and future in futures:
+        futures.remove(future)
+        if not futures:
+            del waiting[key]
+
+
+def _fail_all(waiting: dict[bytes, list[asyncio.Future[_T]]], error: MosaicError) -> None:
+    for futures in waiting.values():
+        for future in futures:
+            if not future.done():
+                future.set_exception(error)
+                future.exception()  # perhaps nobody waits any more
+    waiting.clear()

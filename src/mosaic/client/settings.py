@@ -1,0 +1,33 @@
+"""What can be chosen about the client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """How the client deals with servers. Times are seconds, sizes bytes."""
+
+    connect_s: float = field(default=10.0, metadata={"help": "how long a connection may take to be there"})
+    answer_s: float = field(default=30.0, metadata={"help": "how long a server may take for an answer"})
+    idle_s: float = field(default=60.0, metadata={"help": "when a connection that nobody uses is closed"})
+    keep_alive_s: float = field(
+        default=240.0, metadata={"help": "how often a quiet connection is asked whether it is still there"}
+    )
+    retry_first_s: float = field(default=0.5, metadata={"help": "the first wait after a failed connection"})
+    retry_most_s: float = field(default=300.0, metadata={"help": "the longest wait after failed connections"})
+    unread_bytes: int = field(
+        default=33_554_432,
+        metadata={"help": "how much of one query may wait to be read before it is given up"},
+    )
+    submissions_in_flight: int = field(
+        default=256, metadata={"help": "how many records may wait for their answer at once"}
+    )
+    ahead_s: int = field(
+        default=900, metadata={"help": "how far in the future a record may lie before it is held back"}
+    )
+    overlap_s: int = field(
+        default=3_600,
+        metadata={"help": "how far back a subscription begins again, against clocks that disagree"},
+    )
