@@ -1,0 +1,73 @@
+"""Profiles: what people say about themselves.
+
+Signed by the master key; of all an author has, the greatest (timestamp, id) holds.
+
+Source: profile.md; edition §3 (Key Schedule and Profile).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from mosaic.core import profile as profile_format
+from mosaic.core.filter import Filter
+from mosaic.core.keys import PublicKey
+from mosaic.core.kinds import PROFILE
+from mosaic.core.profile import Profile
+from mosaic.core.record import Record
+from mosaic.errors import InvalidProfile
+from mosaic.social.records import Records
+
+
+def profile_record(records: Records, key: PublicKey) -> Record | None:
+    """The record of somebody's profile that holds, or None if there is none."""
+    for record in records.newest_first(Filter.of(authors=[key], kinds=[PROFILE])):
+        if record.signer == key:
+            return record
+    return None
+
+
+def profile_of(records: Records, key: PublicKey) -> Profile | None:
+    """Somebody's profile, or None if there is none that can be read."""
+    record = profile_record(records, key)
+    if record is None:
+        return None
+    try:
+        return profile_format.parse(record)
+    except InvalidProfile:
+        return None
+
+
+def name_of(records: Records, key: PublicKey) -> str | None:
+    """The `name` that somebody chose, or None if it is not known here."""
+    profile = profile_of(records, key)
+    return None if profile is None else profile.name
+
+
+def changed(before: Profile, fields: Mapping[str, object]) -> Profile:
+    """A profile with some text and yes-or-no fields set anew; None takes a field out.
+
+    Raises:
+        InvalidProfile: there is no such field, or it holds something else.
+    """
+    for name, value in fields.items():
+        kind = _FIELDS.get(name)
+        if kind is None:
+            raise InvalidProfile(
+                f"a profile has no field {name!r}", hint=f"It has {', '.join(_FIELDS)}, avatar and banner."
+            )
+        if not isinstance(value, kind) and (value is not None or name == "name"):
+            raise InvalidProfile(f"{name} holds no {kind.__name__}")
+    return dataclasses.replace(before, **fields)  # type: ignore[arg-type]  # each was looked at above
+
+
+_FIELDS: Mapping[str, type] = {
+    "name": str,
+    "display_name": str,
+    "about": str,
+    "website": str,
+    "lud16": str,
+    "org": bool,
+    "bot": bool,
+}
