@@ -7,52 +7,11 @@ to read, keys and references in their human form, times as ISO 8601.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from mosaic.node.face import Entry, FollowedPerson, Status
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One post as a reader sees it: the newest version of what stands at its address."""
-
-    reference: str
-    """moref0 of its address: stays the same when the post is edited."""
-    author: str
-    """mopub0 of its author."""
-    author_name: str
-    """The name in the author's profile, or an empty text while none is known."""
-    text: str
-    time_iso: str
-    """When its first version was made."""
-    edited: bool
-    answers: str
-    """moref0 of what it replies to, or an empty text."""
-    mine: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FollowedPerson:
-    """Somebody whose posts this node reads."""
-
-    key: str
-    name: str
-    servers: Sequence[str]
-    """URLs of the outboxes that are read."""
-    state: str
-    """In words: `connected`, `connecting`, or why not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Who the page belongs to and how the node does."""
-
-    name: str
-    """Empty as long as nobody lives in this home."""
-    key: str
-    server: str
-    addresses: Sequence[str]
-    waiting: int
-    """Deliveries that wait in the outgoing queue."""
+__all__ = ["Entry", "FollowedPerson", "NodeFace", "Status"]
 
 
 class NodeFace(Protocol):

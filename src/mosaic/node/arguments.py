@@ -1,0 +1,155 @@
+"""Arguments of acts: JSON objects read field by field, with errors that people understand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from mosaic.client.address import ServerAddress
+from mosaic.core import kinds, reference
+from mosaic.core.filter import Filter
+from mosaic.core.keys import PublicKey
+from mosaic.core.kind import Kind
+from mosaic.core.reference import Id, Reference
+from mosaic.core.tag import Tag
+from mosaic.core.timestamp import Timestamp
+from mosaic.core.url import ServerUrl
+from mosaic.errors import UsageError
+from mosaic.node.control import Json, JsonObject
+
+_T = TypeVar("_T")
+
+KIND_NAMES = {
+    "schedule": kinds.KEY_SCHEDULE,
+    "profile": kinds.PROFILE,
+    "post": kinds.MICROBLOG,
+    "reply": kinds.REPLY_COMMENT,
+    "blog": kinds.BLOG_POST,
+    "chat": kinds.CHAT_MESSAGE,
+    "example": kinds.EXAMPLE,
+}
+"""Kinds that have a short name in commands."""
+
+_AGO = re.compile(r"(\d{1,9})(s|m|h|d|w)")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
+
+class Arguments:
+    """The arguments of one act.
+
+    Args:
+        given: The object as it came.
+    """
+
+    def __init__(self, given: JsonObject) -> None:
+        self._given = given
+
+    def text(self, name: str) -> str:
+        """A text that must be there. Raises UsageError."""
+        value = self.optional_text(name)
+        if value is None:
+            raise UsageError(f"`{name}` is missing")
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """A text, or None."""
+        return self._of(name, str)
+
+    def number(self, name: str, default: int) -> int:
+        """A number from 0 on."""
+        value = self._of(name, int)
+        if value is not None and value < 0:
+            raise UsageError(f"`{name}` is a number from 0 on")
+        return default if value is None else value
+
+    def flag(self, name: str) -> bool:
+        """A yes or no; no if it is not there."""
+        return bool(self._of(name, bool))
+
+    def texts(self, name: str) -> list[str]:
+        """Texts, none if it is not there."""
+        values = self._of(name, list) or []
+        if not all(isinstance(value, str) for value in values):
+            raise UsageError(f"`{name}` holds texts")
+        return [str(value) for value in values]
+
+    def _of(self, name: str, kind: type[_T]) -> _T | None:
+        value: Json = self._given.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise UsageError(f"`{name}` is no {kind.__name__}")
+        return value
+
+    def server(self) -> ServerAddress | None:
+        """The server that `server` (a URL) and `key` name together, or None."""
+        url, key = self.optional_text("server"), self.optional_text("key")
+        if url is None and key is None:
+            return None
+        if url is None or key is None:
+            raise UsageError(
+                "a server is named by its URL and its key together",
+                hint="Give both --server URL and --key mosrv0…; `mosaic serve` prints them.",
+            )
+        return ServerAddress(PublicKey.parse_server(key), (ServerUrl.parse(url),))
+
+    def references(self, name: str) -> list[Reference]:
+        """References as `moref0…`."""
+        return [reference.parse(text) for text in self.texts(name)]
+
+
+def parse_kind(text: str) -> Kind:
+    """A kind by its short name or its 16 hexadecimal digits. Raises UsageError or InvalidKind."""
+    if text in KIND_NAMES:
+        return KIND_NAMES[text]
+    try:
+        return Kind.from_bytes(bytes.fromhex(text))
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no kind", hint=f"Write one of {', '.join(KIND_NAMES)}, or 16 hexadecimal digits."
+        ) from None
+
+
+def parse_tag(text: str) -> Tag:
+    """A tag as TYPE:VALUE, the type a number (0x1 or 1), the value hexadecimal. Raises UsageError."""
+    kind, _, value = text.partition(":")
+    try:
+        return Tag(int(kind, 0), bytes.fromhex(value))
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no tag", hint="Write it as TYPE:VALUE, such as 0x1:00000000… in hexadecimal digits."
+        ) from None
+
+
+def parse_time(text: str, now: Timestamp) -> Timestamp:
+    """A time: ISO 8601, nanoseconds as a Mosaic timestamp, or how long ago (`2h`, `7d`)."""
+    ago = _AGO.fullmatch(text)
+    if ago is not None:
+        return Timestamp(max(0, now - int(ago[1]) * _SECONDS[ago[2]] * 1_000_000_000))
+    if text.isdigit():
+        return Timestamp(int(text))
+    return Timestamp.parse_iso(text)
+
+
+def parse_filter(arguments: Arguments, now: Timestamp) -> Filter:
+    """The filter that the arguments of a query describe; elements that are not given are left out."""
+
+    def some(name: str, parse: Callable[[str], _T]) -> list[_T] | None:
+        return [parse(text) for text in arguments.texts(name)] or None
+
+    def time(name: str) -> Timestamp | None:
+        text = arguments.optional_text(name)
+        return None if text is None else parse_time(text, now)
+
+    return Filter.of(
+        authors=some("authors", PublicKey.parse_user),
+        signers=some("signers", PublicKey.parse_user),
+        kinds=some("kinds", parse_kind),
+        timestamps=some("timestamps", lambda text: parse_time(text, now)),
+        tags=some("tags", parse_tag),
+        since=time("since"),
+        until=time("until"),
+        received_since=time("received_since"),
+        received_until=time("received_until"),
+        exclude=some("exclude", Id.parse),
+        exclude_tags=some("exclude_tags", parse_tag),
+    )

@@ -1,0 +1,142 @@
+"""The outgoing queue on disk: `client.queue.QueueStorage` in the private database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mosaic.client.address import ServerAddress
+from mosaic.client.queue import Delivery, State
+from mosaic.core.keys import PublicKey
+from mosaic.core.url import ServerUrl
+from mosaic.errors import InvalidUrl
+from mosaic.node.private_db import PrivateDb
+
+_COLUMNS = "number, record, sender, server_key, url, state, result, attempts, next_try_ns, queued_ns, note"
+
+# How long the log of what was delivered is kept.
+_KEEP_NS = 30 * 86_400 * 1_000_000_000
+
+
+class Deliveries:
+    """Keeps deliveries in the table `delivery`. Every call is durable when it returns.
+
+    Args:
+        db: The private database.
+    """
+
+    def __init__(self, db: PrivateDb) -> None:
+        self._db = db
+
+    def add(self, record: bytes, sender: bytes, servers: Sequence[ServerAddress], now_ns: int) -> int:
+        """Queues a record for servers, each once; how many of them are new."""
+        added = 0
+        with self._db.transaction():
+            for server in servers:
+                done = self._db.connection.execute(
+                    "INSERT OR IGNORE INTO delivery (record_id, record, sender, server_key, url, state,"
+                    " next_try_ns, queued_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        record[:48],
+                        record,
+                        sender,
+                        server.key.bytes,
+                        " ".join(map(str, server.urls)),
+                        State.QUEUED,
+                        now_ns,
+                        now_ns,
+                    ),
+                )
+                added += done.rowcount
+        return added
+
+    def due(self, now_ns: int, limit: int) -> list[Delivery]:
+        """Queued deliveries whose time has come, in the order in which they were queued."""
+        return self._read(
+            "WHERE state = 'queued' AND next_try_ns <= ? ORDER BY number LIMIT ?", (now_ns, limit)
+        )
+
+    def queued(self, limit: int) -> list[Delivery]:
+        """All that is queued, in the order in which it was."""
+        return self._read("WHERE state = 'queued' ORDER BY number LIMIT ?", (limit,))
+
+    def next_due_ns(self) -> int | None:
+        """When the next queued delivery is due, or None when nothing is queued."""
+        (due,) = self._db.connection.execute(
+            "SELECT min(next_try_ns) FROM delivery WHERE state = 'queued'"
+        ).fetchone()
+        return None if due is None else int(due)
+
+    def settle(self, number: int, state: State, result: int | None, note: str) -> None:
+        """Ends a delivery: delivered or refused."""
+        self._db.connection.execute(
+            "UPDATE delivery SET state = ?, result = ?, note = ?, attempts = attempts + 1 WHERE number = ?",
+            (state, result, note, number),
+        )
+
+    def postpone(self, numbers: Sequence[int], next_try_ns: int, result: int | None, note: str) -> None:
+        """Counts a failed try and says when the next one is."""
+        with self._db.transaction():
+            self._db.connection.executemany(
+                "UPDATE delivery SET next_try_ns = ?, result = ?, note = ?, attempts = attempts + 1"
+                " WHERE number = ?",
+                [(next_try_ns, result, note, number) for number in numbers],
+            )
+
+    def withdraw(self, record_id: bytes) -> None:
+        """Takes back what is queued of a record (48-byte id) that the own server refused."""
+        self._db.connection.execute(
+            "DELETE FROM delivery WHERE record_id = ? AND state = 'queued'", (record_id,)
+        )
+
+    def of_record(self, record_id: bytes) -> list[Delivery]:
+        """All deliveries of a record (48-byte id)."""
+        return self._read("WHERE record_id = ? ORDER BY number", (record_id,))
+
+    def waiting(self) -> int:
+        """How many deliveries are queued."""
+        row = self._db.connection.execute("SELECT count(*) FROM delivery WHERE state = 'queued'").fetchone()
+        return int(row[0])
+
+    def retry_now(self, now_ns: int) -> None:
+        """Makes everything that is queued due: the machine or the network came back."""
+        self._db.connection.execute(
+            "UPDATE delivery SET next_try_ns = ? WHERE state = 'queued' AND next_try_ns > ?", (now_ns, now_ns)
+        )
+
+    def forget_old(self, now_ns: int) -> None:
+        """Drops what ended more than a month ago."""
+        self._db.connection.execute(
+            "DELETE FROM delivery WHERE state != 'queued' AND queued_ns < ?", (now_ns - _KEEP_NS,)
+        )
+
+    def _read(self, where: str, values: tuple[object, ...]) -> list[Delivery]:
+        rows = self._db.connection.execute(f"SELECT {_COLUMNS} FROM delivery {where}", values)  # noqa: S608
+        return [_delivery(row) for row in rows]
+
+
+def _delivery(row: tuple[Any, ...]) -> Delivery:
+    number, record, sender, server_key, urls, state, result, attempts, next_try_ns, queued_ns, note = row
+    return Delivery(
+        number=number,
+        record=record,
+        sender=sender,
+        server=ServerAddress(PublicKey(server_key), parse_urls(urls.split())),
+        state=State(state),
+        result=result,
+        attempts=attempts,
+        next_try_ns=next_try_ns,
+        queued_ns=queued_ns,
+        note=note,
+    )
+
+
+def parse_urls(texts: Sequence[str]) -> tuple[ServerUrl, ...]:
+    """The URLs in texts of the private database; what this version can't read is left out."""
+    urls = []
+    for text in texts:
+        try:
+            urls.append(ServerUrl.parse(text))
+        except InvalidUrl:
+            continue
+    return tuple(urls)

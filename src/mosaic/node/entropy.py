@@ -1,0 +1,14 @@
+"""The one source of randomness: the operating system's.
+
+Everything that needs random bytes takes them as an argument; this is where
+those arguments come from.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+
+def entropy(length: int) -> bytes:
+    """`length` random bytes that nobody can predict, from the operating system."""
+    return secrets.token_bytes(length)

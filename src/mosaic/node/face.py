@@ -1,0 +1,218 @@
+"""The node as its page sees it: texts ready to be read, keys and references in their human form.
+
+The page acts for the first person of the home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mosaic.core import reference
+from mosaic.core.bootstrap import Usage
+from mosaic.core.keys import PublicKey
+from mosaic.core.record import Record
+from mosaic.core.reference import Address, Id
+from mosaic.core.url import ServerUrl
+from mosaic.errors import Refused, UnknownPerson, UsageError
+from mosaic.social import feeds, posts, profiles, threads
+from mosaic.social.feeds import Page, Post
+from mosaic.wire.result_code import ResultCode
+
+if TYPE_CHECKING:
+    from mosaic.node.node import Node
+    from mosaic.node.people import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One post as a reader sees it: the newest version of what stands at its address."""
+
+    reference: str
+    """moref0 of its address: stays the same when the post is edited."""
+    author: str
+    """mopub0 of its author."""
+    author_name: str
+    """The name in the author's profile, or an empty text while none is known."""
+    text: str
+    time_iso: str
+    """When its first version was made."""
+    edited: bool
+    answers: str
+    """moref0 of what it replies to, or an empty text."""
+    mine: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FollowedPerson:
+    """Somebody whose posts this node reads."""
+
+    key: str
+    name: str
+    servers: Sequence[str]
+    """URLs of the outboxes that are read."""
+    state: str
+    """In words: `connected`, `connecting`, or why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Who the page belongs to and how the node does."""
+
+    name: str
+    """Empty as long as nobody lives in this home."""
+    key: str
+    server: str
+    addresses: Sequence[str]
+    waiting: int
+    """Deliveries that wait in the outgoing queue."""
+
+
+class Face:
+    """What the page may ask and do.
+
+    Args:
+        node: The running node.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def status(self) -> Status:
+        """Who and how."""
+        node, person = self._node, self._node.people.first
+        return Status(
+            name=person.name if person else "",
+            key=person.key.user_text if person else "",
+            server=node.server_secret.public.server_text,
+            addresses=[str(url) for url in node.urls],
+            waiting=node.queue.waiting,
+        )
+
+    async def begin(self, name: str) -> Status:
+        """Makes the first person of this home. Raises UsageError when there is one."""
+        if self._node.people.first is not None:
+            raise UsageError("somebody lives in this home already", hint="Open the page's start again.")
+        await self._node.make_person(name)
+        return self.status()
+
+    async def feed(self, *, before: str = "", limit: int = 30) -> Sequence[Entry]:
+        """Posts of followed people and one's own, newest first; `before`: reference of the last seen."""
+        person = self._person()
+        followed = [PublicKey(key) for key in self._node.db.follows(person.key.bytes)]
+        return self._entries(self._page([person.key, *followed], before, limit))
+
+    async def wall(self, person: str, *, before: str = "", limit: int = 30) -> Sequence[Entry]:
+        """One person's posts, newest first."""
+        return self._entries(self._page([PublicKey.parse_user(person)], before, limit))
+
+    async def thread(self, reference: str) -> Sequence[Entry]:
+        """A post and the replies below it, its root first."""
+        return [self._entry(post) for post in threads.thread(self._node.records, _parse(reference))]
+
+    async def post(self, text: str) -> Entry:
+        """Publishes a post of one's own."""
+        person = self._person()
+        return await self._publish(person, posts.post(person.signer, text, now=self._node.clock.now()))
+
+    async def reply(self, reference: str, text: str) -> Entry:
+        """Publishes a reply. Raises Refused when what it answers is not here."""
+        person = self._person()
+        found = self._node.records.at(_parse(reference))
+        if not found:
+            raise Refused("this post is not here any more", result=ResultCode.NOT_FOUND)
+        return await self._publish(
+            person, posts.reply(person.signer, found[0], text, now=self._node.clock.now())
+        )
+
+    async def follow(self, person: str, *, server: str, server_key: str) -> FollowedPerson:
+        """Reads a person's posts from now on, from the server given as their outbox."""
+        node, key = self._node, PublicKey.parse_user(person)
+        if server or server_key:
+            url = ServerUrl.parse(server)
+            node.directory.learn(key, PublicKey.parse_server(server_key), url, Usage.OUTBOX)
+        node.db.follow(self._person().key.bytes, key.bytes, node.clock.now_ns())
+        node.follower.update()
+        return self._followed(key)
+
+    async def unfollow(self, person: str) -> None:
+        """Stops reading them."""
+        self._node.db.unfollow(self._person().key.bytes, PublicKey.parse_user(person).bytes)
+        self._node.follower.update()
+
+    def people(self) -> Sequence[FollowedPerson]:
+        """Whom this node follows."""
+        first = self._node.people.first
+        if first is None:
+            return []
+        return [self._followed(PublicKey(key)) for key in self._node.db.follows(first.key.bytes)]
+
+    async def changes(self) -> AsyncIterator[None]:
+        """One item whenever something that the page shows may have changed."""
+        with self._node.changes() as changed:
+            while True:
+                await changed.wait()
+                changed.clear()
+                yield None
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    def _person(self) -> Person:
+        first = self._node.people.first
+        if first is None:
+            raise UnknownPerson(
+                "nobody lives in this home yet", hint="Give yourself a name on the start page."
+            )
+        return first
+
+    def _page(self, authors: Sequence[PublicKey], before: str, limit: int) -> Page:
+        return feeds.page(self._node.records, authors, limit=limit, before=self._place(before))
+
+    def _place(self, before: str) -> Id | None:
+        """Where a page ends, by the reference of its last post."""
+        if not before:
+            return None
+        named = _parse(before)
+        if isinstance(named, Id):
+            return named
+        found = self._node.records.at(named)
+        post = feeds.post_at(self._node.records, found[0]) if found else None
+        return None if post is None else post.first.id
+
+    async def _publish(self, person: Person, record: Record) -> Entry:
+        published = await self._node.publish(person, record)
+        return self._entry(Post((published.record,)))
+
+    def _entries(self, page: Page) -> list[Entry]:
+        return [self._entry(post) for post in page.posts]
+
+    def _entry(self, post: Post) -> Entry:
+        parent = posts.parent_of(post.newest)
+        return Entry(
+            reference=post.address.text,
+            author=post.author.user_text,
+            author_name=self._name(post.author) or "",
+            text=post.text(self._name),
+            time_iso=post.time.iso(3),
+            edited=post.is_edited,
+            answers="" if parent is None else parent.reference.text,
+            mine=self._node.people.serves(post.author.bytes),
+        )
+
+    def _name(self, key: PublicKey) -> str | None:
+        return profiles.name_of(self._node.records, key)
+
+    def _followed(self, key: PublicKey) -> FollowedPerson:
+        states = self._node.follower.state(key)
+        servers = self._node.directory.servers(key, Usage.OUTBOX)
+        return FollowedPerson(
+            key=key.user_text,
+            name=self._name(key) or "",
+            servers=[str(url) for server in servers for url in server.urls],
+            state=next(iter(states.values()), "no server of theirs is known"),
+        )
+
+
+def _parse(text: str) -> Id | Address:
+    return reference.parse(text)

@@ -1,0 +1,85 @@
+"""The private database's layout, as the steps that lead to it.
+
+Step n turns version n - 1 into version n. A step that was once released never
+changes; a new layout is a new step at the end. `user_version` in the file
+holds the version.
+"""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1: people, follows, servers, the outgoing queue, settings.
+    """
+    CREATE TABLE meta (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+
+    -- The people of this home. Keys are 32 bytes, secrets are mocryptsec0 texts.
+    CREATE TABLE person (
+        number INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        master_key BLOB NOT NULL UNIQUE,
+        master_secret TEXT NOT NULL,
+        device_key BLOB NOT NULL UNIQUE,
+        device_secret TEXT NOT NULL,
+        bootstrap TEXT NOT NULL,
+        bootstrap_seq INTEGER NOT NULL,
+        made_ns INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE follow (
+        person INTEGER NOT NULL REFERENCES person (number) ON DELETE CASCADE,
+        key BLOB NOT NULL,
+        since_ns INTEGER NOT NULL,
+        PRIMARY KEY (person, key)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Which servers somebody uses, as far as this home was told. `place` is the order of preference.
+    CREATE TABLE server_of (
+        key BLOB NOT NULL,
+        server_key BLOB NOT NULL,
+        usage INTEGER NOT NULL,
+        place INTEGER NOT NULL,
+        learned_ns INTEGER NOT NULL,
+        PRIMARY KEY (key, server_key)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE server_url (
+        server_key BLOB NOT NULL,
+        url TEXT NOT NULL,
+        place INTEGER NOT NULL,
+        PRIMARY KEY (server_key, url)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Up to when everything that a server has of an author was read from it.
+    CREATE TABLE heard (
+        server_key BLOB NOT NULL,
+        author BLOB NOT NULL,
+        until_ns INTEGER NOT NULL,
+        PRIMARY KEY (server_key, author)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE delivery (
+        number INTEGER PRIMARY KEY,
+        record_id BLOB NOT NULL,
+        record BLOB NOT NULL,
+        sender BLOB NOT NULL,
+        server_key BLOB NOT NULL,
+        url TEXT NOT NULL,
+        state TEXT NOT NULL,
+        result INTEGER,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_try_ns INTEGER NOT NULL,
+        queued_ns INTEGER NOT NULL,
+        note TEXT NOT NULL DEFAULT '',
+        UNIQUE (record_id, server_key)
+    ) STRICT;
+    CREATE INDEX delivery_due ON delivery (next_try_ns) WHERE state = 'queued';
+
+    CREATE TABLE setting (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT;
+    """,
+)

@@ -1,0 +1,319 @@
+"""The node: everything of one open home, started and stopped in order.
+
+Whoever holds the home's lock has one of these: the process that serves, or a
+command that found the home free. Both have the same parts; the serving one
+also listens, delivers and follows.
+
+    private.db → keys → store, blobs → server ← memory links ← client
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mosaic.client.address import ServerAddress
+from mosaic.client.backoff import Backoff
+from mosaic.client.connection import Connection
+from mosaic.client.link_pool import LinkPool, Switch
+from mosaic.client.outbox import destinations
+from mosaic.client.queue import Delivery, OutgoingQueue
+from mosaic.core import human
+from mosaic.core.filter import Filter
+from mosaic.core.keys import SecretKey
+from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
+from mosaic.core.record import Record
+from mosaic.core.url import Scheme, ServerUrl
+from mosaic.errors import Refused
+from mosaic.node.clock import Clock
+from mosaic.node.deliveries import Deliveries
+from mosaic.node.directory import HomeDirectory
+from mosaic.node.entropy import entropy
+from mosaic.node.follower import Follower, Settings
+from mosaic.node.home import Home, HomeLock
+from mosaic.node.keyring import keep_password, read_password
+from mosaic.node.people import People, Person, Vault
+from mosaic.node.private_db import PrivateDb
+from mosaic.node.records import OwnRecords
+from mosaic.node.settings import NodeSettings
+from mosaic.policy.submission import Way
+from mosaic.server.server import Server
+from mosaic.store.blobs import BlobStore
+from mosaic.store.embedded import EmbeddedStore, open_store
+from mosaic.store.record_source import RecordSource
+from mosaic.transport.memory import memory_pair
+from mosaic.transport.settings import TransportSettings
+from mosaic.transport.tcp import TcpNetwork
+from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
+
+log = logging.getLogger(__name__)
+
+_WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A record that was published.
+
+    Args:
+        record: The record, which the own server has.
+        deliveries: How it stands towards other servers.
+    """
+
+    record: Record
+    deliveries: Sequence[Delivery]
+
+
+class Node:
+    """An open home. Made by `open`, ended by `stop`."""
+
+    def __init__(self, home: Home, lock: HomeLock, settings: NodeSettings, db: PrivateDb) -> None:
+        self.home = home
+        self.settings = settings
+        self.db = db
+        self.clock = Clock()
+        self._lock = lock
+        self._stack = contextlib.AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._own: dict[bytes, Connection] = {}
+        self._changed: set[asyncio.Event] = set()
+        self.urls: list[ServerUrl] = []
+        vault = Vault(self._password(), entropy)
+        self.server_secret = self._server_secret(vault)
+        self.people = People(db, vault, self.clock, entropy)
+
+    # --- opening ---------------------------------------------------------------------------------
+
+    @classmethod
+    async def open(
+        cls,
+        home: Home,
+        lock: HomeLock,
+        settings: NodeSettings | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Node:
+        """Opens a home.
+
+        Args:
+            home: The home; its layout's version was checked.
+            lock: Its lock; the node releases it when it stops.
+            settings: Choices.
+            progress: Told (bytes done, bytes in all) while the index is made again.
+
+        Raises:
+            LocalError: something of the home can't be opened; the lock is released.
+        """
+        settings = settings or NodeSettings()
+        try:
+            home.empty_temporary()
+            db = PrivateDb(home.private_db)
+        except BaseException:
+            lock.release()
+            raise
+        try:
+            node = cls(home, lock, settings, db)
+            await node._start(progress)
+        except BaseException:
+            db.close()
+            lock.release()
+            raise
+        return node
+
+    async def _start(self, progress: Callable[[int, int], None] | None) -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            store = await asyncio.to_thread(open_store, self.home.folder, progress=progress)
+            stack.callback(store.close)
+            self.store: EmbeddedStore = store
+            self.blobs = BlobStore(self.home.blobs)
+            self.source = RecordSource(store)
+            self.records = OwnRecords(self.source, self._everybody)
+            self.server = Server(
+                store,
+                self.blobs,
+                self.settings.server,
+                now_ns=self.clock.now_ns,
+                served=self.people.serves,
+            )
+            await self.server.start()
+            stack.push_async_callback(self.server.stop, self.settings.stop_s)
+            self.server.listen_changes(self._tell_changed)
+            self._client(stack)
+            await self._publish_missing()
+            self._stack = stack.pop_all()
+
+    def _client(self, stack: contextlib.AsyncExitStack) -> None:
+        client = self.settings.client
+        network = TcpNetwork(self._transport())
+        stack.push_async_callback(network.stop, 0.5)
+        self.pool = LinkPool({Scheme.TCP: network}, client, self.clock.now_ns)
+        stack.callback(self.pool.close)
+        self.directory = HomeDirectory(self.db, lambda: self.records, self.clock, self.server_secret.public)
+        backoff = Backoff(entropy, client.retry_first_s, client.retry_most_s)
+        self.deliveries = Deliveries(self.db)
+        self.deliveries.forget_old(self.clock.now_ns())
+        self.queue = OutgoingQueue(
+            self.deliveries, self._connect_as, now_ns=self.clock.now_ns, backoff=backoff
+        )
+        self.follower = Follower(
+            self.db, self.directory, self.pool, self.mirror, self.clock, Settings(client, backoff)
+        )
+
+    def _transport(self) -> TransportSettings:
+        server = self.settings.server
+        return TransportSettings(
+            frame_limits=tuple(frame_limits(server.record_limit, server.blob_limit)),
+            spool_prefix=tuple(SPOOL_PREFIX),
+            spool_folder=str(self.home.temporary),
+        )
+
+    def _password(self) -> str:
+        """The password of this home's keys; made when the home is new."""
+        home_id = self.db.meta("home_id")
+        if home_id is None:
+            home_id = entropy(16).hex()
+            password = human.encode("", entropy(32))
+            keep_password(self.home, home_id, password)
+            self.db.set_meta("home_id", home_id)
+            return password
+        return read_password(self.home, home_id)
+
+    def _server_secret(self, vault: Vault) -> SecretKey:
+        """The server's key; made when the home is new."""
+        sealed = self.db.meta("server_secret")
+        if sealed is not None:
+            return vault.open(sealed)
+        secret = SecretKey.from_seed(entropy(32))
+        self.db.set_meta("server_secret", vault.seal(secret))
+        return secret
+
+    def _everybody(self) -> Sequence[bytes]:
+        return [person.key.bytes for person in self.people]
+
+    # --- working ---------------------------------------------------------------------------------
+
+    def work(self) -> None:
+        """Begins to deliver what is queued and to read whom people follow, until `stop`."""
+        self.deliveries.retry_now(self.clock.now_ns())
+        self.follower.update()
+        for job in (self.queue.run(), self.pool.maintain()):
+            self._tasks.append(asyncio.create_task(self._kept_up(job)))
+
+    async def _kept_up(self, job: Awaitable[None]) -> None:
+        try:
+            await job
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("a part of the node failed; the node goes on without it")
+
+    async def listen(self, host: str, port: int) -> ServerUrl:
+        """Listens for other people's clients over TCP; port 0 picks one. Raises ListenFailed."""
+        network = TcpNetwork(self._transport())
+        self.server.attach(network)
+        port = network.listen(host, port, self.server_secret.reveal())
+        shown = host.strip("[]")
+        url = ServerUrl(Scheme.TCP, "127.0.0.1" if shown in _WILDCARDS else shown, port, shows_port=True)
+        self.urls.append(url)
+        return url
+
+    async def stop(self) -> None:
+        """Stops everything in order: what is acknowledged is on disk, the store is marked clean."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self.follower.stop()
+        for connection in self._own.values():
+            connection.close()
+        self._own.clear()
+        try:
+            await self._stack.aclose()
+        finally:
+            self.db.close()
+            self._lock.release()
+
+    # --- what people do --------------------------------------------------------------------------
+
+    async def own(self, person: Person | None) -> Connection:
+        """A connection to the own server, as any client has one; proves the person's device key."""
+        secret = person.device if person else None
+        place = secret.public.bytes if secret else b""
+        known = self._own.get(place)
+        if known is not None and known.is_open:
+            return known
+        near, far = memory_pair(
+            self._transport(),
+            server_key=self.server_secret.public.bytes,
+            client_key=place or None,
+        )
+        self.server.attach(near)
+        switch = Switch(far, self.settings.client, self.clock.now_ns)
+        connection = switch.connection(far.dial(server_key=self.server_secret.public.bytes))
+        self._own[place] = connection
+        await connection.opened()
+        return connection
+
+    @contextlib.asynccontextmanager
+    async def _connect_as(self, server: ServerAddress, sender: bytes) -> AsyncIterator[Connection]:
+        """A connection to another server that proves the device key of a person (master key)."""
+        secret = next((person.device for person in self.people if person.key.bytes == sender), None)
+        async with self.pool.connect(server, secret) as connection:
+            yield connection
+
+    async def make_person(self, name: str) -> Person:
+        """Makes a person and publishes key schedule and profile. Raises HomeExists or InvalidProfile."""
+        person, records = self.people.make(name, self.server_secret.public)
+        self.server.people_changed()
+        for record in records:
+            await self.publish(person, record)
+        return person
+
+    async def publish(self, person: Person, record: Record) -> Published:
+        """Hands a record to the own server and queues it for all others that it goes to.
+
+        It is queued first, so that a crash in between loses nothing.
+
+        Raises:
+            Refused: the own server does not take it.
+        """
+        servers = destinations(record, self.directory)
+        self.queue.add(record.data, person.key.bytes, servers)
+        connection = await self.own(person)
+        result = await connection.submit(record.data)
+        if not result.is_success:
+            self.deliveries.withdraw(record.id.bytes)
+            raise Refused(f"the own server answered {result.name}", result=result)
+        return Published(record, self.queue.of_record(record.id.bytes))
+
+    async def mirror(self, records: Sequence[bytes]) -> None:
+        """Hands in what was read from other servers."""
+        await self.server.submit(records, Way.MIRROR)
+
+    async def _publish_missing(self) -> None:
+        """Publishes what a person must have and a crash right after `make` took away."""
+        for person in self.people:
+            wanted = Filter.of(authors=[person.key], kinds=[KEY_SCHEDULE, PROFILE])
+            there = {record.kind for record in self.records.newest_first(wanted)}
+            for record in self.people.basic_records(person):
+                if record.kind not in there:
+                    await self.publish(person, record)
+
+    # --- who wants to know -----------------------------------------------------------------------
+
+    def _tell_changed(self, _position: int, _record: bytes) -> None:
+        for event in self._changed:
+            event.set()
+
+    @contextlib.contextmanager
+    def changes(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever a record was stored; clear it before looking."""
+        event = asyncio.Event()
+        self._changed.add(event)
+        try:
+            yield event
+        finally:
+            self._changed.discard(event)

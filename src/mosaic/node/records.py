@@ -1,0 +1,71 @@
+"""The records at hand, as the people of this home see them: `social.records.Records`.
+
+Reads the node's own store. What a key signed that its author never named, or
+that was taken back, is not shown: a server that was read may have withheld the
+schedule that says so.
+
+Source: record.md (clients check the subkey); edition §3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from mosaic.core.filter import Filter
+from mosaic.core.key_schedule import KeySchedule, Verdict, parse
+from mosaic.core.keys import PublicKey
+from mosaic.core.kinds import KEY_SCHEDULE
+from mosaic.core.record import Record
+from mosaic.core.reference import Reference
+from mosaic.errors import InvalidKeySchedule
+from mosaic.store.record_source import RecordSource, StoredRecord
+
+
+class OwnRecords:
+    """What the own store holds, for readers who have proven some keys.
+
+    Args:
+        source: Reads the store.
+        viewers: The master keys (32 bytes) whose eyes it is read with.
+    """
+
+    def __init__(self, source: RecordSource, viewers: Callable[[], Sequence[bytes]]) -> None:
+        self._source = source
+        self._viewers = viewers
+
+    def newest_first(self, wanted: Filter, limit: int = 0) -> Iterator[Record]:
+        """What the filter matches and may be shown, newest first; at most `limit` (0 = all)."""
+        schedules: dict[bytes, KeySchedule | None] = {}
+        found = 0
+        for stored in self._source.query(wanted, self._viewers(), 0):
+            if self._may_show(stored, schedules):
+                yield stored.record
+                found += 1
+                if found == limit:
+                    return
+
+    def at(self, reference: Reference) -> list[Record]:
+        """What a reference names and may be shown, newest first."""
+        schedules: dict[bytes, KeySchedule | None] = {}
+        found = self._source.get(reference, self._viewers())
+        return [stored.record for stored in found if self._may_show(stored, schedules)]
+
+    def schedule(self, author: PublicKey) -> KeySchedule | None:
+        """The greatest key schedule of an author that is at hand."""
+        wanted = Filter.of(authors=[author], signers=[author], kinds=[KEY_SCHEDULE])
+        for stored in self._source.query(wanted, self._viewers(), 0):
+            try:
+                return parse(stored.record)
+            except InvalidKeySchedule:
+                continue
+        return None
+
+    def _may_show(self, stored: StoredRecord, schedules: dict[bytes, KeySchedule | None]) -> bool:
+        record = stored.record
+        author = record.author_bytes
+        if record.signer_bytes == author:
+            return True
+        if author not in schedules:
+            schedules[author] = self.schedule(record.author)
+        schedule = schedules[author]
+        return schedule is not None and schedule.judge(record, stored.received_ns) is Verdict.VALID

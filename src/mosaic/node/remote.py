@@ -1,0 +1,174 @@
+"""What is done over one connection, to the own server or to another: read, watch, hand in.
+
+Needs no home, so that a command can ask any server as nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from pathlib import Path
+
+from mosaic.client.answers import CaughtUp
+from mosaic.client.authority import Authority
+from mosaic.client.connection import Connection
+from mosaic.core import blob_hash, human, record_json
+from mosaic.core.filter import Filter
+from mosaic.core.record import Record
+from mosaic.core.reference import Reference
+from mosaic.core.timestamp import Timestamp
+from mosaic.errors import LocalError, Refused, UsageError
+from mosaic.node.arguments import Arguments, parse_filter
+from mosaic.node.control import JsonObject
+from mosaic.node.shapes import record_object, record_text
+from mosaic.wire.result_code import ResultCode
+
+_BATCH = 256
+_CHUNK = 1_048_576
+
+
+async def run(
+    connection: Connection, authority: Authority, name: str, arguments: Arguments, now: Timestamp
+) -> AsyncGenerator[JsonObject, None]:
+    """Runs the act of a name over a connection; see `acts.Acts` for what each takes and gives."""
+    if name in {"get", "query", "watch"}:
+        async with contextlib.aclosing(_read(connection, authority, name, arguments, now)) as items:
+            async for item in items:
+                yield item if isinstance(item, dict) else shown(item, arguments)
+    elif name == "submit":
+        records = parse_records(arguments.texts("records"))
+        for record, result in await submit(connection, records):
+            yield submitted(record, result)
+    elif name == "blob_put":
+        yield await blob_put(connection, Path(arguments.text("path")))
+    elif name == "blob_get":
+        yield await blob_get(connection, arguments.text("hash"), Path(arguments.text("path")))
+    else:
+        raise UsageError(f"{name!r} needs a home")
+
+
+def _read(
+    connection: Connection, authority: Authority, name: str, arguments: Arguments, now: Timestamp
+) -> AsyncGenerator[Record | JsonObject, None] | AsyncGenerator[Record, None]:
+    if name == "get":
+        return get(connection, authority, arguments.references("references"))
+    wanted = parse_filter(arguments, now)
+    if name == "query":
+        return query(connection, authority, wanted, arguments.number("limit", 0))
+    return watch(connection, authority, wanted, stored=arguments.flag("stored"))
+
+
+async def get(
+    connection: Connection, authority: Authority, references: Sequence[Reference]
+) -> AsyncGenerator[Record, None]:
+    """The records that references name and that a reader may show."""
+    for record in await authority.accepted(connection, await connection.get(references)):
+        yield record
+
+
+async def query(
+    connection: Connection, authority: Authority, wanted: Filter, limit: int
+) -> AsyncGenerator[Record, None]:
+    """What a filter matches and a reader may show, newest first."""
+    batch: list[Record] = []
+    async for record in connection.query(wanted, limit):
+        batch.append(record)
+        if len(batch) == _BATCH:
+            for accepted in await authority.accepted(connection, batch):
+                yield accepted
+            batch = []
+    for accepted in await authority.accepted(connection, batch):
+        yield accepted
+
+
+async def watch(
+    connection: Connection, authority: Authority, wanted: Filter, *, stored: bool
+) -> AsyncGenerator[Record | JsonObject, None]:
+    """What a filter matches as it comes, after `{"live": true}`; `stored` gives what is there first.
+
+    What a server has stored is sorted by its timestamps, so a record that is
+    only received late is live all the same.
+    """
+    live = stored
+    async for item in connection.subscribe(wanted, 0 if stored else 1):
+        if isinstance(item, CaughtUp):
+            live = True
+            yield {"live": True}
+        elif live:
+            for accepted in await authority.accepted(connection, [item]):
+                yield accepted
+
+
+def shown(record: Record, arguments: Arguments) -> JsonObject:
+    """A record as an object; with its whole text as `record` if `records` asks for it."""
+    if arguments.flag("records"):
+        return {"record": record_text(record)}
+    return record_object(record)
+
+
+# --- handing in ------------------------------------------------------------------------------------
+
+
+def parse_record(text: str) -> Record:
+    """A record as `morecord0…` or in its JSON form. Raises FormatError."""
+    if text.startswith("{"):
+        return record_json.from_json(text)
+    return Record.parse(human.decode(human.RECORD, text, None))
+
+
+def parse_records(texts: Iterable[str]) -> list[Record]:
+    """Records as texts, each valid. Raises FormatError."""
+    return [parse_record(text) for text in texts]
+
+
+async def submit(connection: Connection, records: Sequence[Record]) -> list[tuple[Record, ResultCode]]:
+    """Hands in records; the server's answers in the same order."""
+    results = await connection.submit_all([record.data for record in records])
+    return list(zip(records, results, strict=True))
+
+
+def submitted(record: Record, result: ResultCode) -> JsonObject:
+    """The server's answer for one record."""
+    return {"id": record.id.text, "result": result.name, "accepted": result.is_success}
+
+
+# --- blobs --------------------------------------------------------------------------------------------
+
+
+async def blob_put(connection: Connection, path: Path) -> JsonObject:
+    """Hands in the blob in a file. Raises Refused or LocalError."""
+    name, length = await asyncio.to_thread(_hash_of, path)
+    result = await connection.blob_put(path, name, length)
+    if not result.is_success:
+        raise Refused(f"the server answered {result.name}", result=result)
+    return {"hash": name.hex(), "bytes": str(length), "result": result.name}
+
+
+async def blob_get(connection: Connection, name: str, path: Path) -> JsonObject:
+    """Fetches a blob into a file. Raises Refused."""
+    wanted = parse_blob_hash(name)
+    length = await connection.blob_get(wanted, path)
+    return {"hash": wanted.hex(), "bytes": str(length), "path": str(path)}
+
+
+def parse_blob_hash(text: str) -> bytes:
+    """A blob's name: 64 hexadecimal digits. Raises UsageError."""
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        data = b""
+    if len(data) != blob_hash.LENGTH:
+        raise UsageError("a blob is named by 64 hexadecimal digits", hint="`mosaic blob put` prints them.")
+    return data
+
+
+def _hash_of(path: Path) -> tuple[bytes, int]:
+    """The hash and length of a file, read in pieces."""
+    try:
+        with path.open("rb") as file:
+            return blob_hash.of_chunks(iter(lambda: file.read(_CHUNK), b""))
+    except OSError as error:
+        raise LocalError(
+            f"{path} can't be read: {error.strerror}", hint="Name a file that you may read."
+        ) from error

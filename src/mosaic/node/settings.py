@@ -1,0 +1,20 @@
+"""What can be chosen about a node: the settings of its parts, each with its own help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mosaic.client.settings import ClientSettings
+from mosaic.server.settings import ServerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSettings:
+    """All settings of a node. Times are seconds."""
+
+    client: ClientSettings = field(default_factory=ClientSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    stop_s: float = field(default=5.0, metadata={"help": "how long a stopping node lets answers go out"})
+    settle_s: float = field(
+        default=3.0, metadata={"help": "how long a command waits for other servers to take what it sent"}
+    )

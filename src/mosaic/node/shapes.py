@@ -1,0 +1,100 @@
+"""Records and posts as objects for people's programs: what `--json` prints.
+
+64-bit integers are strings, keys and references stand in their human form,
+and every time has its ISO 8601 form beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mosaic.client.queue import Delivery
+from mosaic.core import human, kinds, social_kinds
+from mosaic.core.core_tags import Target
+from mosaic.core.keys import PublicKey
+from mosaic.core.record import Record
+from mosaic.core.timestamp import Timestamp
+from mosaic.errors import InvalidContent
+from mosaic.node.control import Json, JsonObject
+from mosaic.social import posts
+from mosaic.social.feeds import Post
+from mosaic.wire.result_code import ResultCode
+
+NameOf = Callable[[PublicKey], str | None]
+
+
+def time_fields(timestamp: Timestamp, prefix: str = "time") -> JsonObject:
+    """`time` in ns as a string, and `time_iso`."""
+    return {prefix: str(int(timestamp)), f"{prefix}_iso": timestamp.iso()}
+
+
+def record_object(record: Record) -> JsonObject:
+    """A valid record, whatever its kind."""
+    shown: JsonObject = {
+        "id": record.id.text,
+        "address": record.address.text,
+        "kind": record.kind.bytes.hex(),
+        "kind_name": kinds.name(record.kind),
+        "author": record.author.user_text,
+        "signer": record.signer.user_text,
+        **time_fields(record.timestamp),
+        "flags": record.flags.hex(),
+        "tags": [{"type": tag.type, "value": tag.value.hex()} for tag in record.tags],
+        "bytes": len(record),
+    }
+    try:
+        shown["text"] = social_kinds.text_of(record)
+    except InvalidContent:
+        shown["payload"] = record.payload.hex()
+    return shown
+
+
+def record_text(record: Record) -> str:
+    """`morecord0…`: the whole record as one word."""
+    return human.encode(human.RECORD, record.data)
+
+
+def post_object(post: Post, name_of: NameOf) -> JsonObject:
+    """A post as a reader sees it, the newest version with the others below it."""
+    newest = post.newest
+    return {
+        "address": post.address.text,
+        "id": newest.id.text,
+        "kind": newest.kind.bytes.hex(),
+        "kind_name": kinds.name(newest.kind),
+        "author": post.author.user_text,
+        "author_name": name_of(post.author),
+        "text": post.text(name_of),
+        **time_fields(post.time),
+        "edited": post.is_edited,
+        **time_fields(newest.timestamp, "edited_time"),
+        "reply": _target(posts.parent_of(newest)),
+        "root": _target(posts.root_of(newest)),
+        "versions": [{"id": version.id.text, **time_fields(version.timestamp)} for version in post.versions],
+    }
+
+
+def _target(target: Target | None) -> Json:
+    return None if target is None else target.reference.text
+
+
+def delivery_object(delivery: Delivery) -> JsonObject:
+    """How one record stands towards one server."""
+    return {
+        "server": delivery.server.key.server_text,
+        "urls": [str(url) for url in delivery.server.urls],
+        "state": str(delivery.state),
+        "result": None if delivery.result is None else ResultCode(delivery.result).name,
+        "attempts": delivery.attempts,
+        "note": delivery.note,
+    }
+
+
+def deliveries_object(deliveries: Sequence[Delivery]) -> JsonObject:
+    """How a record stands towards all servers that it goes to."""
+    return {
+        "deliveries": [delivery_object(delivery) for delivery in deliveries],
+        "queued": sum(delivery.state == "queued" for delivery in deliveries),
+        "delivered": sum(delivery.state == "delivered" for delivery in deliveries),
+        "refused": sum(delivery.state == "refused" for delivery in deliveries),
+    }
