@@ -1,8 +1,5 @@
-"""The commands."""
+"""The commands: `mosaic`, started by `mosaic.cli.main`."""
 
-from __future__ import annotations
+from mosaic.cli.main import main
 
-
-def main() -> None:
-    """Runs the `mosaic` command."""
-    raise SystemExit("mosaic: no commands are built in yet")
+__all__ = ["main"]

@@ -1,0 +1,154 @@
+"""How a command gets its work done: in the running node, in the home itself, or without a home.
+
+A command that finds HOME/lock held asks the node over HOME/node.sock. One that
+finds it free opens the home, acts and closes it again. Both run the same acts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mosaic.cli.output import notice
+from mosaic.client.authority import Authority
+from mosaic.client.link_pool import LinkPool
+from mosaic.client.settings import ClientSettings
+from mosaic.core.url import Scheme
+from mosaic.errors import HomeInUse
+from mosaic.node.acts import Acts
+from mosaic.node.arguments import Arguments
+from mosaic.node.clock import Clock
+from mosaic.node.control import JsonObject, reach
+from mosaic.node.home import Home, try_lock
+from mosaic.node.node import Node
+from mosaic.node.stranger import StrangerActs
+from mosaic.transport.settings import TransportSettings
+from mosaic.transport.tcp import TcpNetwork
+from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
+
+Items = AsyncGenerator[JsonObject, None]
+
+# Another command may hold the home for a moment.
+_PATIENCE_S = 15.0
+_PAUSE_S = 0.05
+
+
+def act(home: Home, name: str, arguments: JsonObject, *, working: bool = False) -> Iterator[JsonObject]:
+    """Runs one act and gives its objects as they come.
+
+    Args:
+        home: The home.
+        name: The act's name.
+        arguments: Its arguments.
+        working: Whether a home that is free is also worked in (delivers, follows) meanwhile.
+
+    Raises:
+        MosaicError: what went wrong.
+    """
+    if arguments.get("server") is not None and arguments.get("as") is None and name in StrangerActs.NAMES:
+        spool = Path(str(arguments.get("path", "."))).absolute().parent
+        return _stepwise(_as_stranger(name, arguments, spool))
+    return _stepwise(_in_home(home, name, arguments, working=working))
+
+
+def _stepwise(items: Items) -> Iterator[JsonObject]:
+    """An asynchronous generator, one step at a time, on an event loop of its own."""
+    with asyncio.Runner() as runner:
+
+        async def step() -> JsonObject | None:
+            return await anext(items, None)
+
+        try:
+            while (item := runner.run(step())) is not None:
+                yield item
+        finally:
+            runner.run(items.aclose())
+
+
+async def _in_home(home: Home, name: str, arguments: JsonObject, *, working: bool) -> Items:
+    home.check()
+    give_up = time.monotonic() + _PATIENCE_S
+    while True:
+        lock = try_lock(home)
+        if lock is not None:
+            with indexing() as progress:
+                node = await Node.open(home, lock, progress=progress)
+            try:
+                if working:
+                    node.work()
+                async with contextlib.aclosing(Acts(node, working=working).table()[name](arguments)) as items:
+                    async for item in items:
+                        yield item
+            finally:
+                await node.stop()
+            return
+        try:
+            asking = await reach(home.socket)
+        except HomeInUse:
+            if time.monotonic() > give_up:
+                raise
+            await asyncio.sleep(_PAUSE_S)
+            continue
+        try:
+            async with contextlib.aclosing(asking.ask(name, arguments)) as items:
+                async for item in items:
+                    yield item
+        finally:
+            await asking.close()
+        return
+
+
+async def _as_stranger(name: str, arguments: JsonObject, spool: Path) -> Items:
+    """Asks another server as nobody, without any home; long blobs come through the folder `spool`."""
+    clock = Clock()
+    network = TcpNetwork(
+        TransportSettings(
+            frame_limits=tuple(frame_limits()),
+            spool_prefix=tuple(SPOOL_PREFIX),
+            spool_folder=str(spool),
+        )
+    )
+    pool = LinkPool({Scheme.TCP: network}, ClientSettings(), clock.now_ns)
+    acts = StrangerActs(pool, clock, lambda: Authority(clock.now_ns))
+    try:
+        async with contextlib.aclosing(acts.run(name, Arguments(arguments))) as items:
+            async for item in items:
+                yield item
+    finally:
+        pool.close()
+        await network.stop(0.5)
+
+
+@contextlib.contextmanager
+def indexing() -> Iterator[Callable[[int, int], None]]:
+    """Shows on a terminal how far the index is, if it has to be made again."""
+    console = Console(stderr=True)
+    if not sys.stderr.isatty():
+        told = False
+
+        def tell(_done: int, _total: int) -> None:
+            nonlocal told
+            if not told:
+                notice("The index is made again from the log; this may take a minute.")
+                told = True
+
+        yield tell
+        return
+    columns = (TextColumn("Making the index again"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = None
+
+        def show(done: int, total: int) -> None:
+            nonlocal task
+            if task is None:
+                task = progress.add_task("", total=total)
+            progress.update(task, completed=done)
+
+        yield show

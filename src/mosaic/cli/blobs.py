@@ -1,0 +1,73 @@
+"""Commands about blobs: files that records point at, named by their hash."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from mosaic.cli.acting import act
+from mosaic.cli.options import Common, common, server
+from mosaic.cli.output import notice, print_object, say, text_of
+from mosaic.errors import UsageError
+
+
+@click.group()
+def blob() -> None:
+    """Store and fetch files by their hash."""
+
+
+@blob.command()
+@click.argument("file", metavar="FILE|-")
+@server
+@common
+def put(options: Common, file: str, server: str | None, key: str | None) -> None:
+    """Hand in a file, and print its hash.
+
+    Servers take blobs from people they know: name another server's person
+    with --as NAME, so that your key is proven to it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(file).absolute()
+        if file == "-":
+            path = Path(folder) / "stdin"
+            with path.open("wb") as spool:
+                shutil.copyfileobj(sys.stdin.buffer, spool)
+        for item in act(options.home, "blob_put", options.arguments(path=str(path), server=server, key=key)):
+            if options.as_json:
+                print_object(item)
+            else:
+                say(text_of(item, "hash"))
+                notice(f"{int(text_of(item, 'bytes')):,} bytes, {text_of(item, 'result').lower()}")
+
+
+@blob.command()
+@click.argument("name", metavar="HASH")
+@click.argument("file", metavar="FILE|-")
+@server
+@common
+def get(options: Common, name: str, file: str, server: str | None, key: str | None) -> None:
+    """Fetch the file of a hash (64 hexadecimal digits) into FILE, or to stdout."""
+    target = Path(file).absolute()
+    if file != "-" and not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}", hint="Make it, or name another file.")
+    folder = None if file == "-" else target.parent
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".mosaic-") as temporary:
+        path = Path(temporary) / "blob"
+        arguments = options.arguments(hash=name, path=str(path), server=server, key=key)
+        for item in act(options.home, "blob_get", arguments):
+            if file == "-":
+                with path.open("rb") as spool:
+                    shutil.copyfileobj(spool, sys.stdout.buffer)
+                sys.stdout.buffer.flush()
+                continue
+            # The whole file or none: it appears when it is complete.
+            os.replace(path, target)  # noqa: PTH105
+            if options.as_json:
+                print_object({**item, "path": str(target)})
+            else:
+                notice(f"{int(text_of(item, 'bytes')):,} bytes in {target}")

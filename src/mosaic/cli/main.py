@@ -1,0 +1,115 @@
+"""`mosaic`: all commands, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from importlib import metadata
+
+import click
+
+from mosaic.cli.output import exit_code, print_error
+from mosaic.errors import MosaicError, UsageError
+
+_INTERRUPTED = 130
+
+
+def _version() -> str:
+    try:
+        return metadata.version("mosaic-social")
+    except metadata.PackageNotFoundError:
+        return "from source"
+
+
+# Where each command lives. A command's module is loaded when it is used, so that small ones start fast.
+_COMMANDS = {
+    "people": ("init", "whoami", "key", "profile", "where"),
+    "serving": ("serve", "run"),
+    "posting": (
+        "post",
+        "reply",
+        "edit",
+        "record",
+        "feed",
+        "wall",
+        "thread",
+        "follow",
+        "unfollow",
+        "following",
+    ),
+    "records": ("get", "query", "watch", "submit", "queue", "encode", "decode", "verify"),
+    "blobs": ("blob",),
+    "conformance": ("conformance",),
+}
+_MODULES = {command: module for module, commands in _COMMANDS.items() for command in commands}
+
+
+class _Commands(click.Group):
+    """The commands, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All names, in the order in which they are told."""
+        return list(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of a name, or None."""
+        module = _MODULES.get(cmd_name)
+        if module is None:
+            return None
+        found = getattr(importlib.import_module(f"mosaic.cli.{module}"), cmd_name)
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(_version(), prog_name="mosaic")
+def mosaic() -> None:
+    r"""A social network that belongs to those who use it.
+
+    \b
+    Begin:
+      mosaic init --name NAME     make a home and your keys
+      mosaic serve                run the node and its page
+      mosaic post "Good morning"  say something
+      mosaic feed                 read
+
+    \b
+    Exit codes: 0 done, 1 refused, 2 wrong usage, 3 server not reached,
+    4 something on this machine, 5 done in part.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs a command and ends the process with its exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in given
+    try:
+        mosaic.main(given, prog_name="mosaic", standalone_mode=False)
+    except MosaicError as error:
+        print_error(error, as_json=as_json)
+        sys.exit(exit_code(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(0)
+    except click.ClickException as error:
+        print_error(
+            UsageError(error.format_message(), hint=f"See `mosaic {_command_of(error)}--help`."),
+            as_json=as_json,
+        )
+        sys.exit(2)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has gone; a second error while closing it would only confuse.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _command_of(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    if context is None or context.parent is None:
+        return ""
+    return f"{context.command_path.partition(' ')[2]} "

@@ -1,0 +1,147 @@
+"""Commands about people and keys: init, whoami, key, profile, where."""
+
+from __future__ import annotations
+
+import secrets
+
+import click
+
+from mosaic.cli.acting import act
+from mosaic.cli.options import Common, common
+from mosaic.cli.output import notice, print_object, say, shown_deliveries, text_of
+from mosaic.core.keys import SecretKey
+from mosaic.node.control import JsonObject
+from mosaic.node.home import default_folder
+
+
+@click.command()
+@click.option("--name", required=True, help="The person's name: letters, digits and signs of a keyboard.")
+@common
+def init(options: Common, name: str) -> None:
+    r"""Make a home, or another person in one.
+
+    Makes the person's keys, key schedule, profile and bootstrap, and prints
+    the new key, by which others follow this person.
+
+    \b
+    Examples:
+      mosaic init --name anna
+      mosaic init --home /srv/mosaic --name "the choir"
+    """
+    new = not options.home.is_there
+    if new:
+        options.home.make()
+    for item in act(options.home, "init", {"name": name}):
+        _show_new_person(options, item, new_home=new)
+
+
+def _show_new_person(options: Common, item: JsonObject, *, new_home: bool) -> None:
+    if options.as_json:
+        print_object(item)
+        return
+    say(text_of(item, "key"))
+    where = "in a new home at" if new_home else "in the home at"
+    notice(f"{text_of(item, 'name')} lives {where} {options.home.folder}")
+    notice("The master key is kept on this machine: who loses it loses the identity, so keep a backup.")
+    notice("Next: `mosaic serve` runs the node, `mosaic post TEXT` says something.")
+
+
+@click.command()
+@common
+def whoami(options: Common) -> None:
+    """Show who acts when nobody is named with --as."""
+    for item in act(options.home, "people", {}):
+        if options.person in {None, item["name"], item["key"]}:
+            _show_person(options, item)
+            return
+
+
+def _show_person(options: Common, item: JsonObject) -> None:
+    if options.as_json:
+        print_object(item)
+    else:
+        say(f"{text_of(item, 'key')}  {text_of(item, 'name')}")
+
+
+@click.group()
+def key() -> None:
+    """Make keys, and list those of this home."""
+
+
+@key.command("new")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def key_new(*, as_json: bool) -> None:
+    """Print a new secret key and its public key; nothing is stored.
+
+    Who has the secret (mosec0…) is the person: keep it off screens and logs.
+    """
+    secret = SecretKey.generate(secrets.token_bytes(32))
+    if as_json:
+        print_object({"secret": secret.text, "key": secret.public.user_text})
+        return
+    say(secret.text)
+    say(secret.public.user_text)
+
+
+@key.command("list")
+@common
+def key_list(options: Common) -> None:
+    """List the people of this home and their public keys."""
+    for item in act(options.home, "people", {}):
+        _show_person(options, item)
+
+
+@click.command()
+@click.argument("person", required=False)
+@click.option(
+    "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of your own profile."
+)
+@click.option("--unset", "removals", multiple=True, metavar="FIELD", help="Take a field out of it.")
+@common
+def profile(options: Common, person: str | None, changes: tuple[str, ...], removals: tuple[str, ...]) -> None:
+    r"""Show somebody's profile, or change your own.
+
+    Fields: name, display_name, about, website, lud16, org and bot (yes or no).
+
+    \b
+    Examples:
+      mosaic profile
+      mosaic profile mopub0…
+      mosaic profile --set about="I bake bread." --set bot=no
+    """
+    fields: JsonObject = dict.fromkeys(removals)
+    for change in changes:
+        name, _, text = change.partition("=")
+        fields[name] = text.lower() in {"yes", "true", "1"} if name in {"org", "bot"} else text
+    arguments = options.arguments(person=person)
+    if fields:
+        arguments["set"] = fields
+    for item in act(options.home, "profile", arguments):
+        if options.as_json:
+            print_object(item)
+        elif fields:
+            say(text_of(item, "id"))
+            for line in shown_deliveries(item):
+                notice(line)
+        else:
+            for name, value in item.items():
+                if value not in (None, 0, ""):
+                    say(f"{name}: {text_of({name: value}, name)}")
+
+
+@click.command()
+@common
+def where(options: Common) -> None:
+    r"""Tell which folder is the home, and what is in it.
+
+    \b
+    HOME/log, HOME/index   records        HOME/private.db  keys (encrypted), follows, queue
+    HOME/blobs             pictures …     HOME/unlock      what opens the keys, without a keyring
+    """
+    there = options.home.is_there
+    if options.as_json:
+        print_object({"home": str(options.home.folder), "exists": there, "default": str(default_folder())})
+        return
+    say(str(options.home.folder))
+    if not there:
+        notice("There is no home yet: `mosaic init --name NAME` makes one.")

@@ -1,0 +1,218 @@
+"""`mosaic serve` and `mosaic run`: the node, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import webbrowser
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, TypeVar
+
+import click
+import uvicorn
+
+from mosaic.cli.acting import indexing
+from mosaic.cli.options import Common, common
+from mosaic.cli.output import notice, print_object
+from mosaic.errors import HomeInUse, ListenFailed, UsageError
+from mosaic.node.acts import Acts
+from mosaic.node.control import ControlServer, JsonObject, reach
+from mosaic.node.entropy import entropy
+from mosaic.node.face import Face
+from mosaic.node.home import Home, HomeLock, try_lock
+from mosaic.node.node import Node
+from mosaic.web.app import create_app
+from mosaic.web.settings import WebSettings
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_PATIENCE_S = 10.0
+_PAUSE_S = 0.1
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@click.command()
+@click.option(
+    "--tcp", default="0.0.0.0:1320", show_default=True, metavar="HOST:PORT", help="Where others connect."
+)
+@click.option(
+    "--web", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Where your page is."
+)
+@click.option("--verbose", is_flag=True, help="Tell more in the log.")
+@common
+def serve(options: Common, tcp: str, web: str, *, verbose: bool) -> None:
+    r"""Run the node: serve, deliver, follow and show the page, until interrupted.
+
+    Prints one line of JSON when it listens: its key, its addresses, the page.
+    The page's address holds a token: who has it may act for you.
+
+    \b
+    Examples:
+      mosaic serve
+      mosaic serve --home /srv/mosaic --tcp [::]:1320 --web 127.0.0.1:8080
+    """
+    _log(verbose=verbose)
+    options.home.check()
+    asyncio.run(_serve(options.home, _host_port(tcp), _host_port(web), browse=False))
+
+
+@click.command()
+@click.option(
+    "--tcp", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Where others connect."
+)
+@click.option(
+    "--web", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Where your page is."
+)
+@click.option("--browse/--no-browse", default=True, help="Whether to open the page in a browser.")
+@common
+def run(options: Common, tcp: str, web: str, *, browse: bool) -> None:
+    """Make a home if there is none, run the node on this machine and open its page."""
+    _log(verbose=False)
+    if not options.home.is_there:
+        options.home.make()
+        notice(f"A new home at {options.home.folder}")
+    options.home.check()
+    asyncio.run(_serve(options.home, _host_port(tcp), _host_port(web), browse=browse))
+
+
+async def _serve(home: Home, tcp: tuple[str, int], web: tuple[str, int], *, browse: bool) -> None:
+    lock = await _lock(home)
+    with indexing() as progress:
+        node = await Node.open(home, lock, progress=progress)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        address = await node.listen(*tcp)
+        async with _page(node, *web) as page:
+            control = ControlServer(home.socket, Acts(node, working=True).table())
+            await control.start()
+            try:
+                node.work()
+                _tell(node, str(address), page, browse=browse)
+                await stop.wait()
+            finally:
+                await control.stop()
+    finally:
+        await node.stop()
+
+
+async def _lock(home: Home) -> HomeLock:
+    """The home's lock; another command may hold it for a moment."""
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + _PATIENCE_S
+    while (lock := try_lock(home)) is None:
+        with contextlib.suppress(HomeInUse):
+            await (await reach(home.socket)).close()
+            give_up = 0.0
+        if loop.time() > give_up:
+            hint = "Use that one, or name another home with --home DIR."
+            raise HomeInUse(f"a node runs on {home.folder} already", hint=hint)
+        await asyncio.sleep(_PAUSE_S)
+    return lock
+
+
+def _tell(node: Node, tcp: str, page: str, *, browse: bool) -> None:
+    """The one line that says where everything is."""
+    line: JsonObject = {
+        "server": node.server_secret.public.server_text,
+        "tcp": tcp,
+        "web": page,
+        "urls": [tcp, page],
+        "home": str(node.home.folder),
+    }
+    print_object(line)
+    warning = node.clock.warning()
+    if warning is not None:
+        notice(f"Warning: {warning}")
+    if browse:
+        notice(f"Your page: {page}")
+        webbrowser.open(page)
+
+
+# --- the page ------------------------------------------------------------------------------------------
+
+
+class _PageServer(uvicorn.Server):
+    """A web server that leaves signals to the node."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Catches none."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _page(node: Node, host: str, port: int) -> AsyncIterator[str]:
+    """The page, served until the end of the block; its whole address."""
+    listener = _listen(host, port)
+    port = listener.getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    hosts = {f"{shown}:{port}", f"localhost:{port}", f"127.0.0.1:{port}"}
+    token = _token(node)
+    app = create_app(Face(node), WebSettings(host=host, port=port), token=token, hosts=hosts)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        server_header=False,
+    )
+    server = _PageServer(config)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield f"http://{shown}:{port}/?token={token}"
+    finally:
+        server.should_exit = True
+        server.force_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise ListenFailed(
+            f"the page can't listen on {host}:{port}: {error.strerror}",
+            hint="Another program may use the port: name another with --web HOST:PORT, or port 0 for any.",
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def _token(node: Node) -> str:
+    """The page's token; stays the same, so that an open page survives a restart."""
+    token = node.db.meta("page_token")
+    if token is None:
+        token = entropy(16).hex()
+        node.db.set_meta("page_token", token)
+    return token
+
+
+# --- small things ----------------------------------------------------------------------------------------
+
+
+def _host_port(text: str) -> tuple[str, int]:
+    """HOST:PORT, the host of IPv6 in brackets. Raises UsageError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        raise UsageError(f"{text!r} is no HOST:PORT", hint="Write it as 127.0.0.1:1320 or [::1]:1320.")
+    return host.strip("[]"), int(port)
+
+
+def _log(*, verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
