@@ -128,7 +128,7 @@ class Node:
             store = await asyncio.to_thread(open_store, self.home.folder, progress=progress)
             stack.callback(store.close)
             self.store: EmbeddedStore = store
-            self.blobs = BlobStore(self.home.blobs)
+            self.blobs = BlobStore(self.home.blobs, max_bytes=self.settings.server.blob_limit)
             self.source = RecordSource(store)
             self.records = OwnRecords(self.source, self._everybody)
             self.server = Server(
