@@ -22,7 +22,7 @@ def build(**changes: object) -> Record:
     return builder.build(MASTER, **{**arguments, **changes})  # type: ignore[arg-type]
 
 
-@pytest.mark.claim("C30")
+@pytest.mark.claim("C30", "C32")
 def test_every_way_to_make_a_nonce() -> None:
     by_time = build(nonce=nonce.from_time(NOW))
     later = build(nonce=nonce.from_time(NOW + 1))

@@ -218,7 +218,7 @@ def test_standings() -> None:
     assert held.signing_keys() == (SUBKEY.public,)
 
 
-@pytest.mark.claim("C6", "C7", "C13")
+@pytest.mark.claim("C6", "C7")
 def test_revocation_is_judged_by_receipt_and_by_the_records_own_time() -> None:
     since = NOW - 100
     revoked = schedule(ACTIVE.marked(Marker.REVOKED_PAST, since))
@@ -240,7 +240,7 @@ def test_revoked_all_holds_whenever_a_record_came() -> None:
     assert revoked.judge(post(SUBKEY, timestamp=0), 0) is Verdict.REVOKED
 
 
-@pytest.mark.claim("C6", "C13")
+@pytest.mark.claim("C6")
 def test_out_of_use_revokes_nothing_and_the_master_always_may() -> None:
     held = schedule(ACTIVE.marked(Marker.OUT_OF_USE, 1))
     assert held.judge(post(SUBKEY), NOW) is Verdict.VALID

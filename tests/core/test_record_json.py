@@ -156,6 +156,12 @@ HOSTILE = {
 }
 
 
+def test_a_field_that_stands_twice_is_refused_even_if_both_agree() -> None:
+    text = record_json.to_text(plain())
+    with pytest.raises(InvalidJson, match="twice"):
+        record_json.from_json(text[:-1] + ',"flags":0}')
+
+
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_texts_are_refused(text: str) -> None:
     with pytest.raises(InvalidJson):
