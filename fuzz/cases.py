@@ -22,11 +22,20 @@ from mosaic.wire.client_messages import (
     Subscribe,
     Unsubscribe,
 )
+from mosaic.wire.codec import Message
 from mosaic.wire.header import encode_header
 from mosaic.wire.limits import frame_limits
+from mosaic.wire.server_messages import (
+    BlobResult,
+    DhtResponse,
+    QueryClosed,
+    SubmissionResult,
+)
 from mosaic.wire.unrecognized import Unrecognized
 
 LIMITS = frame_limits()
+NEVER_OPEN = 0xFF00
+"""Query ids from here on are never opened: to unsubscribe them is answered NOT_FOUND."""
 
 
 class Case(NamedTuple):
@@ -37,12 +46,14 @@ class Case(NamedTuple):
         data: The bytes.
         closes: Whether a server may close the link for it.
         whole: Whether a reader of frames is at the start of a frame afterwards: more can follow.
+        answer: The message that must come for it, if the link stays open.
     """
 
     name: str
     data: bytes
     closes: bool = False
     whole: bool = True
+    answer: type[Message] | None = None
 
 
 class Cases:
@@ -98,7 +109,7 @@ class Cases:
     # --- pieces
 
     def _id(self) -> int:
-        self._next_id = (self._next_id + 1) % 0xFFFF
+        self._next_id = (self._next_id + 1) % NEVER_OPEN
         return self._next_id
 
     def _mutate(self, data: bytes, start: int = 0) -> bytes:
@@ -117,7 +128,7 @@ class Cases:
         return bytes(changed)
 
     def _submission(self, name: str, record: bytes) -> Case:
-        return Case(name, encode_header(0x05, 8 + len(record)) + record)
+        return Case(name, encode_header(0x05, 8 + len(record)) + record, answer=SubmissionResult)
 
     # --- cases after which the link is still there
 
@@ -138,11 +149,13 @@ class Cases:
     def _unknown_type(self) -> Case:
         kind = self._random.choice((0x00, 0x09, 0x0F, 0x12, *range(0x14, 0x80)))
         body = self._random.randbytes(self._random.choice((0, 1, 40, 300)))
-        return Case("unknown type", encode_header(kind, 8 + len(body), self._random.randrange(256)) + body)
+        frame = encode_header(kind, 8 + len(body), self._random.randrange(256)) + body
+        return Case("unknown type", frame, answer=Unrecognized)
 
     def _filter_message(self, name: str, filter_data: bytes, kind: int = 0x02) -> Case:
         head = encode_header(kind, 16 + len(filter_data), 0, self._id())
-        return Case(name, head + self._random.randbytes(2) + bytes(6) + filter_data)
+        data = head + self._random.randbytes(2) + bytes(6) + filter_data
+        return Case(name, data, answer=QueryClosed)
 
     def _mutated_filter(self) -> Case:
         return self._filter_message("mutated filter", self._mutate(self._random.choice(self._filters)))
@@ -159,7 +172,8 @@ class Cases:
 
     def _query(self) -> Case:
         data = self._random.choice(self._filters)
-        return Case("query", Query(self._id(), self._random.choice((0, 1, 500, 65535)), data).encode())
+        limit = self._random.choice((0, 1, 500, 65535))
+        return Case("query", Query(self._id(), limit, data).encode(), answer=QueryClosed)
 
     def _subscription(self) -> Case:
         return Case("subscription", Subscribe(self._id(), 1, self._filters[0]).encode())
@@ -170,24 +184,29 @@ class Cases:
             references = tuple(self._random.choice(self._records)[:48] for _ in range(count))
         else:
             references = tuple(self._random.randbytes(48) for _ in range(min(count, 50)))
-        return Case("references", Get(self._id(), references).encode())
+        return Case("references", Get(self._id(), references).encode(), answer=QueryClosed)
 
     def _unsubscribe(self) -> Case:
-        return Case("unsubscribe", Unsubscribe(self._random.randrange(0xFFFF)).encode())
+        if self._random.random() < 0.5:
+            query_id = self._random.randrange(NEVER_OPEN, 0xFFFF)
+            return Case("unsubscribe of nothing", Unsubscribe(query_id).encode(), answer=QueryClosed)
+        query_id = self._id()
+        frames = Subscribe(query_id, 1, self._filters[0]).encode() + Unsubscribe(query_id).encode()
+        return Case("subscription and its end", frames, answer=QueryClosed)
 
     def _blob(self) -> Case:
         # A few are long enough to go to a file.
         length = self._random.choices((0, 1, 500, 70_000, 200_000), (20, 20, 20, 1, 1))[0]
-        return Case(
-            "blob", BlobSubmission(self._random.randbytes(32), self._random.randbytes(length)).encode()
-        )
+        frame = BlobSubmission(self._random.randbytes(32), self._random.randbytes(length)).encode()
+        return Case("blob", frame, answer=BlobSubmissionResult)
 
     def _blob_get(self) -> Case:
-        return Case("blob get", BlobGet(self._random.randbytes(32)).encode())
+        return Case("blob get", BlobGet(self._random.randbytes(32)).encode(), answer=BlobResult)
 
     def _look_up(self) -> Case:
         server = self._random.random() < 0.5
-        return Case("look-up", DhtLookup(self._id(), server, self._random.randbytes(32)).encode())
+        frame = DhtLookup(self._id(), server, self._random.randbytes(32)).encode()
+        return Case("look-up", frame, answer=DhtResponse)
 
     def _greeting(self) -> Case:
         random = self._random

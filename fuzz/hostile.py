@@ -83,7 +83,16 @@ class Campaign:
                 await self._be_deaf()
                 await self._speak_no_tls()
         if link is not None:
+            await self._settle(link)
             link.drop()
+
+    async def _settle(self, link: Link) -> None:
+        """Everything that was asked over a link must be answered at last."""
+        try:
+            self._count(await link.settle())
+        except (NoAnswer, LinkEnded, OSError) as error:
+            owed = {kind.__name__: count for kind, count in link.awaited.items() if count > 0}
+            self._find(f"{owed} were never answered: {error}", [])
 
     @staticmethod
     def _split(burst: list[Case]) -> tuple[list[Case], list[Case]]:
@@ -104,6 +113,7 @@ class Campaign:
     async def _play(self, link: Link, part: list[Case]) -> bool:
         """Sends cases over a link; whether it can be used for more."""
         data = b"".join(case.data for case in part)
+        link.awaited.update(case.answer for case in part if case.answer is not None)
         last = part[-1]
         try:
             if last.whole:

@@ -92,13 +92,13 @@ async def measure(server: LiveServer, random: Random, readers: int, records: int
     identities = Identities(random)
     filter_data = Filter.of(authors=[author.key], kinds=[MICROBLOG]).encode()
     await submit_many(server, author, identities, records // 10)  # so that buffers that grow once have grown
-    begun = server.memory()
+    begun = await asyncio.to_thread(server.memory)
     await submit_many(server, author, identities, records)
-    between = server.memory()
+    between = await asyncio.to_thread(server.memory)
     deaf = DeafReaders(server, filter_data)
     await asyncio.to_thread(deaf.open, readers)
     await submit_many(server, author, identities, records)
-    ended = server.memory()
+    ended = await asyncio.to_thread(server.memory)
     deaf.close()
     return IdleReport(readers, records, _growth(begun, between), _growth(between, ended))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import Counter
 from typing import Self
 
 from mosaic.wire.client_messages import Hello, Unsubscribe
@@ -30,6 +31,8 @@ class Link:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.greeted = False
+        self.awaited: Counter[type[Message]] = Counter()
+        """How many answers of each type the server still owes, as far as `expect` was told."""
         self._reader = reader
         self._writer = writer
 
@@ -75,6 +78,7 @@ class Link:
         message = decode(head + body)
         if isinstance(message, Closing):
             raise LinkEnded(f"CLOSING {message.result.name}")
+        self.awaited[type(message)] -= 1
         return message
 
     async def exchange(self, data: bytes) -> list[Message]:
@@ -83,6 +87,7 @@ class Link:
         Raises:
             LinkEnded, NoAnswer, InvalidMessage: as `receive`.
         """
+        self.awaited[QueryClosed] += 1
         sending = asyncio.create_task(self.send(data + Unsubscribe(BARRIER_ID).encode()))
         answers: list[Message] = []
         try:
@@ -91,6 +96,13 @@ class Link:
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
+        return answers
+
+    async def settle(self) -> list[Message]:
+        """Reads until nothing is owed any more; raises NoAnswer if something does not come."""
+        answers: list[Message] = []
+        while any(owed > 0 for owed in self.awaited.values()):
+            answers.append(await self.receive())
         return answers
 
     async def read_to_the_end(self) -> None:
