@@ -39,7 +39,8 @@ async def _campaign(server: LiveServer, seed: int, count: int) -> dict[str, obje
         await campaign.run(count * tenth // TENTHS - tally.sent)
         if not server.alive:
             break
-        memory.append(await asyncio.to_thread(server.memory))
+        await asyncio.sleep(1)  # for the server to see that all links are gone
+        memory.append(server.memory())
         in_mib = (memory[-1].resident / 2**20, memory[-1].anonymous / 2**20)
         print(f"{tally.sent:>9,} cases: {in_mib[0]:.1f} MiB resident, {in_mib[1]:.1f} anonymous", flush=True)
     running.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from random import Random
 
@@ -27,8 +28,8 @@ class IdleReport:
     Attributes:
         readers: How many there were.
         records: How many records they did not read.
-        without: The server's growth for as many records without readers.
-        with_readers: Its growth with them.
+        without: By how much the server grew at most for as many records without readers.
+        with_readers: By how much with them, from before they came.
     """
 
     readers: int
@@ -91,17 +92,29 @@ async def measure(server: LiveServer, random: Random, readers: int, records: int
     author = Author(random, server.person)
     identities = Identities(random)
     filter_data = Filter.of(authors=[author.key], kinds=[MICROBLOG]).encode()
-    await submit_many(server, author, identities, records // 10)  # so that buffers that grow once have grown
-    begun = await asyncio.to_thread(server.memory)
-    await submit_many(server, author, identities, records)
-    between = await asyncio.to_thread(server.memory)
+    await submit_many(server, author, identities, records // 10)  # what grows once has grown
+    without = await _growth(server, submit_many(server, author, identities, records))
+    begun = server.memory()
     deaf = DeafReaders(server, filter_data)
     await asyncio.to_thread(deaf.open, readers)
-    await submit_many(server, author, identities, records)
-    ended = await asyncio.to_thread(server.memory)
+    opened = _difference(begun, server.memory())
+    posted = await _growth(server, submit_many(server, author, identities, records))
     deaf.close()
-    return IdleReport(readers, records, _growth(begun, between), _growth(between, ended))
+    total = Memory(opened.resident + posted.resident, opened.anonymous + posted.anonymous)
+    return IdleReport(readers, records, without, total)
 
 
-def _growth(before: Memory, after: Memory) -> Memory:
+async def _growth(server: LiveServer, work: Coroutine[None, None, None]) -> Memory:
+    """By how much the server grew at most while something was done."""
+    before = peak = server.memory()
+    task = asyncio.create_task(work)
+    while not task.done():
+        await asyncio.wait([task], timeout=0.2)
+        now = server.memory()
+        peak = Memory(max(peak.resident, now.resident), max(peak.anonymous, now.anonymous))
+    await task
+    return _difference(before, peak)
+
+
+def _difference(before: Memory, after: Memory) -> Memory:
     return Memory(after.resident - before.resident, after.anonymous - before.anonymous)

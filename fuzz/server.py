@@ -9,7 +9,6 @@ import selectors
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -117,8 +116,7 @@ class LiveServer:
         return [line for line in lines if re.search(r"Traceback|panicked|Exception|Error\b", line)]
 
     def memory(self) -> Memory:
-        """What the process holds now, after a moment for it to let go of what it can."""
-        time.sleep(1)
+        """What the process holds now."""
         status = Path(f"/proc/{self.pid}/status")
         if not status.exists():
             kib = subprocess.check_output(["ps", "-o", "rss=", "-p", str(self.pid)], text=True)
