@@ -25,8 +25,9 @@ from mosaic.wire.client_messages import (
 from mosaic.wire.codec import Message
 from mosaic.wire.header import encode_header
 from mosaic.wire.limits import frame_limits
-from mosaic.wire.server_messages import BlobSubmissionResult, (
+from mosaic.wire.server_messages import (
     BlobResult,
+    BlobSubmissionResult,
     DhtResponse,
     QueryClosed,
     SubmissionResult,
