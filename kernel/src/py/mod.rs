@@ -2,29 +2,19 @@
 
 use pyo3::prelude::*;
 
-mod errors;
-
-// One line for each door:
 mod crypto;
-// match
+mod errors;
 mod matching;
-// store
-mod store;
-
-// net
 mod net;
+mod store;
 
 #[pymodule]
 fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("KERNEL_VERSION", env!("CARGO_PKG_VERSION"))?;
-    // One line for each door:
     crypto::register(module)?;
-    // match
     matching::register(module)?;
-    // store
     store::register(module)?;
-
-    // net
     net::register(module)?;
-    Ok(())
+    // What is public is what the stub lists; pyo3 keeps a list of its own that the stub cannot repeat.
+    module.delattr("__all__")
 }
