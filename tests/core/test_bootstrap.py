@@ -211,6 +211,17 @@ def test_as_many_urls_as_fit() -> None:
         ServerBootstrap.fitting([]).publishable()
 
 
+@pytest.mark.claim("C15", "C16")
+def test_983_bytes_are_used_to_the_last() -> None:
+    longest = ServerUrl(Scheme.QUIC, ".".join(["a" * 60] * 4), 1320)
+    rest = 983 - len("S") - 3 * len(f"\n{longest}") - len("\nmosaic:///")
+    for length, fits in ((rest, True), (rest + 1, False)):
+        last = ServerUrl(Scheme.QUIC, ".".join(["b" * 60] * 4)[:length], 1320)
+        made = ServerBootstrap.fitting([longest] * 3 + [last])
+        assert (len(made.urls) == 4) is fits
+        assert not fits or len(made.publishable()) == 983
+
+
 @pytest.mark.parametrize("usage", [0, 8, -1])
 def test_usages_out_of_range(usage: int) -> None:
     with pytest.raises(InvalidBootstrap):

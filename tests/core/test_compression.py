@@ -17,9 +17,10 @@ def unsized(content: bytes) -> bytes:
     return zstandard.ZstdCompressor(write_content_size=False).compress(content)
 
 
-def streamed(content: bytes, window_log: int) -> bytes:
-    parameters = zstandard.ZstdCompressionParameters(window_log=window_log, write_content_size=0)
-    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+def streamed(content: bytes, window_log: int, *, sized: bool = False) -> bytes:
+    parameters = zstandard.ZstdCompressionParameters(window_log=window_log, write_content_size=sized)
+    size = len(content) if sized else -1
+    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj(size)
     return packer.compress(content) + packer.flush()
 
 
@@ -45,9 +46,18 @@ def test_the_largest_content(pack) -> None:  # type: ignore[no-untyped-def]
         streamed(bytes(LIMIT + 1), 10),
         streamed(bytes(64 * LIMIT), 20),
         streamed(b"small", 21),
+        streamed(bytes(2 * LIMIT), 20, sized=True),
         zstandard.ZstdCompressor().compress(bytes(64 * LIMIT)),
     ],
-    ids=["sized", "unsized", "small window", "bomb", "large window", "large claim"],
+    ids=[
+        "sized",
+        "unsized",
+        "small window",
+        "bomb",
+        "large window",
+        "small window, large claim",
+        "large claim",
+    ],
 )
 def test_frames_beyond_the_limits(frame: bytes) -> None:
     tracemalloc.start()

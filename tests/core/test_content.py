@@ -72,6 +72,7 @@ def test_a_lone_surrogate_is_refused() -> None:
 def test_segments_beyond_the_end_stand_at_the_end_and_malformed_ones_are_left_out() -> None:
     made = (
         core_tags.image("https://a.example/i", 4_000_000_000),
+        core_tags.video("https://a.example/v", 3),
         Tag(core_tags.TagType.USER_MENTION, bytes(36)),
         Tag(core_tags.TagType.QUOTE, b"xx"),
         core_tags.notify(BOB),
@@ -84,6 +85,7 @@ def test_segments_beyond_the_end_stand_at_the_end_and_malformed_ones_are_left_ou
         ServerMention(SERVER),
         "c",
         Image("https://a.example/i"),
+        Video("https://a.example/v"),
     )
 
 

@@ -233,8 +233,6 @@ def _strict(text: str, first: str, parse: Callable[[str], _Entry]) -> tuple[_Ent
 
 
 def _lenient(data: bytes, first: str, parse: Callable[[str], _Entry]) -> tuple[_Entry, ...]:
-    if len(data) > MAX_BYTES:
-        raise InvalidBootstrap(f"a bootstrap has at most {MAX_BYTES} bytes, not {len(data)}")
     try:
         text = data.decode()
     except UnicodeDecodeError:

@@ -183,7 +183,7 @@ def _decode(data: bytes, expected: type[_Value], what: str) -> _Value:
         value = cbor2.loads(data, max_depth=2) if data[0] >> 5 != cbor.TAG else None
     except (cbor2.CBORDecodeError, ValueError) as error:
         raise InvalidProfile(f"{what} is malformed: {error}") from None
-    if type(value) is not expected:
+    if not isinstance(value, expected):
         raise InvalidProfile(f"{what} is not of type {expected.__name__}")
     return value
 
