@@ -18,7 +18,7 @@ from mosaic._kernel._rust import (
     LINK_OPENED,
     public_key,
 )
-from mosaic.errors import Disconnected, InvalidSecretKey, ListenFailed, UsageError
+from mosaic.errors import InvalidSecretKey, ListenFailed, UsageError
 
 SERVER_KEY = public_key(SERVER_SEED)
 CLIENT_KEY = public_key(CLIENT_SEED)
@@ -111,8 +111,6 @@ def test_a_server_that_never_answers_is_a_failed_dial(client: Station) -> None:
 def test_a_dial_can_be_given_up(client: Station) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         dialled = client.dial(listener.getsockname()[1])
-        with pytest.raises(Disconnected):
-            client.net.peer_address(dialled)
         client.net.abort(dialled)
         assert client.next() == (dialled, DIAL_FAILED, b"given up here")
 
@@ -243,8 +241,8 @@ def threads() -> int:
 def test_shutdown_sends_what_is_queued_and_ends_all_threads(make_station: MakeStation) -> None:
     before = threads()
     server, client = make_station(workers=2), make_station()
-    assert threads() > before
     at_server, at_client = connect(server, client)
+    assert threads() > before
     large = frame(0x80, os.urandom(1_000_000))
     server.net.send(at_server, large)
     done = threading.Thread(target=server.net.shutdown)
