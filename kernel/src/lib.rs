@@ -13,4 +13,5 @@ pub mod store;
 // net
 pub mod net;
 
+#[cfg(feature = "python")]
 mod py;
