@@ -25,7 +25,7 @@ pub async fn listen(args: &Args) -> Result<String> {
         .local_addr()
         .map_err(|error| error.to_string())?
         .port();
-    println!("{}", Line::of("bare").count("port", u64::from(port)).end());
+    crate::say(&Line::of("bare").count("port", u64::from(port)).end());
     spawn_local(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let configs = Arc::clone(&configs);

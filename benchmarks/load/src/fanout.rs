@@ -10,7 +10,7 @@ use tokio::task::spawn_local;
 use crate::Result;
 use crate::args::Args;
 use crate::json::Line;
-use crate::session::{Session, Target, ask, frame, kind};
+use crate::session::{REFUSED, Session, Target, ask, frame, kind};
 
 /// When nothing arrives for so long, what is missing will not come.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -42,27 +42,30 @@ pub async fn run(args: &Args, records: Vec<Vec<u8>>) -> Result<String> {
     }
     let mut publisher = target.greet().await?;
     let began = Instant::now();
-    for (number, record) in records.iter().enumerate() {
+    let (mut taken, mut refused) = (0_u64, 0_u64);
+    for record in &records {
         publisher
             .send(&frame(kind::SUBMISSION, 0, &[record]))
             .await?;
         match publisher.next().await? {
-            [kind::SUBMISSION_RESULT, ..] => {}
+            [kind::SUBMISSION_RESULT, REFUSED..=u8::MAX, ..] => refused += 1,
+            [kind::SUBMISSION_RESULT, ..] => taken += 1,
             other => return Err(format!("a submission was answered with {other:02x?}")),
         }
-        let due = (number as u64 + 1).saturating_sub(ahead) * each;
+        let due = taken.saturating_sub(ahead) * each;
         if !arrive(&tally, due).await {
             break;
         }
     }
-    let expected = records.len() as u64 * each;
+    let expected = taken * each;
     arrive(&tally, expected).await;
     let seconds = began.elapsed().as_secs_f64();
     let delivered = tally.delivered.get();
     Ok(Line::of("fanout")
         .count("links", links as u64)
         .count("subscriptions", subscriptions as u64)
-        .count("records", records.len() as u64)
+        .count("records", taken)
+        .count("refused", refused)
         .count("expected", expected)
         .count("delivered", delivered)
         .count("subscriptions_closed", tally.closed.get())

@@ -12,6 +12,7 @@ mod records;
 mod session;
 mod standing;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use args::Args;
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
     let outcome = Args::from_command_line().and_then(|args| run(&args));
     match outcome {
         Ok(line) => {
-            println!("{line}");
+            say(&line);
             ExitCode::SUCCESS
         }
         Err(reason) => {
@@ -31,6 +32,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints one line. Who does not listen any more has closed our input too.
+fn say(line: &str) {
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 fn run(args: &Args) -> Result<String> {

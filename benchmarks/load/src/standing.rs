@@ -68,7 +68,7 @@ where
 
 async fn hold(mode: &str, links: Vec<Session>) -> Result<String> {
     let line = Line::of(mode).count("ready", links.len() as u64).end();
-    println!("{line}");
+    crate::say(&line);
     until_told().await;
     Ok(Line::of(mode).count("held", links.len() as u64).end())
 }
