@@ -63,7 +63,7 @@ class Client:
         self._reading = True
         network.start(self._take)
         self.link = network.dial()
-        self._query = 0
+        self._query = 1_000
 
     def _take(self, events: Sequence[Event]) -> None:
         for _, what, data in events:

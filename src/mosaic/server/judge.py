@@ -165,8 +165,12 @@ class Judge:
                 self._authority.ask_for(record[64:96])
                 return ResultCode.TEMPORARY_ERROR
             return None
-        if signer is Signer.DATED and self._authority.judge(record, now_ns) is Verdict.VALID:
-            return None
+        if signer is Signer.DATED:
+            if self._authority.judge(record, now_ns) is Verdict.VALID:
+                return None
+            # The first receipt counts and never moves: what came in time stays, however often it comes.
+            if self._store.contains([record[:48]])[0] is not None:
+                return ResultCode.DUPLICATE
         return ResultCode.UNAUTHORIZED
 
     def _too_many_signers(self, record: bytes) -> bool:
