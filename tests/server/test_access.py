@@ -8,7 +8,7 @@ import pytest
 
 from mosaic.core.filter import Filter
 from mosaic.core.keys import SecretKey
-from mosaic.core.kind import Duplicates, Readers
+from mosaic.core.kind import Duplicates, Kind, Readers
 from mosaic.core.nonce import FIXED
 from mosaic.testing import Person
 from mosaic.testing.people import kind_of
@@ -74,9 +74,7 @@ async def test_every_path_gives_a_record_to_those_who_may_read_it_alone(
             name: (await client.subscribe(Filter.of(kinds=[ephemeral_of(readers)])))[0]
             for name, client in clients.items()
         }
-        record = ANNA.record(
-            world.now(), kind=kind_of(readers=readers), nonce=FIXED, notify=[BEN.key]
-        ).data
+        record = ANNA.record(world.now(), kind=kind_of(readers=readers), nonce=FIXED, notify=[BEN.key]).data
         passing = ANNA.record(world.now(), kind=ephemeral_of(readers), notify=[BEN.key]).data
         assert await writer.submit(record, passing) == [ResultCode.ACCEPTED] * 2
         await world.server._subscriptions.drained()
@@ -94,7 +92,7 @@ async def test_every_path_gives_a_record_to_those_who_may_read_it_alone(
         assert got == {name: everything if name in MAY_READ[readers] else set() for name in VIEWERS}
 
 
-def ephemeral_of(readers: Readers):  # type: ignore[no-untyped-def]
+def ephemeral_of(readers: Readers) -> Kind:
     return kind_of(duplicates=Duplicates.EPHEMERAL, readers=readers)
 
 

@@ -37,9 +37,7 @@ async def test_without_a_schedule_records_replace_each_other_within_one_signer(t
     async with running(tmp_path, ANNA) as world:
         anna = await world.connect()
         phone, tablet = ANNA.device("phone"), ANNA.device("tablet")
-        by_phone = [
-            ANNA.record(world.now(n), kind=REPLACEABLE, nonce=FIXED, signer=phone) for n in (0, 2, 1)
-        ]
+        by_phone = [ANNA.record(world.now(n), kind=REPLACEABLE, nonce=FIXED, signer=phone) for n in (0, 2, 1)]
         by_tablet = ANNA.record(world.now(1), kind=REPLACEABLE, nonce=FIXED, signer=tablet)
         assert await anna.submit(by_phone[0], by_tablet, by_phone[1]) == [ACCEPTED] * 3
         assert await anna.submit(by_phone[2]) == [DUPLICATE]

@@ -58,7 +58,7 @@ async def test_a_filter_without_a_narrow_element_needs_a_small_limit_or_a_short_
         lately = Filter.of(since=Timestamp(world.now(-2 * HOUR)))
         long_ago = Filter.of(since=Timestamp(world.now(-2 * HOUR - 1)))
         received = Filter.of(received_since=Timestamp(world.now(-HOUR)))
-        too_open = ([], ResultCode.TOO_OPEN)
+        too_open: tuple[list[bytes], ResultCode] = ([], ResultCode.TOO_OPEN)
         assert await anna.query(everything) == too_open
         assert await anna.query(everything, 501) == too_open
         assert await anna.query(long_ago) == too_open

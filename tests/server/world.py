@@ -16,10 +16,11 @@ from mosaic.policy.verdict import Hook
 from mosaic.server.authority import ScheduleSource
 from mosaic.server.server import Server
 from mosaic.server.settings import ServerSettings
+from mosaic.store.blobs import BlobStore
 from mosaic.store.embedded import EmbeddedStore, open_store
 from mosaic.testing import FakeClock, Person
 from mosaic.transport import Event, MemoryNetwork, TransportSettings, memory_pair
-from mosaic.transport.events import LINK_CLOSED, LINK_OPENED
+from mosaic.transport.events import LINK_CLOSED, LINK_OPENED, LINK_SPOOLED
 from mosaic.wire import client_messages as ask
 from mosaic.wire import server_messages as tell
 from mosaic.wire.codec import Message, decode
@@ -29,27 +30,6 @@ from mosaic.wire.result_code import ResultCode
 SERVER_KEY = Person("server").key_bytes
 PATIENCE_S = 20
 _Message = TypeVar("_Message")
-
-
-class FolderOfBlobs:
-    """Blobs as files named by their hash."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-
-    def path(self, blob_hash: bytes) -> Path:
-        return self.folder / blob_hash.hex()
-
-    def has(self, blob_hash: bytes) -> bool:
-        return self.path(blob_hash).exists()
-
-    def size(self, blob_hash: bytes) -> int | None:
-        return self.path(blob_hash).stat().st_size if self.has(blob_hash) else None
-
-    def adopt(self, path: Path, digest: bytes, length: int, expected: bytes) -> None:
-        assert (digest, length) == (expected, path.stat().st_size)
-        path.rename(self.path(expected))
 
 
 class Client:
@@ -66,9 +46,13 @@ class Client:
         self._query = 1_000
 
     def _take(self, events: Sequence[Event]) -> None:
-        for _, what, data in events:
+        for link, what, data in events:
             if what == LINK_CLOSED:
                 self.closed = True
+            elif what == LINK_SPOOLED:
+                path = Path(self.network.take_spooled(link)[0])
+                self.inbox.append(decode(data + path.read_bytes()))
+                path.unlink()
             elif what < LINK_OPENED:
                 self.inbox.append(decode(data))
         self._changed.set()
@@ -130,14 +114,7 @@ class Client:
     async def collect(self, query_id: int) -> tuple[list[bytes], ResultCode]:
         """All records of a query that ends, and how it ended."""
         closed = await self.take(tell.QueryClosed, query_id)
-        records = [
-            message
-            for message in self.inbox
-            if isinstance(message, tell.Record) and message.query_id == query_id
-        ]
-        for message in records:
-            self.inbox.remove(message)
-        return [message.record for message in records], closed.result
+        return self.records(query_id), closed.result
 
     async def query(self, wanted: Filter, limit: int = 0) -> tuple[list[bytes], ResultCode]:
         query_id = self._next()
@@ -160,13 +137,15 @@ class Client:
 
     def records(self, query_id: int) -> list[bytes]:
         """The records of a query that have come so far, removed."""
-        found = [
-            message
-            for message in self.inbox
-            if isinstance(message, tell.Record) and message.query_id == query_id
-        ]
-        self.inbox = [message for message in self.inbox if message not in found]
-        return [message.record for message in found]
+        found: list[bytes] = []
+        rest: list[Message] = []
+        for message in self.inbox:
+            if isinstance(message, tell.Record) and message.query_id == query_id:
+                found.append(message.record)
+            else:
+                rest.append(message)
+        self.inbox = rest
+        return found
 
     async def settled(self) -> None:
         """Waits until the server has answered everything that was sent before, in every queue."""
@@ -221,7 +200,7 @@ async def running(
     world.store = open_store(folder / "store")
     world.server = Server(
         world.store,
-        FolderOfBlobs(folder / "blobs"),
+        BlobStore(folder / "blobs"),
         settings or ServerSettings(),
         now_ns=world.clock.now_ns,
         served=world.served.__contains__,
