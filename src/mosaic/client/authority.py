@@ -14,13 +14,14 @@ from typing import Protocol
 
 from mosaic.core import key_schedule
 from mosaic.core.filter import Filter
-from mosaic.core.key_schedule import KeySchedule, Marker, Verdict
+from mosaic.core.key_schedule import KeySchedule, Marker, Standing, Verdict
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.core.record import Record
 from mosaic.errors import InvalidKeySchedule
 
 _AUTHORS_IN_A_FILTER = 63
+_ASK_AGAIN_NS = 60 * 1_000_000_000
 
 
 class Source(Protocol):
@@ -40,7 +41,7 @@ class Authority:
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns
         self._schedules: dict[bytes, tuple[Record, KeySchedule]] = {}
-        self._asked: set[bytes] = set()
+        self._asked: dict[bytes, int] = {}
 
     def learn(self, record: Record) -> None:
         """Takes a key schedule that was seen; never goes back behind a greater one."""
@@ -61,11 +62,12 @@ class Authority:
         return None if known is None else known[1]
 
     async def ask(self, source: Source, authors: Iterable[PublicKey]) -> None:
-        """Asks for the schedules of authors, each once."""
-        unknown = sorted({author for author in authors if author.bytes not in self._asked})
-        for start in range(0, len(unknown), _AUTHORS_IN_A_FILTER):
-            part = unknown[start : start + _AUTHORS_IN_A_FILTER]
-            self._asked.update(author.bytes for author in part)
+        """Asks for the schedules of authors, each at most once a minute."""
+        before = self._now_ns() - _ASK_AGAIN_NS
+        wanted = sorted({author for author in authors if self._asked.get(author.bytes, before) <= before})
+        for start in range(0, len(wanted), _AUTHORS_IN_A_FILTER):
+            part = wanted[start : start + _AUTHORS_IN_A_FILTER]
+            self._asked.update((author.bytes, self._now_ns()) for author in part)
             async for record in source.query(Filter.of(authors=part, kinds=[KEY_SCHEDULE])):
                 self.learn(record)
 
@@ -76,9 +78,17 @@ class Authority:
             source: The server that gave them, asked for schedules and received times.
             records: Valid records.
         """
-        subkeyed = [record for record in records if record.signer_bytes != record.author_bytes]
-        await self.ask(source, {record.author for record in subkeyed})
+        for record in records:
+            self.learn(record)
+        # Who is not listed yet may have a newer schedule.
+        await self.ask(source, {record.author for record in records if not self._is_listed(record)})
         return [record for record in records if await self._accepts(source, record)]
+
+    def _is_listed(self, record: Record) -> bool:
+        if record.signer_bytes == record.author_bytes:
+            return True
+        schedule = self.schedule(record.author)
+        return schedule is not None and schedule.standing(record.signer) is not Standing.UNLISTED
 
     async def _accepts(self, source: Source, record: Record) -> bool:
         if record.kind in {KEY_SCHEDULE, PROFILE} and record.signer_bytes != record.author_bytes:

@@ -10,6 +10,7 @@ Source: messages.md; edition §1, §3.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
@@ -344,16 +345,17 @@ class Connection:
 
             answers = Answers(asked_for, self._settings.unread_bytes)
             query_id, frame = self._session.get(part)
-            read = self._read(query_id, frame, answers)
-            found.extend([item async for item in read if isinstance(item, Record)])
+            async with contextlib.aclosing(self._read(query_id, frame, answers)) as items:
+                found.extend([item async for item in items if isinstance(item, Record)])
         return found
 
     async def query(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record, None]:
         """What a filter matches, newest first; at most `limit` (0 to 65,535; 0 = all). Raises PeerError."""
         query_id, frame = self._session.query(wanted.encode(), _limit(limit))
-        async for item in self._read(query_id, frame, self._filtered(wanted)):
-            if isinstance(item, Record):
-                yield item
+        async with contextlib.aclosing(self._read(query_id, frame, self._filtered(wanted))) as items:
+            async for item in items:
+                if isinstance(item, Record):
+                    yield item
 
     async def subscribe(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record | CaughtUp, None]:
         """What a filter matches: what is stored, newest first, then CaughtUp, then live records.
@@ -361,8 +363,9 @@ class Connection:
         Ends only by an error. Raises PeerError.
         """
         query_id, frame = self._session.subscribe(wanted.encode(), _limit(limit))
-        async for item in self._read(query_id, frame, self._filtered(wanted)):
-            yield item
+        async with contextlib.aclosing(self._read(query_id, frame, self._filtered(wanted))) as items:
+            async for item in items:
+                yield item
 
     def _filtered(self, wanted: Filter) -> Answers:
         return Answers(wanted.matches, self._settings.unread_bytes)
@@ -393,8 +396,9 @@ class Connection:
         query_id, frame = self._session.get(())
         answers = Answers(lambda _: False, 0)
         async with asyncio.timeout(self._settings.answer_s):
-            async for _ in self._read(query_id, frame, answers):
-                pass
+            async with contextlib.aclosing(self._read(query_id, frame, answers)) as items:
+                async for _ in items:
+                    pass
 
     # --- blobs -----------------------------------------------------------------------------------------
 

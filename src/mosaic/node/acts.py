@@ -182,19 +182,17 @@ class Acts:
 
     # --- reading -----------------------------------------------------------------------------------
 
-    async def feed(self, given: JsonObject) -> Items:
+    def feed(self, given: JsonObject) -> Items:
         """Posts of followed people and one's own: `limit`, `before` (an id)."""
         arguments, person = self._begin(given)
         people = [PublicKey(key) for key in self._node.db.follows(person.key.bytes)]
-        async for item in self._page([person.key, *people], arguments):
-            yield item
+        return self._page([person.key, *people], arguments)
 
-    async def wall(self, given: JsonObject) -> Items:
+    def wall(self, given: JsonObject) -> Items:
         """One person's posts: `person`, `limit`, `before`."""
         arguments = Arguments(given)
         key = self._key(arguments.optional_text("person") or arguments.optional_text("as"))
-        async for item in self._page([key], arguments):
-            yield item
+        return self._page([key], arguments)
 
     async def _page(self, authors: Sequence[PublicKey], arguments: Arguments) -> Items:
         before = arguments.optional_text("before")
@@ -268,17 +266,15 @@ class Acts:
 
     # --- records ---------------------------------------------------------------------------------------
 
-    async def get(self, given: JsonObject) -> Items:
+    def get(self, given: JsonObject) -> Items:
         """Records by `references`; `records` gives each whole, as morecord0."""
-        async for item in self._over_connection("get", given):
-            yield item
+        return self._over_connection("get", given)
 
-    async def query(self, given: JsonObject) -> Items:
+    def query(self, given: JsonObject) -> Items:
         """Records by a filter (see `arguments.parse_filter`), at most `limit`."""
-        async for item in self._over_connection("query", given):
-            yield item
+        return self._over_connection("query", given)
 
-    async def watch(self, given: JsonObject) -> Items:
+    def watch(self, given: JsonObject) -> Items:
         """Records as they come, by a filter; without one, those of followed people and one's own.
 
         `stored` gives what is there already first.
@@ -288,23 +284,19 @@ class Acts:
             person = self._node.people.find(arguments.optional_text("as"))
             people = [PublicKey(key) for key in self._node.db.follows(person.key.bytes)]
             given = {**given, "authors": [key.user_text for key in [person.key, *people][:63]]}
-        async for item in self._over_connection("watch", given):
-            yield item
+        return self._over_connection("watch", given)
 
-    async def submit(self, given: JsonObject) -> Items:
+    def submit(self, given: JsonObject) -> Items:
         """Hands in `records` (morecord0 or JSON form): to the own server, or the one that is named."""
-        async for item in self._over_connection("submit", given):
-            yield item
+        return self._over_connection("submit", given)
 
-    async def blob_put(self, given: JsonObject) -> Items:
+    def blob_put(self, given: JsonObject) -> Items:
         """Hands in the blob in the file `path`."""
-        async for item in self._over_connection("blob_put", given):
-            yield item
+        return self._over_connection("blob_put", given)
 
-    async def blob_get(self, given: JsonObject) -> Items:
+    def blob_get(self, given: JsonObject) -> Items:
         """Fetches the blob `hash` into the file `path`."""
-        async for item in self._over_connection("blob_get", given):
-            yield item
+        return self._over_connection("blob_get", given)
 
     async def _over_connection(self, name: str, given: JsonObject) -> Items:
         arguments, now = Arguments(given), self._node.clock.now()
@@ -368,9 +360,10 @@ class Acts:
                 continue
             with contextlib.suppress(MosaicError):
                 async with self._node.pool.connect(server) as connection:
-                    async for record in remote.get(connection, self._authority(), [named]):
-                        await self._node.mirror([record.data])
-                        return record
+                    found = await remote.get(connection, self._authority(), [named])
+                    if found:
+                        await self._node.mirror([found[0].data])
+                        return found[0]
         raise Refused(
             "this record is not here",
             result=ResultCode.NOT_FOUND,

@@ -32,7 +32,10 @@ async def run(
     connection: Connection, authority: Authority, name: str, arguments: Arguments, now: Timestamp
 ) -> AsyncGenerator[JsonObject, None]:
     """Runs the act of a name over a connection; see `acts.Acts` for what each takes and gives."""
-    if name in {"get", "query", "watch"}:
+    if name == "get":
+        for record in await get(connection, authority, arguments.references("references")):
+            yield shown(record, arguments)
+    elif name in {"query", "watch"}:
         async with contextlib.aclosing(_read(connection, authority, name, arguments, now)) as items:
             async for item in items:
                 yield item if isinstance(item, dict) else shown(item, arguments)
@@ -51,20 +54,15 @@ async def run(
 def _read(
     connection: Connection, authority: Authority, name: str, arguments: Arguments, now: Timestamp
 ) -> AsyncGenerator[Record | JsonObject, None] | AsyncGenerator[Record, None]:
-    if name == "get":
-        return get(connection, authority, arguments.references("references"))
     wanted = parse_filter(arguments, now)
     if name == "query":
         return query(connection, authority, wanted, arguments.number("limit", 0))
     return watch(connection, authority, wanted, stored=arguments.flag("stored"))
 
 
-async def get(
-    connection: Connection, authority: Authority, references: Sequence[Reference]
-) -> AsyncGenerator[Record, None]:
+async def get(connection: Connection, authority: Authority, references: Sequence[Reference]) -> list[Record]:
     """The records that references name and that a reader may show."""
-    for record in await authority.accepted(connection, await connection.get(references)):
-        yield record
+    return await authority.accepted(connection, await connection.get(references))
 
 
 async def query(
@@ -72,12 +70,13 @@ async def query(
 ) -> AsyncGenerator[Record, None]:
     """What a filter matches and a reader may show, newest first."""
     batch: list[Record] = []
-    async for record in connection.query(wanted, limit):
-        batch.append(record)
-        if len(batch) == _BATCH:
-            for accepted in await authority.accepted(connection, batch):
-                yield accepted
-            batch = []
+    async with contextlib.aclosing(connection.query(wanted, limit)) as items:
+        async for record in items:
+            batch.append(record)
+            if len(batch) == _BATCH:
+                for accepted in await authority.accepted(connection, batch):
+                    yield accepted
+                batch = []
     for accepted in await authority.accepted(connection, batch):
         yield accepted
 
@@ -91,13 +90,14 @@ async def watch(
     only received late is live all the same.
     """
     live = stored
-    async for item in connection.subscribe(wanted, 0 if stored else 1):
-        if isinstance(item, CaughtUp):
-            live = True
-            yield {"live": True}
-        elif live:
-            for accepted in await authority.accepted(connection, [item]):
-                yield accepted
+    async with contextlib.aclosing(connection.subscribe(wanted, 0 if stored else 1)) as items:
+        async for item in items:
+            if isinstance(item, CaughtUp):
+                live = True
+                yield {"live": True}
+            elif live:
+                for accepted in await authority.accepted(connection, [item]):
+                    yield accepted
 
 
 def shown(record: Record, arguments: Arguments) -> JsonObject:

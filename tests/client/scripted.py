@@ -1,0 +1,152 @@
+"""A server for the client's tests: honest unless told otherwise, without a store or a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.core.makers import NOW
+
+from mosaic.client.connection import Connection
+from mosaic.client.link_pool import Switch
+from mosaic.client.settings import ClientSettings
+from mosaic.core.filter import Filter
+from mosaic.core.record import Record
+from mosaic.protocol import events
+from mosaic.protocol.server_session import ServerSession
+from mosaic.protocol.settings import ServerSessionSettings
+from mosaic.transport.events import LINK_CLOSED, LINK_OPENED, LINK_SPOOLED
+from mosaic.transport.memory import MemoryNetwork, memory_pair
+from mosaic.transport.settings import TransportSettings
+from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
+from mosaic.wire.result_code import ResultCode
+from mosaic.wire.server_messages import Record as RecordMessage
+
+SERVER_KEY = bytes([9]) * 32
+
+
+def settings(folder: str = ".") -> TransportSettings:
+    return TransportSettings(tuple(frame_limits()), tuple(SPOOL_PREFIX), folder)
+
+
+@dataclass
+class Subscribed:
+    link: int
+    query_id: int
+    wanted: Filter
+
+
+@dataclass
+class ScriptedServer:
+    """Serves the records in `held`, newest first; every habit can be replaced by a test."""
+
+    network: MemoryNetwork
+    held: list[Record] = field(default_factory=list)
+    answer: Callable[[bytes], ResultCode | None] = lambda _: ResultCode.ACCEPTED
+    submitted: list[bytes] = field(default_factory=list)
+    asked: list[Filter] = field(default_factory=list)
+    slow: bool = False
+    sessions: dict[int, ServerSession] = field(default_factory=dict)
+    subscribed: list[Subscribed] = field(default_factory=list)
+    blobs: dict[bytes, bytes] = field(default_factory=dict)
+    extra: Sequence[bytes] = ()
+    query_result: ResultCode = ResultCode.SUCCESS
+
+    def start(self) -> None:
+        self.network.start(self.take)
+
+    def take(self, batch: Sequence[tuple[int, int, bytes]]) -> None:
+        for link, what, data in batch:
+            if what == LINK_OPENED:
+                self.sessions[link] = ServerSession(ServerSessionSettings(), data or None, NOW)
+            elif what == LINK_CLOSED:
+                self.sessions.pop(link, None)
+                self.subscribed = [one for one in self.subscribed if one.link != link]
+            elif what == LINK_SPOOLED:
+                path, digest, length = self.network.take_spooled(link)
+                self.act(link, self.sessions[link].spooled(data, path, digest, length, NOW))
+            elif what < 256:
+                self.act(link, self.sessions[link].receive(data, NOW))
+
+    def act(self, link: int, event: object) -> None:
+        session = self.sessions[link]
+        for frame in session.take_outgoing():
+            self.network.send(link, frame)
+        match event:
+            case events.Submitted(record):
+                self.submitted.append(record)
+                result = self.answer(record)
+                if result is not None:
+                    self.network.send(link, session.submission_result(record[:32], result))
+            case events.GetAsked(query_id, references):
+                found = [
+                    one for one in self.held if one.data[:48] in references or one.data[48:96] in references
+                ]
+                self.serve(link, query_id, found)
+            case events.QueryAsked(query_id, limit, data):
+                wanted = Filter.parse(data)
+                self.asked.append(wanted)
+                found = [one for one in sorted(self.held, reverse=True) if wanted.matches(one)]
+                self.serve(link, query_id, found[: limit or None])
+            case events.SubscribeAsked(query_id, limit, data):
+                wanted = Filter.parse(data)
+                self.asked.append(wanted)
+                for one in sorted(self.held, reverse=True)[: limit or None]:
+                    if wanted.matches(one):
+                        self.send(link, query_id, one.data)
+                self.network.send(link, session.locally_complete(query_id))
+                self.subscribed.append(Subscribed(link, query_id, wanted))
+            case events.UnsubscribeAsked(query_id):
+                self.subscribed = [one for one in self.subscribed if one.query_id != query_id]
+                self.network.send(link, session.query_closed(query_id, ResultCode.SUCCESS))
+            case events.BlobSubmitted():
+                body = event.body
+                if body is None:
+                    body = Path(event.path or "").read_bytes()
+                self.blobs[event.hash] = body
+                self.network.send(link, session.blob_submission_result(event.hash, ResultCode.SUCCESS))
+            case events.BlobAsked(name):
+                blob = self.blobs.get(name)
+                if blob is None:
+                    self.network.send(link, session.blob_result(name, ResultCode.NOT_FOUND))
+                else:
+                    self.network.send(link, session.blob_result_head(name, len(blob)) + blob)
+
+    def serve(self, link: int, query_id: int, found: Sequence[Record]) -> None:
+        if self.slow:
+            return
+        for data in [one.data for one in found] + list(self.extra):
+            self.send(link, query_id, data)
+        self.network.send(link, self.sessions[link].query_closed(query_id, self.query_result))
+
+    def send(self, link: int, query_id: int, data: bytes) -> None:
+        self.network.send(link, RecordMessage(query_id, data).encode())
+
+    def receive(self, record: Record) -> None:
+        """A record that comes in from somebody else."""
+        self.held.append(record)
+        for one in self.subscribed:
+            if one.wanted.matches(record):
+                self.send(one.link, one.query_id, record.data)
+
+    def cut(self) -> None:
+        """All connections break."""
+        for link in list(self.sessions):
+            self.network.abort(link)
+
+
+class Wire:
+    """A scripted server and a client beside it."""
+
+    def __init__(self, client: ClientSettings | None = None, folder: str = ".") -> None:
+        near, self.far = memory_pair(settings(folder), server_key=SERVER_KEY)
+        self.server = ScriptedServer(near)
+        self.server.start()
+        self.now = NOW
+        self.switch = Switch(self.far, client or ClientSettings(), lambda: self.now)
+
+    async def connect(self) -> Connection:
+        connection = self.switch.connection(self.far.dial(server_key=SERVER_KEY))
+        await connection.opened()
+        return connection

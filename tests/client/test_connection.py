@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.client.scripted import SERVER_KEY, Wire
+from tests.core.makers import MASTER, NOW, OTHER, post
+
+from mosaic.client.answers import CaughtUp
+from mosaic.client.settings import ClientSettings
+from mosaic.core import blob_hash
+from mosaic.core.filter import Filter
+from mosaic.core.record import Record
+from mosaic.errors import Disconnected, ProtocolViolation, Refused, UsageError, WrongServerKey
+from mosaic.wire.result_code import ResultCode
+
+POSTS = [post(timestamp=NOW - n, payload=b"post %d" % n) for n in range(5)]
+ALL = Filter.of(authors=[MASTER.public])
+
+
+@pytest.fixture
+async def wire(tmp_path: Path) -> AsyncIterator[Wire]:
+    wire = Wire(folder=str(tmp_path))
+    yield wire
+    await wire.far.stop(0)
+    await wire.server.network.stop(0)
+
+
+async def everything(wire: Wire, wanted: Filter = ALL, limit: int = 0) -> list[Record]:
+    connection = await wire.connect()
+    return [record async for record in connection.query(wanted, limit)]
+
+
+@pytest.mark.claim("C45")
+async def test_a_submission_is_answered_by_its_own_result(wire: Wire) -> None:
+    connection = await wire.connect()
+    assert connection.server_key is not None
+    assert connection.server_key.bytes == SERVER_KEY
+    wire.server.answer = lambda record: (
+        ResultCode.ACCEPTED if record == POSTS[0].data else ResultCode.UNAUTHORIZED
+    )
+    results = await connection.submit_all([record.data for record in POSTS])
+    assert results == [ResultCode.ACCEPTED] + [ResultCode.UNAUTHORIZED] * 4
+    assert wire.server.submitted == [record.data for record in POSTS]
+
+
+async def test_the_same_record_twice_at_once_is_answered_twice(wire: Wire) -> None:
+    connection = await wire.connect()
+    results = await connection.submit_all([POSTS[0].data, POSTS[0].data])
+    assert results == [ResultCode.ACCEPTED] * 2
+
+
+async def test_no_answer_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    wire = Wire(ClientSettings(answer_s=0.0))
+    connection = await wire.connect()
+    wire.server.answer = lambda _: None
+    with pytest.raises(Disconnected, match="in time"):
+        await connection.submit(POSTS[0].data)
+    assert connection.is_idle
+
+
+@pytest.mark.claim("C44")
+async def test_a_query_gives_what_matches_newest_first(wire: Wire) -> None:
+    wire.server.held = [POSTS[2], POSTS[0], POSTS[1], post(OTHER, author=OTHER)]
+    assert await everything(wire) == POSTS[:3]
+    assert await everything(wire, limit=2) == POSTS[:2]
+
+
+@pytest.mark.claim("C44")
+async def test_get_takes_ids_and_addresses_mixed(wire: Wire) -> None:
+    wire.server.held = list(POSTS)
+    connection = await wire.connect()
+    found = await connection.get([POSTS[0].id, POSTS[3].address])
+    assert sorted(found) == sorted([POSTS[0], POSTS[3]])
+    assert await connection.get([]) == []
+
+
+async def test_a_refused_query_is_an_error_with_its_code(wire: Wire) -> None:
+    wire.server.query_result = ResultCode.TOO_OPEN
+    with pytest.raises(Refused) as caught:
+        await everything(wire)
+    assert caught.value.result == ResultCode.TOO_OPEN
+
+
+@pytest.mark.claim("C25")
+async def test_what_is_not_valid_or_was_not_asked_for_never_reaches_the_caller(wire: Wire) -> None:
+    forged = bytearray(POSTS[1].data)
+    forged[-1] ^= 1
+    stranger = post(OTHER, author=OTHER)
+    wire.server.held = [POSTS[0]]
+    wire.server.extra = [bytes(forged), stranger.data, POSTS[2].data]
+    connection = await wire.connect()
+    assert [record async for record in connection.query(ALL)] == [POSTS[0], POSTS[2]]
+    assert connection.dropped == 2
+
+
+async def test_a_record_from_the_future_is_held_back_until_its_time(wire: Wire) -> None:
+    limit = 15 * 60 * 10**9
+    early, due = post(timestamp=NOW + limit + 10**6), post(timestamp=NOW + limit)
+    connection = await wire.connect()
+    live = connection.subscribe(ALL)
+    assert isinstance(await anext(live), CaughtUp)
+    wire.server.receive(early)
+    wire.server.receive(due)
+    assert await anext(live) == due
+    # Its time comes a millisecond later.
+    assert await anext(live) == early
+    await live.aclose()
+
+
+@pytest.mark.claim("C44")
+async def test_a_subscription_gives_stored_then_live_records(wire: Wire) -> None:
+    wire.server.held = [POSTS[3], POSTS[2]]
+    connection = await wire.connect()
+    items = connection.subscribe(ALL)
+    assert [await anext(items) for _ in range(2)] == [POSTS[2], POSTS[3]]
+    assert isinstance(await anext(items), CaughtUp)
+    wire.server.receive(POSTS[1])
+    wire.server.receive(post(OTHER, author=OTHER))
+    wire.server.receive(POSTS[0])
+    assert [await anext(items) for _ in range(2)] == [POSTS[1], POSTS[0]]
+    await items.aclose()
+    # Nobody listens any more: the server is told.
+    await connection.ping()
+    assert wire.server.subscribed == []
+    assert connection.is_idle
+
+
+async def test_many_things_at_once_find_their_askers(wire: Wire) -> None:
+    wire.server.held = list(POSTS)
+    connection = await wire.connect()
+
+    async def ask(number: int) -> list[Record]:
+        return [record async for record in connection.query(Filter.of(timestamps=[POSTS[number].timestamp]))]
+
+    answers = await asyncio.gather(*(ask(number % 5) for number in range(200)))
+    assert answers == [[POSTS[number % 5]] for number in range(200)]
+
+
+async def test_a_server_that_breaks_off_fails_all_that_waits(wire: Wire) -> None:
+    connection = await wire.connect()
+    wire.server.answer = lambda _: None
+    items = connection.subscribe(ALL)
+    await anext(items)
+    submission = asyncio.ensure_future(connection.submit(POSTS[0].data))
+    await asyncio.sleep(0)
+    wire.server.cut()
+    with pytest.raises(Disconnected):
+        await submission
+    with pytest.raises(Disconnected):
+        await anext(items)
+    assert not connection.is_open
+    with pytest.raises(Disconnected):
+        await connection.submit(POSTS[0].data)
+
+
+async def test_another_key_than_expected_ends_the_connection(wire: Wire) -> None:
+    connection = wire.switch.connection(wire.far.dial(server_key=bytes([8]) * 32))
+    with pytest.raises(WrongServerKey):
+        await connection.opened()
+
+
+async def test_a_server_that_breaks_the_protocol_is_left(wire: Wire) -> None:
+    connection = await wire.connect()
+    items = connection.subscribe(ALL)
+    await anext(items)
+    (link,) = wire.server.sessions
+    wire.server.network.send(link, bytes([0x05]) + bytes(3) + (8 + 216).to_bytes(4, "little") + bytes(216))
+    with pytest.raises(ProtocolViolation):
+        await anext(items)
+
+
+async def test_more_than_anybody_reads_is_given_up(tmp_path: Path) -> None:
+    wire = Wire(ClientSettings(unread_bytes=3 * len(POSTS[0])))
+    wire.server.held = list(POSTS)
+    connection = await wire.connect()
+    items = connection.query(ALL)
+    found = [await anext(items)]
+    await connection.ping()
+    with pytest.raises(ProtocolViolation, match="more came"):
+        found += [record async for record in items]
+    assert found == POSTS[: len(found)]
+
+
+@pytest.mark.claim("C45")
+@pytest.mark.parametrize("length", [0, 1000, 300_000])
+async def test_blobs_go_out_of_files_and_come_into_files(wire: Wire, tmp_path: Path, length: int) -> None:
+    blob = bytes(range(256)) * (length // 256) + bytes(length % 256)
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(blob)
+    name = blob_hash.of(blob)
+    connection = await wire.connect()
+    assert await connection.blob_put(source, name, len(blob)) is ResultCode.SUCCESS
+    assert wire.server.blobs == {name: blob}
+    assert await connection.blob_get(name, target) == length
+    assert target.read_bytes() == blob
+
+
+async def test_a_blob_that_is_not_there_is_told(wire: Wire, tmp_path: Path) -> None:
+    connection = await wire.connect()
+    with pytest.raises(Refused) as caught:
+        await connection.blob_get(bytes(32), tmp_path / "target")
+    assert caught.value.result == ResultCode.NOT_FOUND
+    assert not (tmp_path / "target").exists()
+
+
+async def test_limits_that_no_message_holds_are_refused(wire: Wire) -> None:
+    with pytest.raises(UsageError):
+        await everything(wire, limit=65_536)
+
+
+def test_every_setting_has_a_help_line() -> None:
+
+    assert all(field.metadata.get("help") for field in dataclasses.fields(ClientSettings))

@@ -1,0 +1,162 @@
+"""`mosaic` as other people run it: commands and serving nodes as processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+SOURCE = Path(__file__).parents[2] / "src"
+PATIENCE_S = 60.0
+
+_T = TypeVar("_T")
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(SOURCE), "MOSAIC_KEYRING": "no", "PYTHONWARNINGS": "error"}
+
+
+def run(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "mosaic", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        env=environment(),
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def objects(*arguments: str | Path, stdin: bytes = b"") -> list[dict[str, Any]]:
+    """What a command that must succeed prints with --json."""
+    done = run(*arguments, "--json", stdin=stdin)
+    assert done.returncode == 0, (arguments, done)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def one(*arguments: str | Path) -> dict[str, Any]:
+    (item,) = objects(*arguments)
+    return item
+
+
+class Node:
+    """A home that is served by a process."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.home = home
+        self.key = str(one("init", "--home", home, "--name", name)["key"])
+        self.process: subprocess.Popen[bytes] | None = None
+        self.line: dict[str, Any] = {}
+        self.port = 0
+
+    def start(self) -> None:
+        listening = ["--tcp", f"127.0.0.1:{self.port}", "--web", "127.0.0.1:0"]
+        with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mosaic", "serve", "--home", str(self.home), *listening],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment(),
+            )
+        assert self.process.stdout is not None
+        text = self.process.stdout.readline()
+        assert text, self.log
+        self.line = json.loads(text)
+        self.port = int(self.line["tcp"].rstrip("/").rpartition(":")[2])
+
+    @property
+    def log(self) -> str:
+        return (self.home.parent / f"{self.home.name}.log").read_text()
+
+    @property
+    def where(self) -> list[str]:
+        return ["--server", str(self.line["tcp"]), "--key", str(self.line["server"])]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE_S)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.process = None
+        return code
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.stop(signal.SIGKILL)
+
+    def do(self, command: str, *arguments: str | Path, stdin: bytes = b"") -> list[dict[str, Any]]:
+        return objects(*command.split(), "--home", self.home, *arguments, stdin=stdin)
+
+    def __enter__(self) -> Node:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+
+class Watch:
+    """`mosaic watch --json` in a process; its lines come as they are printed."""
+
+    def __init__(self, *arguments: str | Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mosaic", "watch", "--json", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            env=environment(),
+        )
+        self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._lines.put(json.loads(line))
+
+    def next(self) -> dict[str, Any]:
+        return self._lines.get(timeout=PATIENCE_S)
+
+    def until(self, wanted: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        while not wanted(item := self.next()):
+            pass
+        return item
+
+    def stop(self) -> int:
+        self._process.send_signal(signal.SIGINT)
+        code = self._process.wait(PATIENCE_S)
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return code
+
+
+@contextlib.contextmanager
+def watching(*arguments: str | Path) -> Iterator[Watch]:
+    watch = Watch(*arguments)
+    try:
+        watch.until(lambda item: item.get("live"))
+        yield watch
+    finally:
+        assert watch.stop() == 0
+
+
+def eventually(look: Callable[[], _T]) -> _T:
+    """What `look` gives as soon as it is true; other processes take their time."""
+    give_up = time.monotonic() + PATIENCE_S
+    while not (found := look()):
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    return found
