@@ -17,7 +17,8 @@ from mosaic.protocol import events
 from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
 from mosaic.transport.events import LINK_CLOSED, LINK_OPENED, LINK_SPOOLED
-from mosaic.transport.memory import MemoryNetwork, memory_pair
+from mosaic.transport.memory import memory_pair
+from mosaic.transport.network import Network
 from mosaic.transport.settings import TransportSettings
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 from mosaic.wire.result_code import ResultCode
@@ -41,7 +42,7 @@ class Subscribed:
 class ScriptedServer:
     """Serves the records in `held`, newest first; every habit can be replaced by a test."""
 
-    network: MemoryNetwork
+    network: Network
     held: list[Record] = field(default_factory=list)
     answer: Callable[[bytes], ResultCode | None] = lambda _: ResultCode.ACCEPTED
     submitted: list[bytes] = field(default_factory=list)

@@ -66,4 +66,7 @@ def _first(servers: Sequence[ServerAddress]) -> list[ServerAddress]:
 
 
 def _each_once(servers: Iterable[ServerAddress]) -> list[ServerAddress]:
-    return list({server.key: server for server in reversed(list(servers))}.values())[::-1]
+    first: dict[PublicKey, ServerAddress] = {}
+    for server in servers:
+        first.setdefault(server.key, server)
+    return list(first.values())

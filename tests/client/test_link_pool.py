@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.client.scripted import ScriptedServer, settings
+from tests.core.makers import NOW, OTHER, SUBKEY, post
+
+from mosaic.client.address import ServerAddress
+from mosaic.client.connection import Connection
+from mosaic.client.link_pool import LinkPool
+from mosaic.client.settings import ClientSettings
+from mosaic.core.keys import SecretKey
+from mosaic.core.url import Scheme, ServerUrl
+from mosaic.errors import Unreachable, WrongServerKey
+from mosaic.transport.tcp import TcpNetwork
+from mosaic.wire.result_code import ResultCode
+
+SERVER = SecretKey.from_seed(bytes([40]) * 32)
+
+
+class Site:
+    """A scripted server behind real sockets, and a pool that dials it."""
+
+    def __init__(self, folder: Path, client: ClientSettings | None = None) -> None:
+        self.listener = TcpNetwork(settings(str(folder)))
+
+        self.server = ScriptedServer(self.listener)
+        self.listener.start(self.server.take)
+        port = self.listener.listen("127.0.0.1", 0, SERVER.reveal())
+        self.url = ServerUrl(Scheme.TCP, "127.0.0.1", port)
+        self.address = ServerAddress(SERVER.public, (self.url,))
+        self.dialer = TcpNetwork(settings(str(folder)))
+        self.now = NOW
+        self.pool = LinkPool({Scheme.TCP: self.dialer}, client or ClientSettings(), lambda: self.now)
+
+    async def stop(self) -> None:
+        self.pool.close()
+        await self.dialer.stop(0.5)
+        await self.listener.stop(0.5)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    await site.stop()
+
+
+async def test_users_of_one_server_share_a_connection_for_each_identity(site: Site) -> None:
+    async with site.pool.connect(site.address) as first, site.pool.connect(site.address) as second:
+        assert first is second
+        async with site.pool.connect(site.address, SUBKEY) as proven:
+            assert proven is not first
+    peers = {session.peer_key for session in site.server.sessions.values()}
+    assert peers == {None, SUBKEY.public.bytes}
+
+
+async def test_many_who_come_at_once_dial_once(site: Site) -> None:
+    async def submit(number: int) -> ResultCode:
+        async with site.pool.connect(site.address) as connection:
+            return await connection.submit(post(payload=b"%d" % number).data)
+
+    assert set(await asyncio.gather(*(submit(number) for number in range(50)))) == {ResultCode.ACCEPTED}
+    assert len(site.server.sessions) == 1
+
+
+async def test_a_connection_that_broke_is_made_again(site: Site) -> None:
+    async with site.pool.connect(site.address) as first:
+        (link,) = site.server.sessions
+        site.listener.abort(link)
+        with pytest.raises(Exception, match="connection"):
+            await first.submit(post().data)
+    async with site.pool.connect(site.address) as second:
+        assert await second.submit(post().data) is ResultCode.ACCEPTED
+
+
+@pytest.mark.claim("C13")
+async def test_a_wrong_key_is_refused_before_anything_is_said(site: Site) -> None:
+    wrong = ServerAddress(OTHER.public, (site.url,))
+    with pytest.raises(WrongServerKey, match=SERVER.public.server_text):
+        async with site.pool.connect(wrong, SUBKEY):
+            pass
+    # Our own key did not go out.
+    assert SUBKEY.public.bytes not in {session.peer_key for session in site.server.sessions.values()}
+
+
+async def test_urls_are_tried_in_order(site: Site) -> None:
+    closed = ServerUrl(Scheme.TCP, "127.0.0.1", 1)
+    unknown = ServerUrl(Scheme.QUIC, "127.0.0.1", 1320)
+    address = ServerAddress(SERVER.public, (unknown, closed, site.url))
+    async with site.pool.connect(address) as connection:
+        assert connection.server_key == SERVER.public
+
+
+async def test_nobody_there_is_told_with_the_url(site: Site) -> None:
+    closed = ServerAddress(SERVER.public, (ServerUrl(Scheme.TCP, "127.0.0.1", 1),))
+    with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"):
+        async with site.pool.connect(closed):
+            pass
+    with pytest.raises(Unreachable, match="no address"):
+        async with site.pool.connect(ServerAddress(SERVER.public, ())):
+            pass
+
+
+def _is_open(connection: Connection) -> bool:
+    return connection.is_open
+
+
+async def test_an_idle_connection_is_closed_and_a_quiet_one_asked_after(tmp_path: Path) -> None:
+    site = Site(tmp_path, ClientSettings(idle_s=0.02, keep_alive_s=0.02))
+    upkeep = asyncio.create_task(site.pool.maintain())
+    async with site.pool.connect(site.address) as connection:
+        quiet_since = connection.last_heard_ns
+        site.now += 10**9
+        while connection.last_heard_ns == quiet_since:  # noqa: ASYNC110 - the upkeep tells nobody
+            await asyncio.sleep(0.01)
+        assert connection.is_open
+    site.now += 10**9
+    while _is_open(connection):  # noqa: ASYNC110 - the upkeep tells nobody
+        await asyncio.sleep(0.01)
+    upkeep.cancel()
+    await asyncio.gather(upkeep, return_exceptions=True)
+    await site.stop()
