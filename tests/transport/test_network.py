@@ -92,6 +92,7 @@ async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         spool_prefix=tuple(spool_prefixes()),
         spool_folder=str(tmp_path),
         spool_over=1_000,
+        inbox_bytes=300_000,
         link_inbox_bytes=200_000,
     )
     if request.param == "tcp":
@@ -202,6 +203,32 @@ async def test_stop_delivers_what_is_queued_and_reports_the_ends(pair: Pair) -> 
     assert await pair.at_client.take(100) == [(client, 1, frame(1))] * 100
     assert await pair.at_client.next() == (client, LINK_CLOSED, b"the peer closed the connection")
     assert pair.server.send(server, frame(1)) == -1
+
+
+async def test_a_paused_network_hands_up_nothing_and_goes_on_where_it_was(pair: Pair) -> None:
+    server, client = await pair.connect()
+    pair.server.pause()
+    one = frame(1, os.urandom(9_992))
+    for _ in range(20):
+        pair.client.send(client, one)
+    # The client's own events still come; each takes a turn of the loop.
+    for _ in range(20):
+        pair.server.send(server, frame(2))
+        await pair.at_client.next()
+    assert pair.at_server.events == []
+    pair.server.resume()
+    assert await pair.at_server.take(20) == [(server, 1, one)] * 20
+
+
+async def test_links_share_the_bound_and_all_go_on(pair: Pair) -> None:
+    links = [await pair.connect() for _ in range(5)]
+    one = frame(1, os.urandom(9_992))
+    for _ in range(12):
+        for _, client in links:
+            assert pair.client.send(client, one) >= 0
+    events = await pair.at_server.take(60)
+    for server, _ in links:
+        assert [event for event in events if event[0] == server] == [(server, 1, one)] * 12
 
 
 async def test_a_network_starts_once(pair: Pair) -> None:

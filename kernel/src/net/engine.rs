@@ -164,7 +164,7 @@ impl Engine {
     /// Starts the threads.
     pub fn new(settings: Settings) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
-            .worker_threads(settings.workers.max(1))
+            .worker_threads(settings.workers)
             .max_blocking_threads(8)
             .thread_name("mosaic-net")
             .enable_all()
@@ -294,5 +294,95 @@ impl Shared {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shutdown(Duration::ZERO);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::crypto::keys::ExpandedSecret;
+    use crate::net::tls::Form;
+
+    const SERVER: [u8; 32] = [1; 32];
+    const CLIENT: [u8; 32] = [2; 32];
+
+    fn engine() -> Engine {
+        Engine::new(Settings {
+            limits: Limits::new(&[1_000; 256], &[0; 256], 1_000).unwrap(),
+            spool_folder: std::env::temp_dir(),
+            inbox_bytes: 1 << 20,
+            link_inbox_bytes: 1 << 20,
+            link_outbox_bytes: 1 << 20,
+            handshake: Duration::from_secs(10),
+            workers: 1,
+        })
+        .unwrap()
+    }
+
+    fn dial(port: u16, seed: Option<[u8; 32]>, server_form: Form, own_form: Form) -> Dial {
+        Dial {
+            host: "127.0.0.1".into(),
+            port,
+            server_key: Some(ExpandedSecret::from_seed(&SERVER).public),
+            seed: seed.map(Zeroizing::new),
+            server_form,
+            own_form,
+            patience: Duration::from_secs(10),
+        }
+    }
+
+    /// The next event; waits for it.
+    fn next(engine: &Engine) -> Event {
+        let inbox = &engine.shared().inbox;
+        let mut poll = libc::pollfd {
+            fd: inbox.fileno(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one entry, which lives through the call.
+        assert_eq!(unsafe { libc::poll(&raw mut poll, 1, 20_000) }, 1);
+        inbox.take(1).0.pop().unwrap()
+    }
+
+    #[test]
+    fn one_port_speaks_every_pair_of_forms() {
+        let (server, client) = (engine(), engine());
+        let port = server.listen_tcp("127.0.0.1", 0, &SERVER).unwrap();
+        for server_form in [Form::Certificate, Form::Raw] {
+            for (seed, own_form) in [
+                (None, Form::Certificate),
+                (Some(CLIENT), Form::Certificate),
+                (Some(CLIENT), Form::Raw),
+            ] {
+                let plan = dial(port, seed, server_form, own_form);
+                let number = client.dial_tcp(plan).unwrap();
+                let opened = next(&client);
+                assert_eq!((opened.what, opened.link.number), (what::OPENED, number));
+                assert_eq!(opened.data[..], ExpandedSecret::from_seed(&SERVER).public);
+                let heard = next(&server);
+                let key = seed.map(|seed| ExpandedSecret::from_seed(&seed).public);
+                assert_eq!(heard.what, what::OPENED);
+                assert_eq!(
+                    heard.data[..],
+                    *key.as_ref().map_or(&[][..], |key| &key[..])
+                );
+                let frame = [5, 0, 0, 0, 9, 0, 0, 0, 42];
+                opened.link.send(&frame).unwrap();
+                let event = next(&server);
+                assert_eq!((event.what, &event.data[..]), (5, &frame[..]));
+            }
+        }
+    }
+
+    #[test]
+    fn after_shutdown_nothing_begins() {
+        let engine = engine();
+        engine.shutdown(Duration::ZERO);
+        assert!(engine.listen_tcp("127.0.0.1", 0, &SERVER).is_err());
+        let plan = dial(1, None, Form::Raw, Form::Raw);
+        assert!(engine.dial_tcp(plan).is_err());
     }
 }

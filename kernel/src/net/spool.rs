@@ -141,3 +141,68 @@ impl Spool {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+    }
+
+    fn files(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    #[test]
+    fn a_body_of_many_pieces_is_one_file_with_its_hash() {
+        let folder = tempfile::tempdir().unwrap();
+        let body: Vec<u8> = (0..1_000_000_u32).map(|n| n as u8).collect();
+        let spooled = runtime().block_on(async {
+            let mut spool = Spool::create(folder.path(), Bytes::from_static(b"prefix")).unwrap();
+            let pieces: Vec<&[u8]> = body.chunks(70_001).collect();
+            for (index, piece) in pieces.iter().enumerate() {
+                poll_fn(|cx| spool.poll_idle(cx)).await.unwrap();
+                spool.give(piece, index + 1 == pieces.len());
+            }
+            poll_fn(|cx| spool.poll_idle(cx)).await.unwrap();
+            let (prefix, spooled) = spool.finish().unwrap();
+            assert_eq!(prefix, Bytes::from_static(b"prefix"));
+            spooled
+        });
+        assert_eq!(spooled.length, 1_000_000);
+        assert_eq!(spooled.digest, *blake3::hash(&body).as_bytes());
+        assert_eq!(files(folder.path()), 1);
+        let path = spooled.take();
+        assert_eq!(fs::read(path).unwrap(), body);
+    }
+
+    #[test]
+    fn what_nobody_takes_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::create(folder.path(), Bytes::new()).unwrap();
+        assert_eq!(files(folder.path()), 1);
+        drop(spool);
+        assert_eq!(files(folder.path()), 0);
+        let runtime = runtime();
+        runtime.block_on(async {
+            let mut spool = Spool::create(folder.path(), Bytes::new()).unwrap();
+            spool.give(b"body", true);
+            poll_fn(|cx| spool.poll_idle(cx)).await.unwrap();
+            drop(spool.finish());
+        });
+        assert_eq!(files(folder.path()), 0);
+        runtime.block_on(async {
+            let mut spool = Spool::create(folder.path(), Bytes::new()).unwrap();
+            spool.give(b"body", true);
+            // Dropped while a thread still writes.
+        });
+        drop(runtime);
+        assert_eq!(files(folder.path()), 0);
+    }
+}

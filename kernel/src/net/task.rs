@@ -26,7 +26,7 @@ use super::wire::{Received, Wire};
 /// So many bytes are handed to the wire at once: two full TLS records.
 const SEND_BUDGET: usize = 32_768;
 /// So many times a task sends and receives before it lets others go first.
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 4;
 /// How long a link that closes may take to send what is queued.
 const CLOSE_TIME: Duration = Duration::from_secs(10);
 /// How long it then waits for the peer to close as well.

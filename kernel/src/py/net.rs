@@ -35,8 +35,13 @@ fn seed_of(bytes: &[u8]) -> PyResult<Zeroizing<[u8; 32]>> {
         })
 }
 
+/// No wait is longer than a year: clocks can't add what they can't hold.
+const LONGEST_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
+/// More threads than this help nobody.
+const MOST_WORKERS: usize = 64;
+
 fn milliseconds(value: u64) -> Duration {
-    Duration::from_millis(value)
+    Duration::from_millis(value.min(LONGEST_MS))
 }
 
 impl Net {
@@ -87,7 +92,7 @@ impl Net {
             link_inbox_bytes,
             link_outbox_bytes,
             handshake: milliseconds(handshake_ms),
-            workers,
+            workers: workers.clamp(1, MOST_WORKERS),
         })?;
         Ok(Self { engine })
     }
@@ -101,14 +106,19 @@ impl Net {
     #[pyo3(signature = (max_events = 4096))]
     fn poll<'py>(&self, py: Python<'py>, max_events: usize) -> PyResult<Bound<'py, PyList>> {
         let shared = self.engine.shared();
-        let (events, forgotten) = shared.inbox.take(max_events);
-        shared.forget(&forgotten);
-        let wanted: Vec<PyEvent<'py>> = events
-            .iter()
-            .filter(|event| !(event.is_from_peer() && event.link.is_muted()))
-            .map(|event| (event.link.number, event.what, PyBytes::new(py, &event.data)))
-            .collect();
-        PyList::new(py, wanted)
+        // A batch of which nothing is wanted must not look like the end of what waits.
+        loop {
+            let (events, forgotten) = shared.inbox.take(max_events);
+            shared.forget(&forgotten);
+            let wanted: Vec<PyEvent<'py>> = events
+                .iter()
+                .filter(|event| !(event.is_from_peer() && event.link.is_muted()))
+                .map(|event| (event.link.number, event.what, PyBytes::new(py, &event.data)))
+                .collect();
+            if !wanted.is_empty() || events.is_empty() {
+                return PyList::new(py, wanted);
+            }
+        }
     }
 
     /// Listens with TLS on a host and port; the port.

@@ -180,7 +180,7 @@ class MemoryNetwork:
         while any(not end.gone for end in self._ends.values()):
             if asyncio.get_running_loop().time() >= end_time:
                 break
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
         for end in list(self._ends.values()):
             self.abort(end.number)
         self._hand_up()
@@ -209,12 +209,10 @@ class MemoryNetwork:
         self._forget()
         batch, self._events = self._events, []
         self._bytes = 0
-        touched: dict[int, MemoryEnd] = {}
         events: list[Event] = []
         for end, event in batch:
             if end is not None:
                 end.inbox_bytes = 0
-                touched[end.number] = end
                 if event[1] == LINK_CLOSED:
                     self._forgotten.append(end)
                 elif end.muted and event[1] not in {LINK_OPENED, LINK_DRAINED}:
@@ -223,7 +221,7 @@ class MemoryNetwork:
         if events and self._sink is not None:
             self._sink(events)
         # What was taken made room: whoever waited for it goes on.
-        for end in touched.values():
+        for end in list(self._ends.values()):
             end.peer_end.pump()
 
     def _forget(self) -> None:

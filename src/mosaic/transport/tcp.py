@@ -40,6 +40,7 @@ class TcpNetwork:
         )
         self._sink: Sink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = False
 
     def listen(self, host: str, port: int, seed: bytes) -> int:
         """Listens on a host and port (0 picks one) with the key of a 32-byte seed.
@@ -96,7 +97,7 @@ class TcpNetwork:
 
     def resume(self) -> None:
         """See `Network.resume`."""
-        if self._loop is not None:
+        if self._loop is not None and not self._stopped:
             self._loop.add_reader(self._net.fileno(), self._hand_up)
 
     def send(self, link: int, data: bytes) -> int:
@@ -133,6 +134,7 @@ class TcpNetwork:
 
     async def stop(self, grace_s: float) -> None:
         """See `Network.stop`."""
+        self._stopped = True
         if self._loop is not None:
             self._loop.remove_reader(self._net.fileno())
         await asyncio.to_thread(self._net.shutdown, max(0, int(grace_s * 1_000)))
