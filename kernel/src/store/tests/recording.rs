@@ -318,11 +318,7 @@ fn tear(content: &mut Content, chance: &mut Chance, lose_all: bool) {
 
 fn apply(content: &mut Vec<u8>, op: &Op, mut reaches: impl FnMut(usize) -> bool) {
     match op {
-        Op::SetLen(_, length) => {
-            if reaches(0) {
-                content.resize(*length as usize, 0);
-            }
-        }
+        Op::SetLen(_, length) if reaches(0) => content.resize(*length as usize, 0),
         Op::Write(_, offset, data) => {
             let (mut at, end) = (*offset as usize, *offset as usize + data.len());
             let mut sector = 0;
