@@ -9,6 +9,7 @@ pub struct Batch {
     start: u64,
     salt: u64,
     last: Option<usize>,
+    received: u64,
 }
 
 impl Batch {
@@ -19,12 +20,18 @@ impl Batch {
             start,
             salt,
             last: None,
+            received: 0,
         }
     }
 
     /// The position that the next entry gets.
     pub fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
+    }
+
+    /// The greatest received time of its entries (ns).
+    pub fn received(&self) -> u64 {
+        self.received
     }
 
     /// Whether there is no entry.
@@ -52,6 +59,7 @@ impl Batch {
             )));
         }
         self.last = Some(start);
+        self.received = self.received.max(received);
         Ok(position)
     }
 

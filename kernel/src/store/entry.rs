@@ -46,7 +46,7 @@ pub struct Head {
     pub position: u64,
     /// The position of the first entry of its batch.
     pub batch: u64,
-    /// When the record was received (ns).
+    /// When the record was received (ns); 0 for other entries.
     pub received: u64,
 }
 

@@ -207,30 +207,24 @@ impl Store {
             check(one)?;
         }
         let worst: usize = records.iter().map(|one| HEAD * 2 + one.record.len()).sum();
-        let received = records.iter().map(|one| one.received).max().unwrap_or(0);
-        self.change(
-            worst as u64,
-            received,
-            &mut |change, batch, segments, base| {
-                Intake {
-                    change,
-                    batch,
-                    segments,
-                    base,
-                    removed: HashSet::new(),
-                    later: Rows::default(),
-                }
-                .take(records)
-            },
-        )
+        self.change(worst as u64, &mut |change, batch, segments, base| {
+            Intake {
+                change,
+                batch,
+                segments,
+                base,
+                removed: HashSet::new(),
+                later: Rows::default(),
+            }
+            .take(records)
+        })
     }
 
     /// Stops serving records, durably; how many were there.
     pub fn remove(&self, positions: &[u64], refuse: bool) -> Result<usize> {
         let positions: HashSet<u64> = positions.iter().copied().collect();
         let worst = (HEAD * 2 + positions.len() * (ID + 8)) as u64;
-        let received = self.last_received();
-        self.change(worst, received, &mut |change, batch, segments, _| {
+        self.change(worst, &mut |change, batch, segments, _| {
             let (mut removed, mut refused) = (Vec::new(), Vec::new());
             for &position in &positions {
                 let Some(segment) = segments.of(position) else {
@@ -249,22 +243,22 @@ impl Store {
                 }
             }
             if !removed.is_empty() {
-                batch.push(What::Removal, 0, received, &removed)?;
+                batch.push(What::Removal, 0, 0, &removed)?;
             }
             if !refused.is_empty() {
-                batch.push(What::Refusal, 0, received, &refused)?;
+                batch.push(What::Refusal, 0, 0, &refused)?;
             }
             Ok(removed.len() / 8)
         })
     }
 
     /// Makes a change: the tables in a transaction, the log by one write and one sync, then both visible.
-    fn change<T>(&self, worst: u64, received: u64, make: Make<'_, T>) -> Result<T> {
+    fn change<T>(&self, worst: u64, make: Make<'_, T>) -> Result<T> {
         let mut writer = self.writer();
         let tail = writer.as_mut().ok_or(Error::Closed)?;
         let mut room = worst;
         loop {
-            match self.try_change(tail, room, received, make) {
+            match self.try_change(tail, room, make) {
                 Ok(done) => return Ok(done),
                 Err(Stop::NoRoom) => self.index.grow()?,
                 Err(Stop::NoFit(needed)) => room = needed,
@@ -277,7 +271,6 @@ impl Store {
         &self,
         tail: &mut Tail,
         room: u64,
-        received: u64,
         make: Make<'_, T>,
     ) -> std::result::Result<T, Stop> {
         self.log.prepare(tail, room)?;
@@ -295,7 +288,7 @@ impl Store {
             txn.abort();
             return Ok(done);
         }
-        let received = received.max(self.last_received());
+        let received = batch.received().max(self.last_received());
         let end = batch.end();
         self.index.tables().set_covered(&mut txn, end, received)?;
         self.write(tail, txn, batch.finish())?;
@@ -554,9 +547,8 @@ impl Intake<'_, '_, '_> {
             appended.positions.push(position);
         }
         if !self.removed.is_empty() {
-            let received = records.iter().map(|one| one.received).max().unwrap_or(0);
             let removed: Vec<u8> = self.removed.iter().flat_map(|p| p.to_le_bytes()).collect();
-            self.batch.push(What::Removal, 0, received, &removed)?;
+            self.batch.push(What::Removal, 0, 0, &removed)?;
         }
         self.later.sort();
         let (txn, tables) = (&mut *self.change.txn, self.change.tables);

@@ -138,7 +138,7 @@ class Store(Protocol):
 
     @property
     def last_received_ns(self) -> int:
-        """The greatest received time ever appended (0 in a new store)."""
+        """The greatest received time of all that was ever stored (0 in a new store)."""
 
     def stats(self) -> dict[str, int]:
         """Figures: records, removed, log_bytes, index_bytes, live_bytes, segments, end."""
