@@ -107,7 +107,7 @@ class Judge:
             signer = signer_of(record[64:128])
             kind = record[63] & 3
             if (
-                signer is not _VERIFIED
+                (signer is not _VERIFIED and (signer is not _UNVERIFIED or kind == _REPLACEABLE))
                 or kind == _EPHEMERAL
                 or record[136] & FLAG_FROM_AUTHOR
                 or record[56:64] in _MASTERS_OWN
