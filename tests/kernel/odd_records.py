@@ -49,6 +49,10 @@ def refused_at_once() -> tuple[Case, ...]:
     signatures = [samples.with_s_raised(signature, times) for times in range(1, 16)]
     odd_points = samples.not_canonical() + samples.off_curve()[:4]
     signatures += [point + signature[32:] for point in odd_points]
+    digest = blake3(signed_data, 64)
+    signatures += [
+        samples.lenient_signature(1, samples.public(1), digest, point) for point in samples.not_canonical()
+    ]
     return (
         *cases,
         *((samples.sealed_with(signed_data, one), record_check.SIGNATURE) for one in signatures),

@@ -118,6 +118,13 @@ def odd_signature(
     return ed25519ph.sign_oddly(scalar, key, nonce, digest, torsion=edwards.TORSION[torsion], context=context)
 
 
+def lenient_signature(
+    number: int, key: bytes, digest: bytes, r: bytes, context: bytes = ed25519ph.CONTEXT
+) -> bytes:
+    """A signature that holds for who reads `r`, though not canonical, as a point of small order."""
+    return ed25519ph.sign_around(ed25519ph.expand(secret(number))[0], key, r, digest, context=context)
+
+
 def with_s_raised(signature: bytes, times: int = 1) -> bytes:
     """The same S modulo the group's order, but not under it."""
     s = int.from_bytes(signature[32:], "little") + times * edwards.ORDER

@@ -85,13 +85,16 @@ def odd_signature(rng: random.Random, signer: int, draft: Draft) -> bytes:
     digest = blake3(signed_data, 64)
     nonce = rng.choice([0, rng.randrange(edwards.ORDER)])
     signature = samples.odd_signature(signer, draft.signer, digest, nonce, torsion)
-    match rng.randrange(6):
+    match rng.randrange(7):
         case 0:
             signature = samples.with_s_raised(signature, rng.choice([1, 2, 7]))
         case 1:
             signature = rng.choice(samples.not_canonical() + samples.off_curve()) + signature[32:]
         case 2:
             signature = ed25519ph.sign(samples.secret(signer), digest, rng.choice([b"", b"mosaic"]))
+        case 3:
+            r = rng.choice(samples.not_canonical())
+            signature = samples.lenient_signature(signer, draft.signer, digest, r)
         case _:
             pass
     return samples.sealed_with(signed_data, signature)
@@ -185,6 +188,9 @@ def test_signatures_are_judged_as_the_twin_judges_them() -> None:
                 digest = rng.randbytes(64)
             case 3:
                 context = b"Mosaic!"
+            case 4:
+                r = rng.choice(samples.not_canonical())
+                signature = samples.lenient_signature(signer, key, digest, r, context)
             case _:
                 pass
         expected = ed25519ph.verify(key, digest, signature, context)
