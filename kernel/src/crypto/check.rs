@@ -21,13 +21,20 @@ const GREATEST_BATCH: usize = 4096;
 /// All rules but the equation.
 fn prepare(record: &[u8], keys: &KeyCache) -> Result<Prepared, Verdict> {
     let layout = record_rules::layout(record)?;
+    let digest = hash::digest(layout.signed_data);
+    if layout.id_hash != digest[..40] {
+        // The rules about keys come first, but keys of what is no record are not worth remembering.
+        return Err(if !keys.accepts_unremembered(&layout.signer) {
+            Verdict::SigningKey
+        } else if !keys.accepts_unremembered(&layout.author) {
+            Verdict::AuthorKey
+        } else {
+            Verdict::Hash
+        });
+    }
     let signer = keys.point(&layout.signer).ok_or(Verdict::SigningKey)?;
     if layout.author != layout.signer && !keys.accepts(&layout.author) {
         return Err(Verdict::AuthorKey);
-    }
-    let digest = hash::digest(layout.signed_data);
-    if layout.id_hash != digest[..40] {
-        return Err(Verdict::Hash);
     }
     Prepared::new(&layout.signer, signer, &digest, &layout.signature, CONTEXT)
         .ok_or(Verdict::Signature)

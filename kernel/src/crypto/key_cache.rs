@@ -79,6 +79,12 @@ impl KeyCache {
         self.look_up(key, Option::is_some)
     }
 
+    /// As `accepts`, but a key that is not held is not held afterwards either.
+    pub fn accepts_unremembered(&self, key: &[u8; 32]) -> bool {
+        let seen = self.shard(key).get(key, self.limit, Option::is_some);
+        seen.unwrap_or_else(|| keys::decompress_key(key).is_some())
+    }
+
     fn look_up<T>(&self, key: &[u8; 32], view: impl Fn(&Entry) -> T) -> T {
         if let Some(seen) = self.shard(key).get(key, self.limit, &view) {
             return seen;
@@ -142,6 +148,18 @@ mod tests {
             cache.point(&bytes);
             assert!(cache.len() <= 64);
         }
+    }
+
+    #[test]
+    fn keys_can_be_judged_without_being_held() {
+        let cache = KeyCache::new(64);
+        for number in 0..100 {
+            assert!(cache.accepts_unremembered(&key(number)));
+        }
+        assert!(!cache.accepts_unremembered(&[0; 32]));
+        assert!(cache.is_empty());
+        assert!(cache.accepts(&key(1)));
+        assert!(cache.accepts_unremembered(&key(1)));
     }
 
     #[test]
