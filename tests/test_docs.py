@@ -1,0 +1,97 @@
+"""The pages say what is so: links, dependencies, rooms, modules, settings."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PACKAGE = ROOT / "src" / "mosaic"
+
+
+def test_generated_pages_are_current_and_links_lead_somewhere() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "docs", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_every_dependency_has_its_reason_and_every_reason_its_dependency() -> None:
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    listed = {
+        name.strip()
+        for row in re.findall(r"^\| ([\w\-, ()]+?) \|", page, re.MULTILINE)
+        for name in row.split(",")
+    }
+    listed -= {"package", "crate", "---"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = {
+        re.split(r"[<>=~\[]", line)[0]
+        for line in [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    }
+    manifests = [
+        tomllib.loads(p.read_text(encoding="utf-8"))
+        for p in ROOT.glob("*/**/Cargo.toml")
+        if "target" not in p.parts
+    ]
+    for manifest in manifests:
+        wanted |= {name for name, how in manifest["dependencies"].items() if "path" not in how}
+        wanted |= {f"{name} (crate)" for name in manifest.get("dev-dependencies", {}) if name not in wanted}
+    assert listed == wanted
+
+
+def test_every_room_is_described() -> None:
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    layers = ARCHITECTURE.split("## Layers")[1].split("```")[1]
+    assert rooms <= set(re.findall(r"\w+", layers))
+
+
+def test_the_index_of_rules_names_what_exists() -> None:
+    index = ARCHITECTURE.split("## Where to find a rule")[1]
+    rows = re.findall(r"^\| .+? \| (.+?) \| (.*?) ?\|$", index, re.MULTILINE)[1:]
+    assert len(rows) > 15
+    for modules, name in rows:
+        paths = re.findall(r"`([^`]+)`", modules)
+        files = [ROOT / path if path.startswith("kernel/") else PACKAGE / path for path in paths]
+        for path, file in zip(paths, files, strict=True):
+            assert file.is_file(), path
+        for found in re.findall(r"`([\w.]+)`", name):
+            assert any(
+                re.search(rf"\b{found.split('.')[-1]}\b", f.read_text(encoding="utf-8")) for f in files
+            ), found
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("module", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_public_name_has_a_docstring(module: Path) -> None:
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), "the module itself"
+    nodes: list[ast.AST] = list(tree.body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(
+            node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        ) and not node.name.startswith("_"):
+            overload = any("overload" in ast.dump(d) or "setter" in ast.dump(d) for d in node.decorator_list)
+            assert overload or ast.get_docstring(node), node.name
+            if isinstance(node, ast.ClassDef):
+                nodes.extend(node.body)
+
+
+def test_modules_stay_readable() -> None:
+    long = {
+        str(m.relative_to(PACKAGE)): n
+        for m in modules()
+        if (n := len(m.read_text("utf-8").splitlines())) > 500
+    }
+    assert long == {}
