@@ -1,14 +1,12 @@
 """Makes the generated pages again and checks the written ones: `make docs`.
 
-Generated: `commands.md` (every command with its help) and `settings.md` (every
-setting with its default). `--check` writes nothing and fails if a generated
-page is not what it would be, or a link leads nowhere.
+Generated: `commands.md`, every command with its help. `--check` writes nothing
+and fails if a generated page is not what it would be, or a link leads nowhere.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,16 +19,16 @@ LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
 def commands_page() -> str:
-    """Every command of `mosaic`, in alphabetical order, with its own help text."""
+    """Every command of `mosaic`, in the order of `mosaic --help`, with its own help text."""
     from mosaic.cli.main import mosaic  # noqa: PLC0415 — the page can be checked without the kernel otherwise
 
     lines = [
         "# Commands",
         "",
-        "Made by `make docs` from the commands' own help. `--json` and `--home DIR` work with each.",
+        "Made by `make docs` from the commands' own help.",
     ]
     for path, command in _walk(mosaic, "mosaic"):
-        context = click.Context(command, info_name=path)
+        context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
         lines += ["", f"## {path}", "", "```", command.get_help(context).rstrip(), "```"]
     return "\n".join(lines) + "\n"
 
@@ -38,36 +36,14 @@ def commands_page() -> str:
 def _walk(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
-        for name, child in sorted(command.commands.items()):
-            if not child.hidden:
+        context = click.Context(command, info_name=path)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            if child is not None and not child.hidden:
                 yield from _walk(child, f"{path} {name}")
 
 
-def settings_page() -> str:
-    """Every room's settings with their defaults."""
-    from mosaic.cli.settings import SETTINGS  # noqa: PLC0415
-
-    lines = [
-        "# Settings",
-        "",
-        "Made by `make docs` from the rooms' own settings. Every value has a default; no file is needed.",
-    ]
-    for room, settings in SETTINGS.items():
-        lines += ["", f"## {room}", "", "| name | default | what it does |", "| --- | --- | --- |"]
-        lines += [
-            f"| {field.name} | `{_default(field)}` | {field.metadata['help']} |"
-            for field in dataclasses.fields(settings)
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _default(field: dataclasses.Field[object]) -> object:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default
-
-
-GENERATED = {"commands.md": commands_page, "settings.md": settings_page}
+GENERATED = {"commands.md": commands_page}
 
 
 def anchors(page: Path) -> set[str]:

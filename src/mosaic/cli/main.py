@@ -65,7 +65,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
 @click.version_option(_version(), prog_name="mosaic")
 def mosaic() -> None:
-    r"""A social network that belongs to those who use it.
+    """A social network that belongs to those who use it.
 
     \b
     Begin:

@@ -18,7 +18,7 @@ from mosaic.node.home import default_folder
 @click.option("--name", required=True, help="The person's name: letters, digits and signs of a keyboard.")
 @common
 def init(options: Common, name: str) -> None:
-    r"""Make a home, or another person in one.
+    """Make a home, or another person in one.
 
     Makes the person's keys, key schedule, profile and bootstrap, and prints
     the new key, by which others follow this person.
@@ -99,7 +99,7 @@ def key_list(options: Common) -> None:
 @click.option("--unset", "removals", multiple=True, metavar="FIELD", help="Take a field out of it.")
 @common
 def profile(options: Common, person: str | None, changes: tuple[str, ...], removals: tuple[str, ...]) -> None:
-    r"""Show somebody's profile, or change your own.
+    """Show somebody's profile, or change your own.
 
     Fields: name, display_name, about, website, lud16, org and bot (yes or no).
 
@@ -132,7 +132,7 @@ def profile(options: Common, person: str | None, changes: tuple[str, ...], remov
 @click.command()
 @common
 def where(options: Common) -> None:
-    r"""Tell which folder is the home, and what is in it.
+    """Tell which folder is the home, and what is in it.
 
     \b
     HOME/log, HOME/index   records        HOME/private.db  keys (encrypted), follows, queue

@@ -34,7 +34,7 @@ def _publish(options: Common, name: str, arguments: JsonObject) -> None:
 @click.option("--blog", is_flag=True, help="A blog post, which stands alone, instead of a short one.")
 @common
 def post(options: Common, text: str, *, blog: bool) -> None:
-    r"""Say something. TEXT `-` reads it from stdin. Prints the post's reference.
+    """Say something. TEXT `-` reads it from stdin. Prints the post's reference.
 
     People written as @mopub0… are mentioned and told, web addresses become links.
 
@@ -91,7 +91,7 @@ def record(
     place: str | None,
     tags: tuple[str, ...],
 ) -> None:
-    r"""Sign and publish a record of any kind.
+    """Sign and publish a record of any kind.
 
     \b
     Example (a replaceable record of the application for examples):
@@ -153,7 +153,7 @@ def thread(options: Common, reference: str) -> None:
 @server
 @common
 def follow(options: Common, person: str, server: str | None, key: str | None) -> None:
-    r"""Read a person's posts from now on.
+    """Read a person's posts from now on.
 
     --server and --key name where the person publishes; this is remembered.
 

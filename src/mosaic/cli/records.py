@@ -65,7 +65,7 @@ def get(
 def query(
     options: Common, wanted: JsonObject, limit: int, *, records: bool, server: str | None, key: str | None
 ) -> None:
-    r"""Find records by a filter, newest first. All options that are given must fit.
+    """Find records by a filter, newest first. All options that are given must fit.
 
     \b
     Examples:
@@ -172,7 +172,7 @@ def queue(options: Common) -> None:
     help="Records as bytes or as morecord0… lines; or HEX as mopub0…, mosrv0…, moref0….",
 )
 def encode(source: str, form: str) -> None:
-    r"""Turn records from JSON into bytes or text, or bytes of a key or reference into its text.
+    """Turn records from JSON into bytes or text, or bytes of a key or reference into its text.
 
     \b
     Examples:

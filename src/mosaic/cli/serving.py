@@ -44,7 +44,7 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 @click.option("--verbose", is_flag=True, help="Tell more in the log.")
 @common
 def serve(options: Common, tcp: str, web: str, *, verbose: bool) -> None:
-    r"""Run the node: serve, deliver, follow and show the page, until interrupted.
+    """Run the node: serve, deliver, follow and show the page, until interrupted.
 
     Prints one line of JSON when it listens: its key, its addresses, the page.
     The page's address holds a token: who has it may act for you.
