@@ -38,6 +38,7 @@ from mosaic.node.keyring import keep_password, read_password
 from mosaic.node.people import People, Person, Vault
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.records import OwnRecords
+from mosaic.node.schedules import Schedules
 from mosaic.node.settings import NodeSettings
 from mosaic.policy.submission import Way
 from mosaic.server.server import Server
@@ -128,20 +129,20 @@ class Node:
             store = await asyncio.to_thread(open_store, self.home.folder, progress=progress)
             stack.callback(store.close)
             self.store: EmbeddedStore = store
+            self.records = OwnRecords(RecordSource(store), self._everybody, self._schedule_wanted)
+            self._client(stack)
             self.blobs = BlobStore(self.home.blobs, max_bytes=self.settings.server.blob_limit)
-            self.source = RecordSource(store)
-            self.records = OwnRecords(self.source, self._everybody)
             self.server = Server(
                 store,
                 self.blobs,
                 self.settings.server,
                 now_ns=self.clock.now_ns,
                 served=self.people.serves,
+                schedules=self.schedules,
             )
             await self.server.start()
             stack.push_async_callback(self.server.stop, self.settings.stop_s)
             self.server.listen_changes(self._tell_changed)
-            self._client(stack)
             await self._publish_missing()
             self._stack = stack.pop_all()
 
@@ -158,6 +159,7 @@ class Node:
         self.queue = OutgoingQueue(
             self.deliveries, self._connect_as, now_ns=self.clock.now_ns, backoff=backoff
         )
+        self.schedules = Schedules(self.directory, self.pool, self.mirror, self.clock.now_ns)
         self.follower = Follower(
             self.db, self.directory, self.pool, self.mirror, self.clock, Settings(client, backoff)
         )
@@ -190,6 +192,9 @@ class Node:
         self.db.set_meta("server_secret", vault.seal(secret))
         return secret
 
+    def _schedule_wanted(self, author: bytes) -> None:
+        self.schedules.wanted(author)
+
     def _everybody(self) -> Sequence[bytes]:
         return [person.key.bytes for person in self.people]
 
@@ -199,7 +204,7 @@ class Node:
         """Begins to deliver what is queued and to read whom people follow, until `stop`."""
         self.deliveries.retry_now(self.clock.now_ns())
         self.follower.update()
-        for job in (self.queue.run(), self.pool.maintain()):
+        for job in (self.queue.run(), self.pool.maintain(), self.schedules.run()):
             self._tasks.append(asyncio.create_task(self._kept_up(job)))
 
     async def _kept_up(self, job: Awaitable[None]) -> None:

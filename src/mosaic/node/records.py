@@ -27,11 +27,18 @@ class OwnRecords:
     Args:
         source: Reads the store.
         viewers: The master keys (32 bytes) whose eyes it is read with.
+        wanted: Told of authors (32 bytes) whose schedule is missing.
     """
 
-    def __init__(self, source: RecordSource, viewers: Callable[[], Sequence[bytes]]) -> None:
+    def __init__(
+        self,
+        source: RecordSource,
+        viewers: Callable[[], Sequence[bytes]],
+        wanted: Callable[[bytes], None] = lambda _: None,
+    ) -> None:
         self._source = source
         self._viewers = viewers
+        self._wanted = wanted
 
     def newest_first(self, wanted: Filter, limit: int = 0) -> Iterator[Record]:
         """What the filter matches and may be shown, newest first; at most `limit` (0 = all)."""
@@ -67,5 +74,7 @@ class OwnRecords:
             return True
         if author not in schedules:
             schedules[author] = self.schedule(record.author)
+            if schedules[author] is None:
+                self._wanted(author)
         schedule = schedules[author]
         return schedule is not None and schedule.judge(record, stored.received_ns) is Verdict.VALID
