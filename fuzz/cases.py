@@ -173,7 +173,7 @@ class Cases:
 
     def _query(self) -> Case:
         data = self._random.choice(self._filters)
-        limit = self._random.choice((0, 1, 500, 65535))
+        limit = self._random.choice((0, 1, 1, 1, 1, 20, 20, 500, 65535))
         return Case("query", Query(self._id(), limit, data).encode(), answer=QueryClosed)
 
     def _subscription(self) -> Case:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import mosaic
 from mosaic.core.keys import PublicKey
 
 START_SECONDS = 60
@@ -48,7 +49,12 @@ class LiveServer:
         self.port = 0
 
     def __enter__(self) -> Self:
-        environment = dict(os.environ, PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring")
+        # The same code as here, and no password in the keyring of whoever runs this.
+        path = os.pathsep.join(
+            filter(None, (str(Path(mosaic.__file__).parents[1]), os.environ.get("PYTHONPATH")))
+        )
+        keyring = "keyring.backends.null.Keyring"
+        environment = dict(os.environ, PYTHONPATH=path, PYTHON_KEYRING_BACKEND=keyring)
         made = subprocess.run(
             [sys.executable, "-m", "mosaic", "init", "--home", str(self.home), "--name", "fuzz"],
             env=environment,
