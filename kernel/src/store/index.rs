@@ -9,16 +9,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use heed::types::Bytes;
-use heed::{Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
+use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithoutTls};
 
 use crate::store::entry::number;
 use crate::store::error::{Error, Result};
+use crate::store::files::{DiskFiles, Files};
 use crate::store::keys::{Hashes, TABLES, Table};
 use crate::store::log::START;
 
 const FIRST_SIZE: u64 = 1 << 20;
 /// A multiple of every system's page size.
 const ROUND: u64 = 1 << 16;
+/// The index is written anew at a clean stop if more than one part in so many is free.
+const WASTE: u64 = 16;
 const MAX_READERS: u32 = 1022;
 
 const COVERED: &[u8] = b"covered";
@@ -123,6 +126,8 @@ impl Index {
     /// Opens the index in `folder`, or makes an empty one.
     pub fn open(folder: &Path) -> Result<Self> {
         let file = folder.join("data.mdb");
+        // A clean stop that did not come to its end may have left it.
+        let _ = fs::remove_file(file.with_extension("new"));
         let length = fs::metadata(&file).map_or(0, |m| m.len());
         let size = length.max(FIRST_SIZE).next_multiple_of(ROUND);
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
@@ -238,21 +243,64 @@ impl Index {
         let Some(env) = guard.take() else {
             return Ok(());
         };
-        let used = (env.info().last_page_number as u64 + 1) * u64::from(env.stat().page_size);
-        let synced = env.force_sync();
-        let closing = env.prepare_for_closing();
-        closing.wait();
+        let page = u64::from(env.stat().page_size);
+        let used = (env.info().last_page_number as u64 + 1) * page;
+        let packed = match free_bytes(&env, page) {
+            Ok(free) if free > used / WASTE => pack(&env, &self.file),
+            _ => None,
+        };
+        let synced = match packed {
+            Some(_) => Ok(()),
+            None => env.force_sync(),
+        };
+        env.prepare_for_closing().wait();
         synced?;
-        let file = fs::OpenOptions::new().write(true).open(&self.file);
-        let cut = file.and_then(|file| {
-            if used < file.metadata()?.len() {
-                file.set_len(used)?;
-                file.sync_all()?;
-            }
-            Ok(())
-        });
-        cut.map_err(|error| Error::at(&error, "close", &self.file))
+        let finished = match packed {
+            Some(packed) => put_in_place(&packed, &self.file),
+            None => cut(&self.file, used),
+        };
+        finished.map_err(|error| Error::at(&error, "close", &self.file))
     }
+}
+
+/// Bytes of pages that no table uses.
+fn free_bytes(env: &Env<WithoutTls>, page: u64) -> Result<u64> {
+    let used = env.non_free_pages_size()?;
+    let all = (env.info().last_page_number as u64 + 1) * page;
+    Ok(all.saturating_sub(used))
+}
+
+/// Writes the index without its free pages beside itself, durably. If that fails, it stays as it is.
+fn pack(env: &Env<WithoutTls>, file: &Path) -> Option<PathBuf> {
+    let packed = file.with_extension("new");
+    let copied = env.copy_to_path(&packed, CompactionOption::Enabled);
+    let synced = copied.map_err(Error::from).and_then(|file| {
+        let synced = file.sync_all();
+        synced.map_err(|error| Error::at(&error, "sync", &packed))
+    });
+    if synced.is_err() {
+        // The next time will do; a start removes what is left.
+        let _ = fs::remove_file(&packed);
+        return None;
+    }
+    Some(packed)
+}
+
+/// Gives the new file the name of the old one, durably: the old one was not synced.
+fn put_in_place(packed: &Path, file: &Path) -> std::io::Result<()> {
+    fs::rename(packed, file)?;
+    file.parent()
+        .map_or(Ok(()), |folder| DiskFiles.sync_dir(folder))
+}
+
+/// Cuts the file off behind what it uses.
+fn cut(file: &Path, used: u64) -> std::io::Result<()> {
+    let file = fs::OpenOptions::new().write(true).open(file)?;
+    if used < file.metadata()?.len() {
+        file.set_len(used)?;
+        file.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Makes sure that the disk has room for the file's first `size` bytes.
