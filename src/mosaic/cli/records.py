@@ -58,7 +58,7 @@ def get(
 
 @click.command()
 @filters
-@click.option("--limit", default=0, help="At most so many (0 = all).")
+@click.option("--limit", default=100, show_default=True, help="At most so many (0 = all).")
 @_as_records
 @server
 @common

@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mosaic.client.refusals import refused
 from mosaic.core.record import Record
-from mosaic.errors import MosaicError, Refused
+from mosaic.errors import MosaicError
 from mosaic.wire.result_code import ResultCode
 
 
@@ -64,7 +65,7 @@ class Answers:
 
     def close(self, result: ResultCode) -> None:
         """The server ended the query."""
-        self.fail(None if result.is_success else Refused(f"the server answered {result.name}", result=result))
+        self.fail(None if result.is_success else refused(result))
 
     def fail(self, error: MosaicError | None) -> None:
         """Nothing more comes; `error` is raised to the reader after what has arrived."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mosaic.client.answers import Answers, CaughtUp
+from mosaic.client.refusals import refused
 from mosaic.client.settings import ClientSettings
 from mosaic.core import validation
 from mosaic.core.filter import Filter
@@ -28,7 +29,6 @@ from mosaic.errors import (
     Disconnected,
     MosaicError,
     ProtocolViolation,
-    Refused,
     Unreachable,
     UsageError,
     WrongServerKey,
@@ -239,7 +239,7 @@ class Connection:
                 if not _resolve(self._blobs_got, blob_hash, event) and event.path is not None:
                     Path(event.path).unlink(missing_ok=True)
             case events.ServerClosing(result):
-                self.fail(Refused(f"the server closed the connection: {result.name}", result=result))
+                self.fail(refused(result, "the server closed the connection"))
             case events.Violation(reason):
                 self.fail(ProtocolViolation(f"the server broke the protocol: {reason}"))
             case _:
@@ -441,7 +441,7 @@ class Connection:
         finally:
             _forget(self._blobs_got, blob_hash, future)
         if not arrived.result.is_success:
-            raise Refused(f"the server answered {arrived.result.name}", result=arrived.result)
+            raise refused(arrived.result)
         _keep_blob(arrived, into)
         return arrived.length
 

@@ -21,6 +21,7 @@ from typing import Protocol
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.backoff import Backoff
+from mosaic.client.refusals import refused
 from mosaic.errors import MosaicError, PeerError, ProtocolViolation
 from mosaic.wire.result_code import ResultCode
 
@@ -234,9 +235,9 @@ class OutgoingQueue:
         if result.is_success:
             self._storage.settle(delivery.number, State.DELIVERED, result, "")
         elif result in _TEMPORARY:
-            self._try_later([delivery], result, f"the server answered {result.name}")
+            self._try_later([delivery], result, str(refused(result)))
         else:
-            self._storage.settle(delivery.number, State.REFUSED, result, f"the server answered {result.name}")
+            self._storage.settle(delivery.number, State.REFUSED, result, str(refused(result)))
 
     def _failed(self, deliveries: Sequence[Delivery], error: PeerError) -> None:
         """Nobody answered: all that waits for this server waits longer."""

@@ -21,13 +21,13 @@ from mosaic.client.connection import Connection
 from mosaic.client.link_pool import LinkPool, Switch
 from mosaic.client.outbox import destinations
 from mosaic.client.queue import Delivery, OutgoingQueue
+from mosaic.client.refusals import refused
 from mosaic.core import human
 from mosaic.core.filter import Filter
 from mosaic.core.keys import SecretKey
 from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.core.record import Record
 from mosaic.core.url import Scheme, ServerUrl
-from mosaic.errors import Refused
 from mosaic.node.clock import Clock
 from mosaic.node.deliveries import Deliveries
 from mosaic.node.directory import HomeDirectory
@@ -291,7 +291,7 @@ class Node:
         result = await connection.submit(record.data)
         if not result.is_success:
             self.deliveries.withdraw(record.id.bytes)
-            raise Refused(f"the own server answered {result.name}", result=result)
+            raise refused(result, "the own server refused")
         return Published(record, self.queue.of_record(record.id.bytes))
 
     async def mirror(self, records: Sequence[bytes]) -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 from mosaic.client.answers import CaughtUp
 from mosaic.client.authority import Authority
 from mosaic.client.connection import Connection
+from mosaic.client.refusals import refused
 from mosaic.core import blob_hash, human, record_json
 from mosaic.core.filter import Filter
 from mosaic.core.record import Record
 from mosaic.core.reference import Reference
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import LocalError, Refused, UsageError
+from mosaic.errors import LocalError, UsageError
 from mosaic.node.arguments import Arguments, parse_filter
 from mosaic.node.control import JsonObject
 from mosaic.node.shapes import record_object, record_text
@@ -141,7 +142,7 @@ async def blob_put(connection: Connection, path: Path) -> JsonObject:
     name, length = await asyncio.to_thread(_hash_of, path)
     result = await connection.blob_put(path, name, length)
     if not result.is_success:
-        raise Refused(f"the server answered {result.name}", result=result)
+        raise refused(result)
     return {"hash": name.hex(), "bytes": str(length), "result": result.name}
 
 

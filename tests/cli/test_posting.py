@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def home(mosaic: Run) -> None:
+    mosaic("init", "--name", "anna")
+
+
+def test_a_post_prints_its_reference_and_stands_in_the_feed(mosaic: Run) -> None:
+    reference = mosaic("post", "good morning").out.strip()
+    assert reference.startswith("moref0")
+    feed = mosaic("feed")
+    assert "good morning" in feed.out
+    assert "anna" in feed.out
+    assert reference in feed.out
+
+
+def test_a_text_comes_from_stdin_too(mosaic: Run) -> None:
+    mosaic("post", "-", stdin="grüße\nzwei".encode())
+    assert mosaic("feed", "--json").objects[0]["text"] == "grüße\nzwei"
+
+
+@pytest.mark.claim("C69")
+def test_reply_edit_thread_and_wall(mosaic: Run) -> None:
+    post = mosaic("post", "rooot").out.strip()
+    mosaic("reply", post, "reply")
+    mosaic("edit", post, "root")
+    thread = mosaic("thread", post, "--json").objects
+    assert [item["text"] for item in thread] == ["root", "reply"]
+    assert thread[1]["reply"] == thread[1]["root"] == post
+    assert "edited" in mosaic("wall").out
+
+
+def test_json_prints_one_object_a_line_with_integers_as_texts(mosaic: Run) -> None:
+    mosaic("post", "one")
+    mosaic("post", "two")
+    lines = mosaic("query", "--kind", "post", "--json").objects
+    assert [line["text"] for line in lines] == ["two", "one"]
+    for line in lines:
+        assert int(line["time"]) > 10**18
+        assert line["time_iso"].endswith("Z")
+        assert line["author"].startswith("mopub0")
+        assert line["id"].startswith("moref0")
+
+    def numbers(value: object) -> list[int]:
+        if isinstance(value, dict):
+            return [number for one in value.values() for number in numbers(one)]
+        if isinstance(value, list):
+            return [number for one in value for number in numbers(one)]
+        return [value] if isinstance(value, int) else []
+
+    assert all(abs(number) < 2**53 for line in lines for number in numbers(line))
+
+
+def test_pages_of_thirty(mosaic: Run) -> None:
+    for number in range(31):
+        mosaic("post", str(number))
+    *posts, more = mosaic("feed", "--json").objects
+    assert [item["text"] for item in posts] == [str(number) for number in range(30, 0, -1)]
+    (last,) = mosaic("feed", "--before", more["next"], "--json").objects
+    assert last["text"] == "0"
+
+
+def test_a_profile_is_shown_and_changed(mosaic: Run) -> None:
+    mosaic("profile", "--set", "about=I bake.", "--set", "bot=no")
+    assert "about: I bake." in mosaic("profile").out
+    mosaic("profile", "--unset", "about")
+    assert "about" not in mosaic("profile").out
+    assert mosaic("profile", "--set", "nose=red").code == 2
+
+
+def test_follow_and_unfollow(mosaic: Run, tmp_path: Path) -> None:
+    (ben,) = mosaic("init", "--name", "ben", "--home", tmp_path / "ben", "--json").objects
+    server = ("--server", "mosaictcp://127.0.0.1:1320/", "--key", ben["server"])
+    (followed,) = mosaic("follow", ben["key"], *server, "--json").objects
+    assert followed["new"] is True
+    assert followed["outboxes"][0]["urls"] == ["mosaictcp://127.0.0.1:1320/"]
+    assert mosaic("follow", ben["key"], "--json").objects[0]["new"] is False
+    assert ben["key"] in mosaic("following").out
+    assert mosaic("unfollow", ben["key"]).code == 0
+    assert mosaic("following").out == ""
+    assert mosaic("unfollow", ben["key"], "--json").error["code"] == "unknown_person"
+
+
+def test_undelivered_work_stays_in_the_queue_and_is_told(mosaic: Run, tmp_path: Path) -> None:
+    (ben,) = mosaic("init", "--name", "ben", "--home", tmp_path / "ben", "--json").objects
+    mosaic("follow", ben["key"], "--server", "mosaictcp://127.0.0.1:1/", "--key", ben["server"])
+    done = mosaic("post", f"hello @{ben['key']}")
+    assert done.code == 0
+    assert "queued" in done.err
+    assert "mosaic serve" in done.err
+    assert ben["server"] in mosaic("queue").out
+
+
+def test_a_strangers_text_does_not_steer_the_terminal(mosaic: Run) -> None:
+    mosaic("post", "\x1b[2Jclear \u202eturn \x07bell 👩\u200d🍳")
+    shown = mosaic("feed").out
+    assert not set(shown) & {"\x1b", "\u202e", "\x07"}
+    assert "👩\u200d🍳" in shown
+    assert "\\u001b" in json.dumps(mosaic("feed", "--json").objects)
+
+
+def test_an_unreachable_server_has_its_exit_code(mosaic: Run) -> None:
+    key = mosaic("whoami", "--json").objects[0]["server"]
+    done = mosaic("query", "--kind", "post", "--server", "mosaictcp://127.0.0.1:1/", "--key", key, "--json")
+    assert (done.code, done.error["code"]) == (3, "unreachable")
+    assert "127.0.0.1:1" in done.error["error"]
+
+
+def test_a_refusal_has_its_exit_code_and_its_words(mosaic: Run) -> None:
+    done = mosaic("query", "--limit", "0", "--json")
+    assert (done.code, done.error["code"], done.error["result"]) == (1, "refused", 37)
+    assert "--limit" in done.error["hint"]
+    reference = mosaic("post", "x").out.strip()
+    gone = mosaic("get", reference[:-1] + ("y" if reference[-1] != "y" else "n"))
+    assert gone.code in {1, 2}
+
+
+def test_the_blog_and_other_kinds(mosaic: Run) -> None:
+    mosaic("post", "--blog", "a long text")
+    assert mosaic("query", "--kind", "blog", "--json").objects[0]["kind_name"] == "Blog Post"
+    kind = "000000630002000e"
+    reference = mosaic("record", "--kind", kind, "--at", "notes", "--payload", "0102").out.strip()
+    assert mosaic("edit", reference, "--payload", "03").out.strip() == reference
+    (item,) = mosaic("get", reference, "--json").objects
+    assert item["payload"] == "03"
