@@ -11,6 +11,7 @@ the message layouts is shared with what is tested.
     identity  the keys that peers show
     link      one TLS connection of a peer
     records   records that the server must take, and ones to be spoiled
+    impostors records that are signed rightly and mean something odd
     hostile   the campaign: links that send cases, a barrier after each burst
     honest    the honest peer
     idle      readers that never read

@@ -16,6 +16,7 @@ from fuzz.cases import Cases
 from fuzz.honest import HonestPeer
 from fuzz.hostile import Campaign, Tally
 from fuzz.idle import measure
+from fuzz.impostors import Impostors
 from fuzz.records import Author
 from fuzz.server import LiveServer, Memory
 
@@ -30,7 +31,9 @@ async def _campaign(server: LiveServer, seed: int, count: int) -> dict[str, obje
     tally = Tally()
     author = Author(random, server.person)
     records = Author(random, server.person).samples()
-    campaign = Campaign(server, Cases(random, records, author.key), random, tally)
+    campaign = Campaign(
+        server, Cases(random, records, author.key, Impostors(random, server.person)), random, tally
+    )
     honest = HonestPeer(server, author, random, tally)
     running = asyncio.create_task(honest.run())
     began = time.monotonic()

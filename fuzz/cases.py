@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import NamedTuple
 
+from fuzz.impostors import Impostors
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import MICROBLOG
@@ -64,9 +65,13 @@ class Cases:
         random: The source; the same seed gives the same cases.
         records: Valid records, some of which the server would refuse.
         key: Somebody's key, for filters that match something.
+        impostors: Make odd records.
     """
 
-    def __init__(self, random: Random, records: Sequence[bytes], key: PublicKey) -> None:
+    def __init__(
+        self, random: Random, records: Sequence[bytes], key: PublicKey, impostors: Impostors
+    ) -> None:
+        self._impostors = impostors
         self._random = random
         self._records = records
         some = Filter.of(authors=[key], kinds=[MICROBLOG])
@@ -78,6 +83,7 @@ class Cases:
             (300, self._mutated_record),
             (150, self._spliced_record),
             (60, self._unwelcome_record),
+            (20, self._odd_record),
             (80, self._unknown_type),
             (60, self._mutated_filter),
             (40, self._random_filter),
@@ -146,6 +152,9 @@ class Cases:
 
     def _unwelcome_record(self) -> Case:
         return self._submission("valid record of a stranger", self._random.choice(self._records))
+
+    def _odd_record(self) -> Case:
+        return self._submission("signed record that means something odd", self._impostors.record())
 
     def _unknown_type(self) -> Case:
         kind = self._random.choice((0x00, 0x09, 0x0F, 0x12, *range(0x14, 0x80)))

@@ -74,6 +74,8 @@ class Campaign:
                 if link is None:
                     link = await self._open(greet=self._random.random() < 0.97)
                 part, burst = self._split(burst)
+                if part[0].closes and link.greeted:
+                    await self._settle(link)
                 self._tally.cases.update(case.name for case in part)
                 if not await self._play(link, part):
                     link.drop()
@@ -96,10 +98,10 @@ class Campaign:
 
     @staticmethod
     def _split(burst: list[Case]) -> tuple[list[Case], list[Case]]:
-        """The cases up to the first that may end the link, and the rest."""
+        """The cases before the first that may end the link, or that one alone, and the rest."""
         for at, case in enumerate(burst):
             if case.closes:
-                return burst[: at + 1], burst[at + 1 :]
+                return burst[: at or 1], burst[at or 1 :]
         return burst, []
 
     async def _open(self, *, greet: bool) -> Link:

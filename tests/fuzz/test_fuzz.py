@@ -14,6 +14,7 @@ from fuzz.honest import HonestPeer
 from fuzz.hostile import Campaign, Tally
 from fuzz.identity import tls_context
 from fuzz.idle import measure
+from fuzz.impostors import Impostors
 from fuzz.link import Link, LinkEnded
 from fuzz.records import Author
 from fuzz.server import LiveServer
@@ -38,7 +39,8 @@ async def test_hostile_frames_harm_nobody(server: LiveServer) -> None:
     seed = int(os.environ.get("MOSAIC_FUZZ_SEED", "20"))
     random, tally = Random(seed), Tally()
     author = Author(random, server.person)
-    cases = Cases(random, Author(random, server.person).samples(), author.key)
+    samples = Author(random, server.person).samples()
+    cases = Cases(random, samples, author.key, Impostors(random, server.person))
     campaign = Campaign(server, cases, random, tally)
     honest = HonestPeer(server, author, random, tally, every=100)
     running = asyncio.create_task(honest.run())
