@@ -54,7 +54,7 @@ impl ExpandedSecret {
         let mut hasher = Sha512::new();
         hasher.update(seed);
         let mut hash = Zeroizing::new([0; 64]);
-        hash.copy_from_slice(&hasher.finalize());
+        hasher.finalize_into((&mut *hash).into());
         let mut low = Zeroizing::new([0; 32]);
         low.copy_from_slice(&hash[..32]);
         let mut prefix = [0; 32];

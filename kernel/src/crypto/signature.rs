@@ -33,7 +33,7 @@ fn domain_hasher(context: &[u8]) -> Sha512 {
 
 fn wide_scalar(hasher: Sha512) -> Scalar {
     let mut wide = Zeroizing::new([0; 64]);
-    wide.copy_from_slice(&hasher.finalize());
+    hasher.finalize_into((&mut *wide).into());
     Scalar::from_bytes_mod_order_wide(&wide)
 }
 
