@@ -86,6 +86,7 @@ async def test_stored_and_live_records_come_once_across_a_break() -> None:
     await journey.events.aclose()
 
 
+@pytest.mark.claim("C7")
 async def test_it_begins_again_shortly_before_what_was_heard() -> None:
     wire = Wire()
     wire.server.held = [POSTS[0]]

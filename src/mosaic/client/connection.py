@@ -156,6 +156,12 @@ class Connection:
             self._network.abort(self._link)
             self._over(error)
 
+    def _gone(self) -> MosaicError:
+        """The network has lost the link; that it says so as an event comes later."""
+        if self.closed is None:
+            self._over(Disconnected("the connection ended"))
+        return self.closed or Disconnected("the connection ended")
+
     def _over(self, error: MosaicError) -> None:
         self.closed = error
         if not self._ready.done():
@@ -294,7 +300,7 @@ class Connection:
             raise self.closed
         waiting = self._network.send(self._link, frame)
         if waiting < 0:
-            raise Disconnected("the connection ended")
+            raise self._gone()
         if waiting > _HIGH_WATER:
             self._writable.clear()
             await self._writable.wait()
@@ -420,7 +426,7 @@ class Connection:
                 raise self.closed
             head = self._session.blob_put_head(blob_hash, length)
             if self._network.send_file(self._link, head, str(path), 0, length) < 0:
-                raise Disconnected("the connection ended")
+                raise self._gone()
             return await self._answered_moving(future)
         finally:
             _forget(self._blobs_put, blob_hash, future)

@@ -1,0 +1,152 @@
+"""`mosaic serve` and `mosaic run` as processes: what they print, how they stop, what they never tell."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tests.loopback.processes import PATIENCE_S, Node, environment, run
+
+from mosaic.core.keys import PublicKey
+from mosaic.core.url import ServerUrl
+from mosaic.node.home import Home, try_lock
+from mosaic.node.node import Node as OpenHome
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def anna(tmp_path: Path) -> Iterator[Node]:
+    with Node(tmp_path / "anna", "anna") as node:
+        yield node
+
+
+def fetch(url: str, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=PATIENCE_S)
+    connection.request(
+        "GET", f"{parts.path}?{parts.query}" if parts.query else parts.path, headers=headers or {}
+    )
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer
+
+
+def test_one_line_says_where_everything_is(anna: Node) -> None:
+    line = anna.line
+    PublicKey.parse_server(line["server"])
+    url = ServerUrl.parse(line["tcp"])
+    assert (url.host, line["tcp"]) == ("127.0.0.1", f"mosaictcp://127.0.0.1:{url.port}/")
+    assert line["web"].startswith("http://127.0.0.1:")
+    assert line["urls"] == [line["tcp"], line["web"]]
+    assert stat.S_IMODE((anna.home / "node.sock").stat().st_mode) == 0o600
+
+
+def test_the_page_opens_with_its_whole_address_and_not_without(anna: Node) -> None:
+    first = fetch(anna.line["web"])
+    assert first.status == 303
+    cookie = str(first.getheader("set-cookie")).partition(";")[0]
+    base = anna.line["web"].partition("?")[0]
+    assert fetch(base + "feed", {"Cookie": cookie}).status == 200
+    assert fetch(base + "feed").status == 403
+    # An open page survives a restart on the same port.
+    token = anna.line["web"].partition("token=")[2]
+    anna.stop()
+    anna.start()
+    assert anna.line["web"].partition("token=")[2] == token
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_cleanly(anna: Node, number: int) -> None:
+    anna.do("post", "before")
+    assert anna.stop(number) == 0
+    assert not (anna.home / "node.sock").exists()
+    assert [item["text"] for item in anna.do("feed")] == ["before"]
+    assert "Traceback" not in anna.log
+
+
+def test_after_a_kill_commands_and_a_new_node_find_their_way(anna: Node) -> None:
+    anna.do("post", "before")
+    anna.kill()
+    # The socket of the dead node is still there.
+    assert (anna.home / "node.sock").exists()
+    anna.do("post", "in between")
+    anna.start()
+    anna.do("post", "after")
+    assert [item["text"] for item in anna.do("feed")] == ["after", "in between", "before"]
+
+
+def test_a_port_that_is_taken_is_told_and_lets_go_of_the_home(anna: Node, tmp_path: Path) -> None:
+    other = Node(tmp_path / "ben", "ben")
+    for option in ("--tcp", "--web"):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            where = f"127.0.0.1:{taken.getsockname()[1]}"
+            rest = ("--web", "127.0.0.1:0") if option == "--tcp" else ("--tcp", "127.0.0.1:0")
+            done = run("serve", "--home", other.home, option, where, *rest, "--json")
+        assert done.returncode == 4, done
+        assert json.loads(done.stderr.splitlines()[-1])["code"] == "listen_failed"
+        assert done.stdout == b""
+    lock = try_lock(Home(other.home))
+    assert lock is not None
+    lock.release()
+
+
+def test_run_makes_a_home_and_shows_its_page(tmp_path: Path) -> None:
+    home = tmp_path / "new"
+    with subprocess.Popen(
+        [sys.executable, "-m", "mosaic", "run", "--no-browse", "--home", str(home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    ) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        cookie = str(fetch(line["web"]).getheader("set-cookie")).partition(";")[0]
+        # Nobody lives there yet: the page asks for a name.
+        assert fetch(line["web"].partition("?")[0], {"Cookie": cookie}).status == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+
+
+def seen_from_outside(pid: int) -> str:
+    """What the system tells others about a process, where it does."""
+    running = Path(f"/proc/{pid}")
+    if not running.exists():
+        return ""
+    return (running / "cmdline").read_text() + (running / "environ").read_text()
+
+
+@pytest.mark.claim("C11")
+async def test_no_secret_is_told_by_logs_processes_or_output(tmp_path: Path) -> None:
+    node = Node(tmp_path / "anna", "anna")
+    home = Home(node.home)
+    lock = try_lock(home)
+    assert lock is not None
+    opened = await OpenHome.open(home, lock)
+    (person,) = opened.people
+    secrets = [person.device, opened.people.master(person), opened.server_secret]
+    await opened.stop()
+    forms = [form for key in secrets for form in (key.text, key.reveal().hex(), repr(key.reveal()))]
+    forms.append(home.unlock_file.read_text().strip())
+
+    told = ""
+    with node:
+        assert node.process is not None
+        for command in ("whoami", "key list", "following", "feed", "queue", "profile"):
+            done = run(*command.split(), "--home", node.home, "--json")
+            told += (done.stdout + done.stderr).decode()
+        node.do("post", "hello")
+        told += seen_from_outside(node.process.pid)
+        assert node.stop() == 0
+    told += json.dumps(node.line) + node.log
+    assert not [form for form in forms if form in told]
