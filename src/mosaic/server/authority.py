@@ -28,6 +28,7 @@ _REMEMBERED: Final = 65_536
 _LOOKED_AT: Final = 32
 _SLICE_NS: Final = 50_000_000
 _MASTERS: Final = 16
+_STRANGERS: Final = 1_024
 
 
 class ScheduleSource(Protocol):
@@ -135,10 +136,7 @@ class Authority:
         if key is None:
             return ()
         viewers = [key]
-        for master in self._masters_that_list(key):
-            held = self._find(master)
-            if held is None or held.schedule.standing(PublicKey(key)) is not Standing.ACTIVE:
-                continue
+        for master, held in self._masters_that_list(key).items():
             if self._is_fresh(master, held):
                 viewers.append(master)
             elif self._source is not None:
@@ -198,13 +196,27 @@ class Authority:
                     continue
         return None
 
-    def _masters_that_list(self, key: bytes) -> list[bytes]:
-        """The authors of schedules with a subkey tag for `key`; a tag alone proves nothing."""
+    def _masters_that_list(self, key: bytes) -> dict[bytes, Held]:
+        """The authors whose schedule lists `key` as active.
+
+        A subkey tag alone proves nothing, and anybody can write one: those who
+        live here are found among any number of tags, of others a bounded number
+        is looked at.
+        """
         wanted = Filter.of(kinds=[KEY_SCHEDULE], tags=[core_tags.subkey(key)]).compiled
-        scan = self._store.scan(wanted, limit=_MASTERS)
-        masters: dict[bytes, None] = {}
-        finished = False
+        scan = self._store.scan(wanted)
+        masters: dict[bytes, Held] = {}
+        seen: set[bytes] = set()
+        strangers, finished = 0, False
         while not finished:
-            found, finished = scan.records(_MASTERS, _SLICE_NS)
-            masters.update((data[64:96], None) for _, _, data in found)
-        return list(masters)
+            found, finished = scan.records(_LOOKED_AT, _SLICE_NS)
+            for master in {data[64:96] for _, _, data in found} - seen:
+                seen.add(master)
+                if not self._served(master):
+                    strangers += 1
+                    if strangers > _STRANGERS or len(masters) >= _MASTERS:
+                        continue
+                held = self._find(master)
+                if held is not None and held.schedule.standing(PublicKey(key)) is Standing.ACTIVE:
+                    masters[master] = held
+        return masters
