@@ -6,17 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from mosaic.core import core_tags
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import Marker
-from mosaic.core.kind import Duplicates, Readers
+from mosaic.core.kind import Duplicates, Kind, Readers
+from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.nonce import FIXED
+from mosaic.errors import StoreFull
 from mosaic.policy.submission import Way
 from mosaic.testing import Person
 from mosaic.testing.people import kind_of
 from mosaic.wire import client_messages as ask
 from mosaic.wire import server_messages as tell
 from mosaic.wire.result_code import ResultCode
-from tests.server.world import World, running
+from tests.server.world import FailingStore, World, running
 
 ANNA = Person("anna")
 BEN = Person("ben")
@@ -186,6 +189,36 @@ async def test_at_the_fifth_signer_of_an_address_the_schedule_is_fetched_first(t
         assert await anna.submit(records[4], records[5]) == [ACCEPTED, UNAUTHORIZED]
 
 
+@pytest.mark.claim("C29")
+@pytest.mark.parametrize("kind", [REPLACEABLE, kind_of()], ids=["replaceable", "unique"])
+async def test_signers_that_come_together_are_counted_together(tmp_path: Path, kind: Kind) -> None:
+    source = Wanted()
+    async with running(tmp_path, ANNA, schedules=source) as world:
+        anna = await world.connect()
+        records = [
+            ANNA.record(world.now(n), kind=kind, nonce=FIXED, signer=ANNA.device(str(n))) for n in range(6)
+        ]
+        by_master = ANNA.record(world.now(9), kind=kind, nonce=FIXED)
+        results = await anna.submit(*records, by_master)
+        assert results == [ACCEPTED] * 4 + [ResultCode.TEMPORARY_ERROR] * 2 + [ACCEPTED]
+        assert set(source.authors) == {ANNA.key_bytes}
+
+
+async def test_a_schedule_is_taken_only_when_its_consequences_are_on_disk(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect()
+        false = ANNA.record(world.now(), signer=BEN.device())
+        assert await anna.submit(false) == [ACCEPTED]
+        failing = FailingStore(world.store, remove=[StoreFull()])
+        world.server._intake._store = failing  # type: ignore[assignment]
+        schedule = ANNA.schedule(world.now())
+        assert await anna.submit(schedule) == [ResultCode.TEMPORARY_ERROR]
+        assert await anna.get(schedule.id.bytes) == []
+        # A crash right here would leave no schedule beside what it forbids; the next try does both.
+        assert await anna.submit(schedule) == [ACCEPTED]
+        assert await all_of(world, ANNA) == set()
+
+
 # --- what a connection counts as -------------------------------------------------------------------
 
 
@@ -229,6 +262,26 @@ async def test_the_schedule_of_somebody_who_lives_elsewhere_counts_for_an_hour(t
         # Another server shows the same schedule as the newest one.
         assert await world.server.submit([schedule.data], Way.MIRROR) == [DUPLICATE]
         assert (await device.query(wanted))[0] == [secret.data]
+
+
+@pytest.mark.claim("C2")
+async def test_schedules_of_strangers_that_tag_somebodys_device_take_no_rights_away(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        assert await anna.submit(ANNA.schedule(world.now())) == [ACCEPTED]
+        secret = ANNA.record(world.now(), kind=PRIVATE)
+        assert await anna.submit(secret) == [ACCEPTED]
+        tag = core_tags.subkey(ANNA.device().public.bytes)
+        crowd = [
+            Person(f"crowd {n}").record(
+                world.now(n + 1), kind=KEY_SCHEDULE, nonce=FIXED, notify=[ANNA.key], tags=[tag]
+            )
+            for n in range(40)
+        ]
+        stranger = await world.connect()
+        assert await stranger.submit(*crowd) == [ACCEPTED] * 40
+        device = await world.connect(ANNA.device())
+        assert (await device.query(Filter.of(authors=[ANNA.key], kinds=[PRIVATE])))[0] == [secret.data]
 
 
 async def test_somebody_who_moves_in_may_write(tmp_path: Path) -> None:

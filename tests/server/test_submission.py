@@ -12,7 +12,7 @@ from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.core.nonce import FIXED
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import StoreError, StoreFull
+from mosaic.errors import StoreFull
 from mosaic.policy.submission import Submission, Way
 from mosaic.policy.verdict import ACCEPT, Refuse, Verdict
 from mosaic.server.settings import ServerSettings
@@ -21,7 +21,7 @@ from mosaic.testing.people import kind_of
 from mosaic.wire import client_messages as ask
 from mosaic.wire import server_messages as tell
 from mosaic.wire.result_code import ResultCode
-from tests.server.world import World, running
+from tests.server.world import FailingStore, World, running
 
 ANNA = Person("anna")
 BEN = Person("ben")
@@ -280,33 +280,29 @@ async def test_the_first_refusal_of_the_policy_wins_and_a_failing_rule_refuses(t
         assert results == [ResultCode.PUBKEY_PERM_BANNED, ResultCode.GENERAL_ERROR, ACCEPTED]
 
 
-class FailingStore:
-    """A store whose next writes fail."""
-
-    def __init__(self, store: object, failures: list[StoreError]) -> None:
-        self._store = store
-        self._failures = failures
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
-
-    def append(self, *args: object) -> object:
-        if self._failures:
-            raise self._failures.pop(0)
-        return self._store.append(*args)  # type: ignore[attr-defined]
-
-
 async def test_a_full_disk_is_a_temporary_error_and_reading_goes_on(tmp_path: Path) -> None:
     async with running(tmp_path, ANNA) as world:
         anna = await world.connect()
         before = ANNA.record(world.now())
         assert await anna.submit(before) == [ACCEPTED]
-        world.server._intake._store = FailingStore(world.store, [StoreFull()])  # type: ignore[assignment]
+        world.server._intake._store = FailingStore(world.store, append=[StoreFull()])  # type: ignore[assignment]
         late = ANNA.record(world.now(1))
         assert await anna.submit(late) == [ResultCode.TEMPORARY_ERROR]
         assert await all_of(world, ANNA) == [before.data]
         assert await anna.submit(late) == [ACCEPTED]
         assert world.server.metrics.write_failures == 1
+
+
+@pytest.mark.claim("C28")
+async def test_what_only_passes_through_needs_no_disk(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna, reader = await world.connect(ANNA.master), await world.connect()
+        query_id, _ = await reader.subscribe(Filter.of(authors=[ANNA.key]))
+        world.server._intake._store = FailingStore(world.store, append=[StoreFull()])  # type: ignore[assignment]
+        stored, passing = ANNA.record(world.now()), ANNA.record(world.now(), kind=EPHEMERAL)
+        assert await anna.submit(stored, passing) == [ResultCode.TEMPORARY_ERROR, ACCEPTED]
+        await reader.until(lambda: bool(reader.inbox))
+        assert reader.records(query_id) == [passing.data]
 
 
 async def test_a_removed_and_refused_id_is_not_taken_again(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from mosaic.core.filter import Filter
 from mosaic.core.keys import SecretKey
 from mosaic.core.record import Record
+from mosaic.errors import StoreError
 from mosaic.policy.admission import AdmissionHook
 from mosaic.policy.verdict import Hook
 from mosaic.server.authority import ScheduleSource
@@ -151,6 +152,31 @@ class Client:
         """Waits until the server has answered everything that was sent before, in every queue."""
         self.send(ask.Hello(0))
         await self.take(tell.HelloAck)
+
+
+class FailingStore:
+    """A store whose next writes or removals fail."""
+
+    def __init__(
+        self, store: EmbeddedStore, *, append: Sequence[StoreError] = (), remove: Sequence[StoreError] = ()
+    ) -> None:
+        self._store = store
+        self._failures = {"append": list(append), "remove": list(remove)}
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def append(self, *args: object) -> object:
+        self._fail("append")
+        return self._store.append(*args)  # type: ignore[arg-type]
+
+    def remove(self, *args: object) -> object:
+        self._fail("remove")
+        return self._store.remove(*args)  # type: ignore[arg-type]
+
+    def _fail(self, name: str) -> None:
+        if self._failures[name]:
+            raise self._failures[name].pop(0)
 
 
 class World:

@@ -77,7 +77,8 @@ class Segment:
         records: Those records.
         modes: How each stands to others at its address.
         live: Indexes of ephemeral records to be passed on.
-        schedule: The index of the key schedule with which the segment ends, if it does.
+        schedule: The index of the key schedule that is the whole segment, if it is one.
+        signers: Of addresses at which keys sign that nobody can verify yet: who signs there.
     """
 
     end: int = 0
@@ -86,6 +87,7 @@ class Segment:
     modes: bytearray = field(default_factory=bytearray)
     live: list[int] = field(default_factory=list)
     schedule: int | None = None
+    signers: dict[bytes, set[bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

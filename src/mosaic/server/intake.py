@@ -21,9 +21,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from mosaic.core import validation
-from mosaic.core.kinds import KEY_SCHEDULE
-from mosaic.errors import MosaicError, StoreError
+from mosaic.core import key_schedule, validation
+from mosaic.core.record import Record
+from mosaic.errors import MosaicError
 from mosaic.policy.submission import Way
 from mosaic.server.authority import Authority
 from mosaic.server.batch import NOT_STORED, Batch, Bearer, Committed, Run, Segment
@@ -35,7 +35,6 @@ from mosaic.store.store import Outcome, Store
 from mosaic.wire.result_code import ResultCode, for_error
 
 _LOG: Final = logging.getLogger(__name__)
-_KEY_SCHEDULE: Final = KEY_SCHEDULE.bytes
 _STORED: Final = int(Outcome.STORED)
 _SUSPECT_BATCH: Final = 64
 
@@ -283,22 +282,26 @@ class Intake:
             self._last_received_ns = first + count - 1
             received = list(range(first, first + count))
             try:
+                if segment.schedule is not None:
+                    await self._settle(batch.records[segment.schedule])
                 outcomes, positions, end = await asyncio.get_running_loop().run_in_executor(
                     self._writer, self._append, segment.records, received, bytes(segment.modes)
                 )
             except MosaicError as error:
                 self._write_failed(batch, segment, error)
-                return
-            self._metrics.batches += 1
-            results = outcomes.translate(_RESULTS)
-            if count == len(batch.records):
-                batch.results[:] = results
+                # What only passes through needs no disk.
+                received, end = [], self._store.end if segment.live else 0
             else:
-                for index, result in zip(segment.indexes, results, strict=True):
-                    batch.results[index] = result
+                self._metrics.batches += 1
+                results = outcomes.translate(_RESULTS)
+                if count == len(batch.records):
+                    batch.results[:] = results
+                else:
+                    for index, result in zip(segment.indexes, results, strict=True):
+                        batch.results[index] = result
         committed = self._committed(batch, segment, outcomes, received, positions, end)
-        if segment.schedule is not None:
-            await self._schedule_arrived(batch.records[segment.schedule], outcomes[-1])
+        if segment.schedule is not None and outcomes:
+            self._schedule_arrived(batch.records[segment.schedule], outcomes[-1])
         if committed.records:
             await self._publish(committed)
 
@@ -311,7 +314,7 @@ class Intake:
     def _write_failed(self, batch: Batch, segment: Segment, error: MosaicError) -> None:
         self._metrics.write_failures += 1
         _LOG.error("%d records could not be written: %s (%s)", len(segment.records), error, error.hint)
-        for index in (*segment.indexes, *segment.live):
+        for index in segment.indexes:
             batch.results[index] = for_error(error)
 
     def _committed(
@@ -327,12 +330,12 @@ class Intake:
         stored = outcomes.count(_STORED)
         self._metrics.records_stored += stored
         self._metrics.records_ephemeral += len(segment.live)
-        if not segment.live and stored == len(outcomes):
+        if not segment.live and stored == len(segment.records):
             return Committed(segment.records, received, positions, end)
         rows = [
             (index, received[at], positions[at])
             for at, index in enumerate(segment.indexes)
-            if outcomes[at] == _STORED
+            if stored and outcomes[at] == _STORED
         ]
         now_ns = self._now_ns()
         rows += [(index, now_ns, NOT_STORED) for index in segment.live]
@@ -344,26 +347,31 @@ class Intake:
             end,
         )
 
-    async def _schedule_arrived(self, record: bytes, outcome: int) -> None:
-        """A key schedule was written, or shown again: rights and the author's records are judged anew."""
+    async def _settle(self, record: bytes) -> None:
+        """Judges the author's records anew before a key schedule that will hold is written.
+
+        In this order, a crash in between leaves no record that the schedule
+        makes invalid: it was not acknowledged, and is handed in again.
+
+        Raises:
+            StoreError: the store failed; the schedule must not be written.
+        """
+        schedule = key_schedule.parse(Record(record))
+        former = self._authority.schedule_of(schedule.master.bytes)
+        if former is None or (schedule.supersedes(former) and schedule.entries != former.entries):
+            self._metrics.records_removed += await asyncio.get_running_loop().run_in_executor(
+                self._writer, settle, self._store, schedule
+            )
+
+    def _schedule_arrived(self, record: bytes, outcome: int) -> None:
+        """A key schedule was written, or shown again: rights are judged anew."""
         author = record[64:96]
-        if outcome == Outcome.DUPLICATE:
-            if self._authority.is_newest(record):
-                self._authority.confirm(author)
-                self._schedule_changed(author)
+        if outcome == Outcome.STORED:
+            self._authority.changed(author)
+        elif outcome == Outcome.DUPLICATE and self._authority.is_newest(record):
+            self._authority.confirm(author)
+        else:
             return
-        if outcome != Outcome.STORED:
-            return
-        former = self._authority.schedule_of(author)
-        self._authority.changed(author)
-        schedule = self._authority.schedule_of(author)
-        if schedule is not None and (former is None or former.entries != schedule.entries):
-            try:
-                self._metrics.records_removed += await asyncio.get_running_loop().run_in_executor(
-                    self._writer, settle, self._store, schedule
-                )
-            except StoreError as error:
-                _LOG.error("records of %s were not judged anew: %s", schedule.master.user_text, error)
         self._schedule_changed(author)
 
     # --- answers

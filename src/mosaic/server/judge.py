@@ -75,8 +75,9 @@ class Judge:
         """Judges the records of a batch from `begin` on, at most until a key schedule is to be written.
 
         What follows a schedule may depend on it, so it waits until that one is
-        in the store. The results of what is refused stand in the batch; those of
-        the others come with the segment's writing.
+        in the store; a schedule is a segment of its own, since what came before
+        it is judged anew first. The results of what is refused stand in the
+        batch; those of the others come with the segment's writing.
         """
         now_ns = self._now_ns()
         latest = min(now_ns + self._settings.future_ns, _TOP_TIMESTAMP).to_bytes(8, "big")
@@ -85,11 +86,11 @@ class Judge:
             if run.end <= segment.end:
                 continue
             self._judge_run(batch, segment, run.bearer, run.end, latest, now_ns)
-            if segment.schedule is not None:
+            if segment.schedule is not None or segment.end < run.end:
                 break
         return segment
 
-    def _judge_run(  # noqa: C901 - the loop over a run, which is hot
+    def _judge_run(  # noqa: C901, PLR0912 - the loop over a run, which is hot
         self, batch: Batch, segment: Segment, bearer: Bearer, end: int, latest: bytes, now_ns: int
     ) -> None:
         records, verdicts, results = batch.records, batch.verdicts, batch.results
@@ -107,12 +108,13 @@ class Judge:
             signer = signer_of(record[64:128])
             kind = record[63] & 3
             if (
-                (signer is not _VERIFIED and (signer is not _UNVERIFIED or kind == _REPLACEABLE))
+                # A master key signs for itself, whether its schedule is held or not.
+                (signer is not _VERIFIED and record[64:96] != record[96:128])
                 or kind == _EPHEMERAL
                 or record[136] & FLAG_FROM_AUTHOR
                 or record[56:64] in _MASTERS_OWN
             ):
-                refused = self._refuse_special(record, signer, bearer, now_ns)
+                refused = self._refuse_special(record, signer, bearer, segment, now_ns)
                 if refused is not None:
                     results[index] = refused
                     continue
@@ -125,6 +127,11 @@ class Judge:
                 if results[index] != ResultCode.DUPLICATE and results[index] < 16:
                     segment.live.append(index)
                 continue
+            if record[56:64] == _KEY_SCHEDULE:
+                if indexes or segment.live:
+                    segment.end = index
+                    return
+                segment.schedule = index
             if kind == _REPLACEABLE:
                 mode = Mode.REPLACE_SIGNER if signer is _UNVERIFIED else Mode.REPLACE_ADDRESS
             else:
@@ -132,8 +139,7 @@ class Judge:
             indexes.append(index)
             accepted.append(record)
             modes.append(mode)
-            if record[56:64] == _KEY_SCHEDULE:
-                segment.schedule = index
+            if segment.schedule is not None:
                 segment.end = index + 1
                 return
         segment.end = end
@@ -145,10 +151,10 @@ class Judge:
         return ResultCode.INVALID if error is None else for_error(error)
 
     def _refuse_special(
-        self, record: bytes, signer: Signer, bearer: Bearer, now_ns: int
+        self, record: bytes, signer: Signer, bearer: Bearer, segment: Segment, now_ns: int
     ) -> ResultCode | None:
         """The rules that few records need: why this one is refused, or None."""
-        refused = self._refuse_signer(record, signer, now_ns)
+        refused = self._refuse_signer(record, signer, segment, now_ns)
         if refused is None and record[136] & FLAG_FROM_AUTHOR:
             refused = _refuse_bearer(record, bearer)
         if refused is None and record[56:64] in _MASTERS_OWN:
@@ -157,28 +163,41 @@ class Judge:
             refused = ResultCode.INVALID
         return refused
 
-    def _refuse_signer(self, record: bytes, signer: Signer, now_ns: int) -> ResultCode | None:
+    def _refuse_signer(
+        self, record: bytes, signer: Signer, segment: Segment, now_ns: int
+    ) -> ResultCode | None:
         if signer is Signer.VERIFIED:
             return None
         if signer is Signer.UNVERIFIED:
-            if record[63] & 3 == _REPLACEABLE and self._too_many_signers(record):
+            if record[63] & 3 != _EPHEMERAL and self._too_many_signers(record, segment):
                 self._authority.ask_for(record[64:96])
                 return ResultCode.TEMPORARY_ERROR
             return None
         if signer is Signer.DATED:
-            if self._authority.judge(record, now_ns) is Verdict.VALID:
+            # As it would be received: a clock that was set back gives no time back.
+            received_ns = max(now_ns, self._store.last_received_ns + 1)
+            if self._authority.judge(record, received_ns) is Verdict.VALID:
                 return None
             # The first receipt counts and never moves: what came in time stays, however often it comes.
             if self._store.contains([record[:48]])[0] is not None:
                 return ResultCode.DUPLICATE
         return ResultCode.UNAUTHORIZED
 
-    def _too_many_signers(self, record: bytes) -> bool:
-        """Whether one more signer of the address is one too many while nobody can say which are false."""
-        if record[64:96] == record[96:128]:
+    def _too_many_signers(self, record: bytes, segment: Segment) -> bool:
+        """Whether one more signer of the address is one too many while nobody can say which are false.
+
+        Counts those in the store and those before it in the segment.
+        """
+        address, signer = record[48:96], record[96:128]
+        if record[64:96] == signer:
             return False
-        signers = self._store.signers(record[48:96])
-        return len(signers) >= self._settings.unverified_signers and record[96:128] not in signers
+        signers = segment.signers.get(address)
+        if signers is None:
+            signers = segment.signers[address] = set(self._store.signers(address))
+        if signer not in signers and len(signers) >= self._settings.unverified_signers:
+            return True
+        signers.add(signer)
+        return False
 
     def _pass_on(self, record: bytes, bearer: Bearer, now_ns: int) -> ResultCode:
         """What becomes of an ephemeral record that may come in."""
