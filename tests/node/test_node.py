@@ -337,6 +337,9 @@ async def test_a_reply_is_delivered_to_the_server_of_who_is_answered(open_node: 
         reply = await one(ben, "reply", working=True, reference=post["address"], text="I do")
         assert (reply["delivered"], reply["queued"], reply["refused"]) == (1, 0, 0)
         assert anna.store.contains([id_of(reply)]) != [None]
+        # Anna follows nobody, and still sees whose it is: Ben's key schedule came along.
+        thread = await do(anna, "thread", reference=post["address"])
+        assert [item["text"] for item in thread] == ["who bakes?", "I do"]
 
 
 def id_of(item: object) -> bytes:
@@ -354,7 +357,9 @@ async def test_a_home_that_does_not_work_leaves_deliveries_in_the_queue(open_nod
             reply = await one(ben, "reply", reference=post["address"], text="hi")
             assert (reply["queued"], reply["working"]) == (1, False)
         async with open_node("ben") as ben:
-            assert [item["id"] for item in await do(ben, "queue")] == [reply["id"]]
+            waiting = await do(ben, "queue")
+            assert [item["kind_name"] for item in waiting] == ["Key Schedule", "Reply Comment"]
+            assert waiting[1]["id"] == reply["id"]
             ben.work()
             await eventually(lambda: ben.queue.waiting == 0)
             assert anna.store.contains([id_of(reply)]) != [None]
@@ -382,3 +387,17 @@ async def test_status_tells_how_the_node_does(open_node: OpenNode) -> None:
         assert status["server"] == node.server_secret.public.server_text
         assert status["people"] == ["anna"]
         assert status["waiting"] == 0
+
+
+async def test_a_watch_spans_more_people_than_one_filter_holds(open_node: OpenNode) -> None:
+    people = [SecretKey.from_seed(bytes([9, number]) + bytes(30)) for number in range(150)]
+    async with open_node("anna") as node:
+        for person in people:
+            await one(node, "follow", person=person.public.user_text)
+        watch = _watch(node)
+        assert await anext(watch) == {"live": True}
+        for person in (people[0], people[149]):
+            record = posts.post(Signer(person.public, person), "hi", now=node.clock.now())
+            await node.server.submit([record.data], Way.MIRROR)
+            assert (await anext(watch))["author"] == person.public.user_text
+        await watch.aclose()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.policy.blob_upload import BlobUpload
 from mosaic.policy.home import home_hooks, own_people_upload
 from mosaic.policy.submission import Submission, Way
@@ -27,6 +28,11 @@ def test_the_homes_people_write_and_strangers_only_to_them(way: Way, viewers: tu
     brought_by_the_node = way is not Way.LINK
     assert accepted(EVE.record(NOW).data) == brought_by_the_node
     assert accepted(EVE.record(NOW, notify=[EVE.key]).data) == brought_by_the_node
+
+
+def test_strangers_may_show_who_signs_for_them() -> None:
+    schedule = EVE.record(NOW, kind=KEY_SCHEDULE).data
+    assert decide(home_hooks(SERVED), Submission(schedule, (), Way.LINK)) is ACCEPT
 
 
 def test_the_homes_people_bring_blobs() -> None:

@@ -155,7 +155,8 @@ def queue(options: Common) -> None:
         if options.as_json:
             print_object(item)
         else:
-            say(f"{text_of(item, 'id')}\n  to {text_of(item, 'server')}\n  {text_of(item, 'note')}")
+            say(f"{text_of(item, 'kind_name')} {text_of(item, 'id')}")
+            say(f"  to {text_of(item, 'server')}\n  {text_of(item, 'note')}")
 
 
 # --- without a home ----------------------------------------------------------------------------------

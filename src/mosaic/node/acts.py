@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.client.authority import Authority
 from mosaic.client.connection import Connection
-from mosaic.core import nonce, profile, reference
+from mosaic.core import kinds, nonce, profile, reference
 from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
@@ -283,7 +283,7 @@ class Acts:
         if arguments.server() is None and not parse_filter(arguments, self._node.clock.now()).elements:
             person = self._node.people.find(arguments.optional_text("as"))
             people = [PublicKey(key) for key in self._node.db.follows(person.key.bytes)]
-            given = {**given, "authors": [key.user_text for key in [person.key, *people][:63]]}
+            given = {**given, "authors": [key.user_text for key in [person.key, *people]]}
         return self._over_connection("watch", given)
 
     def submit(self, given: JsonObject) -> Items:
@@ -311,7 +311,8 @@ class Acts:
         """What waits to be delivered to other servers."""
         for delivery in self._node.deliveries.queued(1_000):
             record = Record(delivery.record)
-            yield {"id": record.id.text, **delivery_object(delivery), **time_fields(record.timestamp)}
+            what: JsonObject = {"id": record.id.text, "kind_name": kinds.name(record.kind)}
+            yield {**what, **delivery_object(delivery), **time_fields(record.timestamp)}
 
     # --- common ------------------------------------------------------------------------------------------
 

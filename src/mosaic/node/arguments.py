@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mosaic.client.address import ServerAddress
@@ -30,6 +30,9 @@ KIND_NAMES = {
     "example": kinds.EXAMPLE,
 }
 """Kinds that have a short name in commands."""
+
+# The most keys that one filter element holds.
+_KEYS = 63
 
 _AGO = re.compile(r"(\d{1,9})(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -130,8 +133,23 @@ def parse_time(text: str, now: Timestamp) -> Timestamp:
     return Timestamp.parse_iso(text)
 
 
-def parse_filter(arguments: Arguments, now: Timestamp) -> Filter:
-    """The filter that the arguments of a query describe; elements that are not given are left out."""
+def parse_filters(arguments: Arguments, now: Timestamp) -> list[Filter]:
+    """As `parse_filter`, in as many filters as it takes to name all authors."""
+    authors = [PublicKey.parse_user(text) for text in arguments.texts("authors")]
+    parts = [authors[start : start + _KEYS] for start in range(0, len(authors), _KEYS)]
+    return [parse_filter(arguments, now, authors=part) for part in parts or [[]]]
+
+
+def parse_filter(
+    arguments: Arguments, now: Timestamp, *, authors: Sequence[PublicKey] | None = None
+) -> Filter:
+    """The filter that the arguments of a query describe; elements that are not given are left out.
+
+    Args:
+        arguments: Those of the act.
+        now: The time, for times that say how long ago.
+        authors: Instead of those of the arguments.
+    """
 
     def some(name: str, parse: Callable[[str], _T]) -> list[_T] | None:
         return [parse(text) for text in arguments.texts(name)] or None
@@ -141,7 +159,7 @@ def parse_filter(arguments: Arguments, now: Timestamp) -> Filter:
         return None if text is None else parse_time(text, now)
 
     return Filter.of(
-        authors=some("authors", PublicKey.parse_user),
+        authors=some("authors", PublicKey.parse_user) if authors is None else authors or None,
         signers=some("signers", PublicKey.parse_user),
         kinds=some("kinds", parse_kind),
         timestamps=some("timestamps", lambda text: parse_time(text, now)),

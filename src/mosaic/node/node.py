@@ -286,6 +286,10 @@ class Node:
             Refused: the own server does not take it.
         """
         servers = destinations(record, self.directory)
+        schedule = self.records.schedule_record(person.key)
+        if servers and schedule is not None:
+            # Each server needs it once, to tell whose the record is.
+            self.queue.add(schedule.data, person.key.bytes, servers)
         self.queue.add(record.data, person.key.bytes, servers)
         connection = await self.own(person)
         result = await connection.submit(record.data)

@@ -59,12 +59,18 @@ class OwnRecords:
 
     def schedule(self, author: PublicKey) -> KeySchedule | None:
         """The greatest key schedule of an author that is at hand."""
+        record = self.schedule_record(author)
+        return None if record is None else parse(record)
+
+    def schedule_record(self, author: PublicKey) -> Record | None:
+        """The record of the greatest valid key schedule of an author that is at hand."""
         wanted = Filter.of(authors=[author], signers=[author], kinds=[KEY_SCHEDULE])
         for stored in self._source.query(wanted, self._viewers(), 0):
             try:
-                return parse(stored.record)
+                parse(stored.record)
             except InvalidKeySchedule:
                 continue
+            return stored.record
         return None
 
     def _may_show(self, stored: StoredRecord, schedules: dict[bytes, KeySchedule | None]) -> bool:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from mosaic.client.answers import CaughtUp
 from mosaic.client.authority import Authority
@@ -19,14 +20,17 @@ from mosaic.core.filter import Filter
 from mosaic.core.record import Record
 from mosaic.core.reference import Reference
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import LocalError, UsageError
-from mosaic.node.arguments import Arguments, parse_filter
+from mosaic.errors import Disconnected, LocalError, UsageError
+from mosaic.node.arguments import Arguments, parse_filter, parse_filters
 from mosaic.node.control import JsonObject
 from mosaic.node.shapes import record_object, record_text
 from mosaic.wire.result_code import ResultCode
 
 _BATCH = 256
 _CHUNK = 1_048_576
+_WAITING = 1_024
+
+_T = TypeVar("_T")
 
 
 async def run(
@@ -55,10 +59,10 @@ async def run(
 def _read(
     connection: Connection, authority: Authority, name: str, arguments: Arguments, now: Timestamp
 ) -> AsyncGenerator[Record | JsonObject, None] | AsyncGenerator[Record, None]:
-    wanted = parse_filter(arguments, now)
     if name == "query":
+        wanted = parse_filter(arguments, now)
         return query(connection, authority, wanted, arguments.number("limit", 0))
-    return watch(connection, authority, wanted, stored=arguments.flag("stored"))
+    return watch(connection, authority, parse_filters(arguments, now), stored=arguments.flag("stored"))
 
 
 async def get(connection: Connection, authority: Authority, references: Sequence[Reference]) -> list[Record]:
@@ -83,22 +87,56 @@ async def query(
 
 
 async def watch(
-    connection: Connection, authority: Authority, wanted: Filter, *, stored: bool
+    connection: Connection, authority: Authority, filters: Sequence[Filter], *, stored: bool
 ) -> AsyncGenerator[Record | JsonObject, None]:
-    """What a filter matches as it comes, after `{"live": true}`; `stored` gives what is there first.
+    """What any of some filters matches as it comes, after `{"live": true}`.
+
+    `stored` gives what is there already first.
 
     What a server has stored is sorted by its timestamps, so a record that is
     only received late is live all the same.
     """
-    live = stored
-    async with contextlib.aclosing(connection.subscribe(wanted, 0 if stored else 1)) as items:
-        async for item in items:
+    arrived: asyncio.Queue[Record | CaughtUp] = asyncio.Queue(_WAITING)
+
+    async def read(wanted: Filter) -> None:
+        live = stored
+        async with contextlib.aclosing(connection.subscribe(wanted, 0 if stored else 1)) as items:
+            async for item in items:
+                live = live or isinstance(item, CaughtUp)
+                if live:
+                    await arrived.put(item)
+
+    readers = [asyncio.create_task(read(wanted)) for wanted in filters]
+    behind = len(readers)
+    try:
+        while True:
+            item = await _next(arrived, readers)
             if isinstance(item, CaughtUp):
-                live = True
-                yield {"live": True}
-            elif live:
-                for accepted in await authority.accepted(connection, [item]):
-                    yield accepted
+                behind -= 1
+                if not behind:
+                    yield {"live": True}
+                continue
+            for accepted in await authority.accepted(connection, [item]):
+                yield accepted
+    finally:
+        for reader in readers:
+            reader.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+
+
+async def _next(arrived: asyncio.Queue[_T], readers: Sequence[asyncio.Task[None]]) -> _T:
+    """What arrives next; raises what a reader ended with."""
+    waiting = asyncio.ensure_future(arrived.get())
+    try:
+        await asyncio.wait([waiting, *readers], return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            return waiting.result()
+    finally:
+        waiting.cancel()
+    for reader in readers:
+        if reader.done():
+            reader.result()
+    raise Disconnected("the subscription ended")
 
 
 def shown(record: Record, arguments: Arguments) -> JsonObject:

@@ -1,6 +1,7 @@
 """The rules of a home server, until it is given a role.
 
-The home's own people write; anyone may submit what notifies one of them; what
+The home's own people write; anyone may submit what notifies one of them, and
+his key schedule, without which nobody could tell whether it is his; what
 everybody may read, everybody reads. What the node itself brings is welcome.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.policy.blob_upload import BlobUpload
 from mosaic.policy.submission import Submission, Way
 from mosaic.policy.verdict import ACCEPT, Hook, Refuse, Verdict
@@ -19,7 +21,7 @@ _NOT_OURS = Refuse(ResultCode.UNAUTHORIZED, "the connection is not one of the pe
 
 
 def own_people_or_notified(served: Callable[[bytes], bool]) -> Hook:
-    """Accepts what the home's people wrote, what notifies one of them, and what the node brings itself.
+    """Accepts what the home's people wrote, what notifies one of them, schedules, and what the node brings.
 
     Args:
         served: Whether a master key (32 bytes) lives here.
@@ -27,6 +29,8 @@ def own_people_or_notified(served: Callable[[bytes], bool]) -> Hook:
 
     def hook(submission: Submission) -> Verdict:
         if served(submission.record[64:96]) or submission.way is not Way.LINK:
+            return ACCEPT
+        if submission.kind == KEY_SCHEDULE.bytes:
             return ACCEPT
         if any(served(key) for key in submission.notified):
             return ACCEPT
