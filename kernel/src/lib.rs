@@ -1,17 +1,12 @@
 //! What Python cannot do fast or at all: bytes in, bytes out, no policy.
 //!
-//! The modules beside `py` are plain Rust and are tested by `cargo test`;
-//! `py` is the only folder that knows Python.
+//! One module for each door; beside them stands `py`, the only folder that knows Python.
+//! The doors are plain Rust and are tested by `cargo test`.
 
-// One line for each door:
 pub mod crypto;
-// match
 pub mod match_;
-// store
-pub mod store;
-
-// net
 pub mod net;
+pub mod store;
 
 #[cfg(feature = "python")]
 mod py;

@@ -22,8 +22,8 @@ use crate::crypto::{check, hash, signature};
 /// Hashing less than this is done before another thread could use the GIL.
 const WORTH_THE_GIL: usize = 16_384;
 
-/// 16 MiB at most: so many keys that the people of a large server fit.
-static KEYS: LazyLock<KeyCache> = LazyLock::new(|| KeyCache::new(65_536));
+/// The people of a large server fit, in 13 MiB at most: a generation of a shard just fills a table of 2,048.
+static KEYS: LazyLock<KeyCache> = LazyLock::new(|| KeyCache::new(57_344));
 
 /// The unkeyed BLAKE3 hash of `data`, extended to `length` bytes.
 #[pyfunction]

@@ -66,14 +66,24 @@ def sign_attestation(seed: bytes, head: bytes) -> bytes:
     """
 
 def verify(key: bytes, digest: bytes, signature: bytes, context: bytes) -> bool:
-    """One Ed25519ph signature over a 64-byte BLAKE3 digest, by the cofactored equation."""
+    """One Ed25519ph signature over a 64-byte BLAKE3 digest, by the cofactored equation.
+
+    A key, digest or signature of another length never verifies.
+
+    Raises:
+        UsageError: the context is longer than 255 bytes.
+    """
 
 def check(records: Sequence[bytes], *, batch: int = 256, threads: int = 1) -> bytes:
     """One verdict (RECORD_*) for each record, all rules, signatures in batches of `batch`.
 
     The verdicts are those of single checks whatever the batch. A batch whose
     sum fails is split twice at most, then checked singly. `threads` > 1
-    spreads several batches over that many threads.
+    spreads several batches over that many threads; fewer than 256 records
+    stay in one, since halves under 128 gain nothing.
+
+    Raises:
+        UsageError: `batch` or `threads` is 0.
     """
 
 # --- match ---------------------------------------------------------------------------------------
@@ -101,10 +111,13 @@ class Subscriptions:
 
     def __new__(cls) -> Subscriptions: ...
     def add(self, number: int, filter: Filter) -> None:
-        """Opens `filter` under a number of the caller's that is not in use (u64)."""
+        """Opens `filter` under a number of the caller's (u64). Raises UsageError if that is in use."""
     def remove(self, number: int) -> bool: ...
     def match(self, records: Sequence[bytes], received_ns: Sequence[int]) -> list[list[int]]:
-        """For each record, the numbers whose filter it matches, ascending."""
+        """For each record, the numbers whose filter it matches, ascending.
+
+        Raises UsageError if there is not one received time for each record.
+        """
     def __len__(self) -> int: ...
 
 # --- store -----------------------------------------------------------------------------------------
