@@ -95,20 +95,23 @@ def test_a_peer_that_does_not_read_is_not_read_from(server: Station, client: Sta
         assert server.take(10) == [(link, 4, frame(4))] * 10
 
 
-def test_what_python_does_not_take_stays_with_the_sender(make_station: MakeStation) -> None:
-    server = make_station(link_inbox_bytes=50_000)
+@pytest.mark.parametrize("bound", ["link_inbox_bytes", "inbox_bytes"])
+def test_what_python_does_not_take_stays_with_the_sender(make_station: MakeStation, bound: str) -> None:
+    server = make_station(**{bound: 50_000})
     client = make_station(link_outbox_bytes=100_000_000)
     at_server, at_client = connect(server, client)
     one = frame(1, os.urandom(9_992))
     for _ in range(2_000):
         client.net.send(at_client, one)
-    # 20 MB: far more than the sockets hold. Without polling the server takes its bound and one read.
+    # 20 MB: far more than the sockets hold. Unasked, the server takes its bound and what one read brings.
     before = -1
     while (waiting := client.net.pending(at_client)) != before:
         before = waiting
         use_own_link(client)
+    first = server.net.poll(1_000_000)
+    assert 0 < sum(len(data) for _, _, data in first) <= 50_000 + 2 * 65_536
     assert waiting > 5_000_000
-    assert server.take(2_000) == [(at_server, 1, one)] * 2_000
+    assert [*first, *server.take(2_000 - len(first))] == [(at_server, 1, one)] * 2_000
 
 
 def test_the_bound_for_all_links_holds_and_all_go_on(make_station: MakeStation) -> None:
@@ -140,3 +143,23 @@ def test_a_poll_takes_no_more_than_asked_and_the_rest_is_still_announced(
         assert len(batch) <= most
         got += batch
     assert [data[8] for _, _, data in got] == list(range(50))
+
+
+def test_messages_that_begin_and_never_end_give_way_to_others(make_station: MakeStation) -> None:
+    server, client = make_station(inbox_bytes=200_000), make_station()
+    port = server.listen()
+    halves = [client.dial(port) for _ in range(12)]
+    client.take(12)
+    server.take(12)
+    # 90 KB each of frames that never end: together more than four times what may wait.
+    for link in halves:
+        client.net.send(link, frame(1, bytes(99_000))[:90_000])
+    ended = server.take(4)
+    assert {what for _, what, _ in ended} == {LINK_CLOSED}
+    assert all(reason.startswith(b"cut: too many messages had begun") for _, _, reason in ended)
+    link = client.dial(port)
+    at_server = server.until(lambda events: any(what == LINK_OPENED for _, what, _ in events))[-1][0]
+    whole = frame(1, bytes(99_000))
+    client.net.send(link, whole)
+    events = server.until(lambda events: any(what == 1 for _, what, _ in events))
+    assert (at_server, 1, whole) in events

@@ -3,6 +3,8 @@
 //! The key is the identity. Names and dates are written because the format
 //! asks for them and ignored when read. Source: RFC 5280, RFC 8410, RFC 7250.
 
+use zeroize::Zeroizing;
+
 /// The name in every certificate and in SNI.
 pub const NAME: &str = "mosaic";
 
@@ -39,8 +41,8 @@ pub fn spki(key: &Key) -> Vec<u8> {
 }
 
 /// The PKCS #8 form of a seed (48 bytes). It is the secret.
-pub fn pkcs8(seed: &[u8; 32]) -> Vec<u8> {
-    [&PKCS8_HEAD[..], seed].concat()
+pub fn pkcs8(seed: &[u8; 32]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new([&PKCS8_HEAD[..], seed].concat())
 }
 
 /// A self-signed certificate of `key`; `sign` gives the 64-byte signature with it.

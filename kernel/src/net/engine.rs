@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::certificate::Key;
 use super::dial::{Dial, dial};
 use super::frame::Limits;
+use super::half_frames::HalfFrames;
 use super::half_open::HalfOpen;
 use super::inbox::{Event, Inbox, what};
 use super::link::Link;
@@ -25,6 +26,9 @@ use super::lock;
 use super::task::LinkTask;
 use super::tls::ServerConfigs;
 use super::wire::Wire;
+
+/// Frames that have begun may hold so many times what may wait for Python.
+const HALF_FRAMES: usize = 4;
 
 /// What Python settles once.
 pub struct Settings {
@@ -56,6 +60,8 @@ pub struct Shared {
     pub handshake: Duration,
     /// Handshakes under way.
     pub half_open: HalfOpen,
+    /// Frames that have begun.
+    pub half_frames: HalfFrames,
     link_inbox_bytes: usize,
     link_outbox_bytes: usize,
     links: RwLock<HashMap<u64, Arc<Link>>>,
@@ -165,7 +171,7 @@ impl Engine {
     pub fn new(settings: Settings) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(settings.workers)
-            .max_blocking_threads(8)
+            .max_blocking_threads(32)
             .thread_name("mosaic-net")
             .enable_all()
             .build()?;
@@ -175,6 +181,7 @@ impl Engine {
             spool_folder: settings.spool_folder,
             handshake: settings.handshake,
             half_open: HalfOpen::default(),
+            half_frames: HalfFrames::new(settings.inbox_bytes.saturating_mul(HALF_FRAMES)),
             link_inbox_bytes: settings.link_inbox_bytes,
             link_outbox_bytes: settings.link_outbox_bytes,
             links: RwLock::default(),

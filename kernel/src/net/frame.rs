@@ -124,6 +124,11 @@ impl Cutter {
         !self.partial.is_empty() || matches!(self.state, State::Spooling(_))
     }
 
+    /// The memory that the beginning of a frame holds, in bytes.
+    pub fn held(&self) -> usize {
+        self.partial.capacity()
+    }
+
     /// Takes bytes from the front of `chunk` until something is found or it is used up.
     pub fn next(&mut self, limits: &Limits, chunk: &mut Bytes) -> Option<Cut> {
         match self.state {

@@ -32,6 +32,7 @@ pub struct Link {
     inbox_limit: usize,
     paused: AtomicBool,
     muted: AtomicBool,
+    gave_way: AtomicBool,
     spooled: Mutex<VecDeque<Spooled>>,
 }
 
@@ -47,6 +48,7 @@ impl Link {
             inbox_limit,
             paused: AtomicBool::new(false),
             muted: AtomicBool::new(false),
+            gave_way: AtomicBool::new(false),
             spooled: Mutex::default(),
         }
     }
@@ -141,6 +143,23 @@ impl Link {
         let waker = out.waker.take();
         drop(out);
         wake(waker);
+    }
+
+    /// Drops the link at once: others need the memory that it holds.
+    pub fn give_way(&self) {
+        self.gave_way.store(true, Ordering::SeqCst);
+        self.end(Standing::Gone);
+    }
+
+    /// Why the link was dropped, in words.
+    pub fn why_gone(&self) -> &'static str {
+        if self.is_muted() {
+            "dropped here"
+        } else if self.gave_way.load(Ordering::SeqCst) {
+            "cut: too many messages had begun and not ended, and this one first"
+        } else {
+            "cut: it took too little of what was sent to it"
+        }
     }
 
     /// Whether Python has closed it and wants to hear of no more frames.

@@ -9,6 +9,7 @@ pub mod certificate;
 pub mod dial;
 pub mod engine;
 pub mod frame;
+mod half_frames;
 mod half_open;
 pub mod inbox;
 pub mod link;

@@ -16,6 +16,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::engine::Shared;
 use super::frame::{Cut, Cutter};
+use super::half_frames::Share;
 use super::inbox::{Event, what};
 use super::link::Link;
 use super::outbox::{FILE_CHUNK, FilePart, Piece, Standing};
@@ -56,6 +57,7 @@ pub struct LinkTask<W> {
     cutter: Cutter,
     /// Received and not yet cut: only while a body is being written to its file.
     unread: Bytes,
+    share: Share,
     spool: Option<Box<Spool>>,
     spool_whole: bool,
     file: Option<FileJob>,
@@ -77,6 +79,7 @@ impl<W: Wire> LinkTask<W> {
             shared,
             cutter: Cutter::new(),
             unread: Bytes::new(),
+            share: Share::default(),
             spool: None,
             spool_whole: false,
             file: None,
@@ -123,11 +126,7 @@ impl<W: Wire> LinkTask<W> {
     fn look_up(&mut self, cx: &mut Context<'_>) -> Option<Reason> {
         let standing = self.link.with_outbox(cx.waker(), |out| out.standing);
         if standing == Standing::Gone {
-            return Some(Cow::Borrowed(if self.link.is_muted() {
-                "dropped here"
-            } else {
-                "cut: it took too little of what was sent to it"
-            }));
+            return Some(Cow::Borrowed(self.link.why_gone()));
         }
         if standing == Standing::Closing && self.deadline.is_none() {
             self.deaf = true;
@@ -272,6 +271,7 @@ impl<W: Wire> LinkTask<W> {
         let mut events = Vec::new();
         let result = self.cut_into(cx, &mut events);
         self.shared.inbox.push(&mut events);
+        self.hold(self.cutter.held());
         result
     }
 
@@ -314,6 +314,12 @@ impl<W: Wire> LinkTask<W> {
                 }
             }
         }
+    }
+
+    fn hold(&mut self, bytes: usize) {
+        self.shared
+            .half_frames
+            .hold(&self.link, &mut self.share, bytes);
     }
 
     fn finish_spool(&mut self) -> Option<Event> {
@@ -362,6 +368,7 @@ impl<W: Wire> LinkTask<W> {
         }
         self.ended = true;
         self.spool = None;
+        self.hold(0);
         self.link.set_gone();
         self.tell(what::CLOSED, Bytes::from(reason.into_owned()));
         self.shared.link_ended();
@@ -390,6 +397,7 @@ impl<W: Wire> Future for LinkTask<W> {
 impl<W> Drop for LinkTask<W> {
     fn drop(&mut self) {
         if !self.ended {
+            self.shared.half_frames.hold(&self.link, &mut self.share, 0);
             self.link.set_gone();
             self.shared.inbox.push_one(Event {
                 link: Arc::clone(&self.link),

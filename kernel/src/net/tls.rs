@@ -86,7 +86,8 @@ struct Identity {
 
 impl Identity {
     fn new(seed: &[u8; 32]) -> Result<Self, Error> {
-        let secret = PrivatePkcs8KeyDer::from(certificate::pkcs8(seed));
+        let bytes = certificate::pkcs8(seed);
+        let secret = PrivatePkcs8KeyDer::from(&bytes[..]);
         let signing = ring::sign::any_eddsa_type(&secret)?;
         let info = signing
             .public_key()
