@@ -111,6 +111,24 @@ async def test_a_record_from_the_future_is_held_back_until_its_time(wire: Wire) 
     await live.aclose()
 
 
+async def test_what_is_held_back_is_bounded_and_let_go_with_the_connection() -> None:
+    far = NOW + 20 * 60 * 10**9
+    future = [post(timestamp=far + n) for n in range(4)]
+    wire = Wire(ClientSettings(unread_bytes=2 * len(future[0])))
+    connection = await wire.connect()
+    live = connection.subscribe(ALL)
+    assert isinstance(await anext(live), CaughtUp)
+    for record in [*future, post(timestamp=NOW + 2 * 86_400 * 10**9), POSTS[0]]:
+        wire.server.receive(record)
+    assert await anext(live) == POSTS[0]
+    assert connection.dropped == 3
+    assert len(connection._held_back) == 2
+    wire.server.cut()
+    with pytest.raises(Disconnected):
+        await anext(live)
+    assert not connection._held_back
+
+
 @pytest.mark.claim("C44")
 async def test_a_subscription_gives_stored_then_live_records(wire: Wire) -> None:
     wire.server.held = [POSTS[3], POSTS[2]]

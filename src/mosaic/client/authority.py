@@ -36,30 +36,43 @@ class Authority:
 
     Args:
         now_ns: The clock.
+        remembered: Gives the greatest schedule of an author that was seen before, in earlier runs, too.
+
+    Attributes:
+        learned: Key schedules that were seen and are greater than what was remembered, by author; who
+            remembers takes them from here.
     """
 
-    def __init__(self, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        now_ns: Callable[[], int],
+        remembered: Callable[[PublicKey], KeySchedule | None] = lambda _: None,
+    ) -> None:
         self._now_ns = now_ns
-        self._schedules: dict[bytes, tuple[Record, KeySchedule]] = {}
+        self._remembered = remembered
+        self._schedules: dict[bytes, KeySchedule | None] = {}
         self._asked: dict[bytes, int] = {}
+        self.learned: dict[bytes, Record] = {}
 
     def learn(self, record: Record) -> None:
         """Takes a key schedule that was seen; never goes back behind a greater one."""
         if record.kind != KEY_SCHEDULE or record.signer_bytes != record.author_bytes:
             return
-        known = self._schedules.get(record.author_bytes)
-        if known is not None and known[0].id >= record.id:
+        known = self.schedule(record.author)
+        if known is not None and known.id >= record.id:
             return
         try:
             schedule = key_schedule.parse(record)
         except InvalidKeySchedule:
             return
-        self._schedules[record.author_bytes] = (record, schedule)
+        self._schedules[record.author_bytes] = schedule
+        self.learned[record.author_bytes] = record
 
     def schedule(self, author: PublicKey) -> KeySchedule | None:
         """The greatest schedule of an author that was seen."""
-        known = self._schedules.get(author.bytes)
-        return None if known is None else known[1]
+        if author.bytes not in self._schedules:
+            self._schedules[author.bytes] = self._remembered(author)
+        return self._schedules[author.bytes]
 
     async def ask(self, source: Source, authors: Iterable[PublicKey]) -> None:
         """Asks for the schedules of authors, each at most once a minute."""

@@ -49,6 +49,7 @@ from mosaic.wire.result_code import ResultCode
 
 _REFERENCES_IN_A_GET = 1_000
 _SECOND = 1_000_000_000
+_LONGEST_WAIT_NS = 86_400 * _SECOND
 # The network tells when its queue towards the server is half empty again; this is where we begin to wait.
 _HIGH_WATER = 131_072
 
@@ -89,6 +90,8 @@ class Connection:
         self._blobs_put: dict[bytes, list[asyncio.Future[ResultCode]]] = {}
         self._blobs_got: dict[bytes, list[asyncio.Future[events.BlobArrived]]] = {}
         self._users = 0
+        self._held_back: set[asyncio.TimerHandle] = set()
+        self._held_back_bytes = 0
         self._last_heard_ns = now_ns()
         self._idle_since_ns = now_ns()
         self.server_key: PublicKey | None = None
@@ -170,6 +173,9 @@ class Connection:
         for answers in self._answers.values():
             answers.fail(error)
         self._answers.clear()
+        for timer in self._held_back:
+            timer.cancel()
+        self._held_back.clear()
         _fail_all(self._submitted, error)
         _fail_all(self._blobs_put, error)
         _fail_all(self._blobs_got, error)
@@ -273,15 +279,28 @@ class Connection:
             elif answers is not None:
                 record = Record(data)
                 if record.timestamp > latest:
-                    self._hold_back(query_id, record, record.timestamp - latest)
+                    self._hold_back(answers, record, record.timestamp - latest)
                 elif not answers.put(record):
                     self._too_much(query_id, answers)
 
-    def _hold_back(self, query_id: int, record: Record, wait_ns: int) -> None:
-        """A record from the future is shown when its time has come, to a query that is still open then."""
-        answers = self._answers[query_id]
-        if wait_ns < 86_400 * _SECOND:
-            asyncio.get_running_loop().call_later(wait_ns / _SECOND, answers.put, record)
+    def _hold_back(self, answers: Answers, record: Record, wait_ns: int) -> None:
+        """A record from the future is shown when its time has come, to a query that is still open then.
+
+        What is held is bounded; the rest counts as dropped.
+        """
+        waiting = self._held_back_bytes + len(record)
+        if wait_ns >= _LONGEST_WAIT_NS or waiting > self._settings.unread_bytes:
+            self.dropped += 1
+            return
+
+        def show() -> None:
+            self._held_back.discard(timer)
+            self._held_back_bytes -= len(record)
+            answers.put(record)
+
+        timer = asyncio.get_running_loop().call_later(wait_ns / _SECOND, show)
+        self._held_back.add(timer)
+        self._held_back_bytes = waiting
 
     def _too_much(self, query_id: int, answers: Answers) -> None:
         answers.fail(

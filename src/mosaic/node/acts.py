@@ -7,6 +7,7 @@ home if it does not) and another server with `server` and `key`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import TYPE_CHECKING
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from mosaic.node.node import Node
 
 Items = AsyncGenerator[JsonObject, None]
+
+# Records that are shown before others have their turn.
+_AT_ONCE = 64
+# Key schedules that one act leaves in the home at most.
+_LEARNED = 1_000
 
 _PROFILE_TEXTS = ("name", "display_name", "about", "website", "lud16")
 _PROFILE_FLAGS = ("org", "bot")
@@ -271,8 +277,21 @@ class Acts:
         return self._over_connection("get", given)
 
     def query(self, given: JsonObject) -> Items:
-        """Records by a filter (see `arguments.parse_filter`), at most `limit`."""
+        """Records by a filter (see `arguments.parse_filter`), at most `limit`.
+
+        One's own home is read with its owner's eyes: all of it, by any filter.
+        """
+        if Arguments(given).server() is None:
+            return self._own_query(Arguments(given))
         return self._over_connection("query", given)
+
+    async def _own_query(self, arguments: Arguments) -> Items:
+        wanted = parse_filter(arguments, self._node.clock.now())
+        records = self._node.everything.newest_first(wanted, arguments.number("limit", 0))
+        for count, record in enumerate(records, 1):
+            yield remote.shown(record, arguments)
+            if not count % _AT_ONCE:
+                await asyncio.sleep(0)
 
     def watch(self, given: JsonObject) -> Items:
         """Records as they come, by a filter; without one, those of followed people and one's own.
@@ -299,13 +318,16 @@ class Acts:
         return self._over_connection("blob_get", given)
 
     async def _over_connection(self, name: str, given: JsonObject) -> Items:
-        arguments, now = Arguments(given), self._node.clock.now()
+        arguments, now, authority = Arguments(given), self._node.clock.now(), self._authority()
         async with (
             self._connected(arguments) as connection,
-            contextlib.aclosing(remote.run(connection, self._authority(), name, arguments, now)) as items,
+            contextlib.aclosing(remote.run(connection, authority, name, arguments, now)) as items,
         ):
-            async for item in items:
-                yield item
+            try:
+                async for item in items:
+                    yield item
+            finally:
+                await self._remember(authority)
 
     async def queue(self, _given: JsonObject) -> Items:
         """What waits to be delivered to other servers."""
@@ -327,7 +349,14 @@ class Acts:
         return self._node.people.find(text).key
 
     def _authority(self) -> Authority:
-        return Authority(self._node.clock.now_ns)
+        """A judge who goes back behind no schedule that this home has."""
+        return Authority(self._node.clock.now_ns, self._node.everything.schedule)
+
+    async def _remember(self, authority: Authority) -> None:
+        """Keeps the schedules that were learned, so that nobody is led back behind them later."""
+        learned = [record.data for record in authority.learned.values()]
+        if learned:
+            await self._node.mirror(learned[:_LEARNED])
 
     @contextlib.asynccontextmanager
     async def _connected(self, arguments: Arguments) -> AsyncIterator[Connection]:
@@ -361,7 +390,9 @@ class Acts:
                 continue
             with contextlib.suppress(MosaicError):
                 async with self._node.pool.connect(server) as connection:
-                    found = await remote.get(connection, self._authority(), [named])
+                    authority = self._authority()
+                    found = await remote.get(connection, authority, [named])
+                    await self._remember(authority)
                     if found:
                         await self._node.mirror([found[0].data])
                         return found[0]

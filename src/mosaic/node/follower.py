@@ -22,20 +22,23 @@ from mosaic.client.settings import ClientSettings
 from mosaic.core.bootstrap import Usage
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
+from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
 from mosaic.errors import MosaicError
 from mosaic.node.clock import Clock
 from mosaic.node.directory import HomeDirectory
 from mosaic.node.private_db import PrivateDb
+from mosaic.wire.result_code import ResultCode
 
 log = logging.getLogger(__name__)
 
 _WAITING = 1_024
 _BATCH = 512
 _TRY_TO_STORE_AGAIN_S = 5.0
+_TRIES = 4
 
-Mirror = Callable[[Sequence[bytes]], Awaitable[object]]
-"""Hands records that were read elsewhere to the own server; they are stored when it returns."""
+Mirror = Callable[[Sequence[bytes]], Awaitable[Sequence[ResultCode]]]
+"""Hands records that were read elsewhere to the own server, which stores or refuses them meanwhile."""
 
 # A filter holds 63 keys. People who are followed later get subscriptions of their own until the next start.
 _PEOPLE_IN_A_GROUP = 60
@@ -160,17 +163,32 @@ class Follower:
             events = [await waiting.get()]
             while not waiting.empty() and len(events) < _BATCH:
                 events.append(waiting.get_nowait())
-            records = [event.data for event in events if isinstance(event, Record)]
-            while records:
-                try:
-                    await self._mirror(records)
-                    break
-                except MosaicError as error:
-                    # Nothing is noted as heard before it is stored.
-                    group.state = f"what was read can't be stored: {error}"
-                    log.warning("what was read from %s can't be stored: %s", group.server, error)
-                    await asyncio.sleep(_TRY_TO_STORE_AGAIN_S)
+            await self._store(group, [event for event in events if isinstance(event, Record)])
             self._note(group, events)
+
+    async def _store(self, group: Group, records: Sequence[Record]) -> None:
+        """Hands records to the own server until it has stored or refused them all.
+
+        Nothing is noted as heard before that. Schedules go first, since they
+        tell what the others are worth; what still waits for one is tried again
+        some times.
+        """
+        left = [record.data for record in sorted(records, key=lambda one: one.kind != KEY_SCHEDULE)]
+        tries = 0
+        while left:
+            try:
+                results = await self._mirror(left)
+            except MosaicError as error:
+                group.state = f"what was read can't be stored: {error}"
+                log.warning("what was read from %s can't be stored: %s", group.server, error)
+            else:
+                left = [each for each, result in zip(left, results, strict=True) if result.is_server_error]
+                tries += 1
+                if left and tries == _TRIES:
+                    log.warning("%d records from %s were not taken", len(left), group.server)
+                    return
+            if left:
+                await asyncio.sleep(_TRY_TO_STORE_AGAIN_S)
 
     def _note(self, group: Group, events: Sequence[Event]) -> None:
         """Remembers how far was read and how the connection does."""

@@ -28,6 +28,7 @@ from mosaic.core.keys import SecretKey
 from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.core.record import Record
 from mosaic.core.url import Scheme, ServerUrl
+from mosaic.errors import StoreFull
 from mosaic.node.clock import Clock
 from mosaic.node.deliveries import Deliveries
 from mosaic.node.directory import HomeDirectory
@@ -49,6 +50,7 @@ from mosaic.transport.memory import memory_pair
 from mosaic.transport.settings import TransportSettings
 from mosaic.transport.tcp import TcpNetwork
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
+from mosaic.wire.result_code import ResultCode
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +132,7 @@ class Node:
             stack.callback(store.close)
             self.store: EmbeddedStore = store
             self.records = OwnRecords(RecordSource(store), self._everybody, self._schedule_wanted)
+            self.everything = OwnRecords(RecordSource(store), lambda: None, self._schedule_wanted)
             self._client(stack)
             self.blobs = BlobStore(self.home.blobs, max_bytes=self.settings.server.blob_limit)
             self.server = Server(
@@ -298,9 +301,17 @@ class Node:
             raise refused(result, "the own server refused")
         return Published(record, self.queue.of_record(record.id.bytes))
 
-    async def mirror(self, records: Sequence[bytes]) -> None:
-        """Hands in what was read from other servers."""
-        await self.server.submit(records, Way.MIRROR)
+    async def mirror(self, records: Sequence[bytes]) -> list[ResultCode]:
+        """Hands in what was read from other servers; what became of each.
+
+        Raises:
+            StoreFull: some could not be written.
+        """
+        failures = self.server.metrics.write_failures
+        results = await self.server.submit(records, Way.MIRROR)
+        if self.server.metrics.write_failures > failures and any(each.is_server_error for each in results):
+            raise StoreFull("what was read from other servers could not be written")
+        return results
 
     async def _publish_missing(self) -> None:
         """Publishes what a person must have and a crash right after `make` took away."""

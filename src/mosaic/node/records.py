@@ -26,14 +26,14 @@ class OwnRecords:
 
     Args:
         source: Reads the store.
-        viewers: The master keys (32 bytes) whose eyes it is read with.
+        viewers: The master keys (32 bytes) whose eyes it is read with; None = the owner's, who may read all.
         wanted: Told of authors (32 bytes) whose schedule is missing.
     """
 
     def __init__(
         self,
         source: RecordSource,
-        viewers: Callable[[], Sequence[bytes]],
+        viewers: Callable[[], Sequence[bytes] | None],
         wanted: Callable[[bytes], None] = lambda _: None,
     ) -> None:
         self._source = source

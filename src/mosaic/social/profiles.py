@@ -7,6 +7,7 @@ Source: profile.md; edition §3 (Key Schedule and Profile).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping
 
@@ -21,7 +22,7 @@ from mosaic.social.records import Records
 
 
 def profile_record(records: Records, key: PublicKey) -> Record | None:
-    """The record of somebody's profile that holds, or None if there is none."""
+    """The newest record of somebody's profile, valid or not, or None if there is none."""
     for record in records.newest_first(Filter.of(authors=[key], kinds=[PROFILE])):
         if record.signer == key:
             return record
@@ -29,14 +30,12 @@ def profile_record(records: Records, key: PublicKey) -> Record | None:
 
 
 def profile_of(records: Records, key: PublicKey) -> Profile | None:
-    """Somebody's profile, or None if there is none that can be read."""
-    record = profile_record(records, key)
-    if record is None:
-        return None
-    try:
-        return profile_format.parse(record)
-    except InvalidProfile:
-        return None
+    """Somebody's profile: the newest of those that are valid, or None."""
+    for record in records.newest_first(Filter.of(authors=[key], kinds=[PROFILE])):
+        if record.signer == key:
+            with contextlib.suppress(InvalidProfile):
+                return profile_format.parse(record)
+    return None
 
 
 def name_of(records: Records, key: PublicKey) -> str | None:

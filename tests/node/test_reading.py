@@ -1,0 +1,98 @@
+"""What a home reads: of itself all, from others nothing behind what it has seen, and nothing gets lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import pytest
+from tests.core.makers import post
+from tests.node.conftest import OpenNode, do, one
+from tests.server.world import FailingStore
+
+from mosaic.client.address import ServerAddress
+from mosaic.core.key_schedule import Marker
+from mosaic.core.kind import Readers
+from mosaic.errors import StoreFull
+from mosaic.node import follower
+from mosaic.node.follower import Follower, Group
+from mosaic.policy.submission import Way
+from mosaic.testing import Person
+from mosaic.testing.people import kind_of
+from mosaic.wire.result_code import ResultCode
+
+CARA = Person("cara")
+ACCEPTED, TEMPORARY = ResultCode.ACCEPTED, ResultCode.TEMPORARY_ERROR
+
+
+@pytest.mark.claim("C44")
+async def test_the_owner_reads_all_of_his_home_by_any_filter(open_node: OpenNode) -> None:
+    async with open_node("anna") as node:
+        private = kind_of(readers=Readers.AUTHOR).bytes.hex()
+        await one(node, "record", kind=private, text="for me alone")
+        await one(node, "post", text="for all")
+        everything = await do(node, "query")
+        assert [private in str(item) for item in everything] == [False, True, False, False]
+        assert await do(node, "query", limit=2) == everything[:2]
+
+
+@pytest.mark.claim("C6", "C25")
+async def test_another_server_does_not_lead_a_home_back_behind_a_schedule(open_node: OpenNode) -> None:
+    async with open_node("anna") as anna, open_node("ben") as ben:
+        now = anna.clock.now_ns() - 60 * 10**9
+        stolen = CARA.record(now + 2, signer=CARA.device()).data
+        listing = CARA.schedule(now + 1).data
+        revoking = CARA.schedule(now + 3, {"device": Marker.REVOKED_ALL}, since=now + 3).data
+        await ben.server.submit([listing, stolen], Way.MIRROR)
+        url = await ben.listen("127.0.0.1", 0)
+        at_ben = {
+            "server": str(url),
+            "key": ben.server_secret.public.server_text,
+            "as": "anna",
+            "authors": [CARA.key.user_text],
+            "kinds": [kind_of().bytes.hex()],
+        }
+        assert len(await do(anna, "query", at_ben)) == 1
+        # What was learned on the way stays known, and what is newer wins.
+        assert anna.records.schedule(CARA.key) is not None
+        await anna.server.submit([revoking], Way.MIRROR)
+        assert await do(anna, "query", at_ben) == []
+
+
+async def test_what_can_not_be_written_is_told_to_who_mirrors(open_node: OpenNode) -> None:
+    async with open_node("anna") as node:
+        record = CARA.record(node.clock.now_ns()).data
+        node.server._intake._store = FailingStore(node.store, append=[StoreFull()])  # type: ignore[assignment]
+        with pytest.raises(StoreFull):
+            await node.mirror([record])
+        assert await node.mirror([record]) == [ACCEPTED]
+
+
+async def test_what_was_read_is_handed_in_until_it_is_stored_or_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(follower, "_TRY_TO_STORE_AGAIN_S", 0.0)
+    first, second = post(payload=b"1"), post(payload=b"2")
+    script: list[object] = [
+        StoreFull(),
+        [TEMPORARY, ACCEPTED],
+        StoreFull(),
+        [TEMPORARY],
+        [TEMPORARY],
+        [TEMPORARY],
+    ]
+    handed_in: list[int] = []
+
+    async def mirror(records: Sequence[bytes]) -> Sequence[ResultCode]:
+        handed_in.append(len(records))
+        answer = script.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return cast("Sequence[ResultCode]", answer)
+
+    reading = Follower.__new__(Follower)
+    reading._mirror = mirror
+    server = ServerAddress(CARA.key, ())
+    await reading._store(Group(server, (CARA.key,)), [first, second])
+    assert handed_in == [2, 2, 1, 1, 1, 1]
+    assert not script
