@@ -358,11 +358,17 @@ fn cut_tail(last: &Segment, known_end: Option<u64>) -> Result<()> {
     let from = known_end.unwrap_or(0).clamp(last.base(), written);
     let end = last.find_end(from)?;
     last.set_end(end);
+    let file = last.file();
     if end < written {
         let length = HEADER + (end - last.base());
-        let cut = last.file().set_len(length);
-        cut.and_then(|()| last.file().sync())
+        file.set_len(length)
             .map_err(|error| Error::at(&error, "cut off the end of", last.path()))?;
+    }
+    if end < written || end > from {
+        // A process that was killed may have written whole batches and not synced them. They are served from
+        // now on, and who hands one in again hears that it is there: so it must be on disk.
+        file.sync()
+            .map_err(|error| Error::at(&error, "sync the log segment", last.path()))?;
     }
     Ok(())
 }

@@ -98,6 +98,7 @@ fn damage_before_the_end_is_told_wherever_it_is() {
     let mut segments: Vec<_> = fs::read_dir(folder.path().join("log"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "log"))
         .collect();
     segments.sort();
     assert!(segments.len() > 3);

@@ -243,6 +243,43 @@ fn syncs_before_done(ops: &[Op]) -> Vec<usize> {
 }
 
 #[test]
+fn what_a_killed_process_left_unsynced_is_synced_before_it_counts_as_there() {
+    let mut chance = Chance::new(3);
+    let records = vec![record(1, 1, 9, 300)];
+    // Which sync is the batch's own: the last one of those that opening and writing make.
+    let counted = Recording::default();
+    let folder = scratch();
+    let store = open(Arc::new(counted.clone()), folder.path(), b"boot").unwrap();
+    store.append(&incoming(&records, mode::KEEP_ALL)).unwrap();
+    let is_sync = |op: &&Op| matches!(op, Op::Sync(_) | Op::SyncDir(_));
+    let syncs = counted.ops().iter().filter(is_sync).count();
+    drop(store);
+
+    let folder = scratch();
+    let recording = Recording::with(Faults {
+        skip_sync: Some(syncs - 1),
+        ..Faults::default()
+    });
+    let store = open(Arc::new(recording.clone()), folder.path(), b"boot").unwrap();
+    store.append(&incoming(&records, mode::KEEP_ALL)).unwrap();
+    drop(store);
+    // The process was killed before the sync, and so before the index knew.
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let store = open(Arc::new(recording.clone()), folder.path(), b"boot").unwrap();
+    let again = store.append(&incoming(&records, mode::KEEP_ALL)).unwrap();
+    assert_eq!(again.outcomes, [outcome::DUPLICATE]);
+
+    let image = scratch();
+    for (path, content) in power_cut(&recording.ops(), &mut chance, true) {
+        let path = image.path().join(path.strip_prefix(folder.path()).unwrap());
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    let store = open(Arc::new(Unsynced), image.path(), b"the second boot").unwrap();
+    assert_eq!(served(&store).len(), 1);
+}
+
+#[test]
 fn a_missing_sync_is_found_out() {
     let mut chance = Chance::new(2);
     let whole = Run::new(5, 60, Faults::default()).recording.ops();
