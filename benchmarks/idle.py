@@ -15,8 +15,7 @@ from statistics import median
 from typing import IO
 
 from benchmarks.load_client import load_client
-
-Row = dict[str, str | float | None]
+from benchmarks.rows import Row, row
 
 FACTOR = 1.5
 EXTRA_BYTES = 4_096
@@ -45,18 +44,7 @@ def run(quick: bool) -> list[Row]:
     links, rounds = (500, 1) if quick else (2_000, 3)
     bare = [_link_bytes(_bare, links) for _ in range(rounds)]
     ours = [_link_bytes(_ours, links) for _ in range(rounds)]
-    limit = FACTOR * median(bare) + EXTRA_BYTES
-    return [
-        {
-            "name": "idle_link.tcp",
-            "unit": "bytes",
-            "min": round(min(ours)),
-            "median": round(median(ours)),
-            "max": round(max(ours)),
-            "limit": round(limit),
-            "ratio": round(median(ours) / limit, 3),
-        }
-    ]
+    return [row("idle_link.tcp", "bytes", ours, FACTOR * median(bare) + EXTRA_BYTES)]
 
 
 @contextmanager
