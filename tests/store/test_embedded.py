@@ -357,3 +357,53 @@ def test_compaction_gives_room_back_and_positions_stay(tmp_path: Path) -> None:
 
 def test_this_machine_tells_its_boot() -> None:
     assert current_boot_id() == current_boot_id() != b""
+
+
+FULL = """
+import resource, sys
+from mosaic.errors import StoreFull
+from mosaic.store.embedded import open_store
+from tests.store import samples
+
+def batch(n):
+    author, tags = samples.key(n % 7), [[samples.tag(9, bytes([i]))] for i in range(100)]
+    return [samples.record(author=author, timestamp=n * 1000 + i, tags=tags[i]) for i in range(100)]
+
+store = open_store(sys.argv[1], segment_bytes=65_536)
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, hard))
+taken = 0
+for n in range(1000):
+    try:
+        samples.put(store, *batch(n))
+    except StoreFull:
+        break
+    taken += 100
+assert 1000 < taken < 100_000, taken
+for _ in range(3):
+    try:
+        samples.put(store, *batch(n))
+    except StoreFull as error:
+        assert "the disk is full" in str(error), error
+    else:
+        raise AssertionError("there was room")
+    assert store.stats()["records"] == taken
+assert len(samples.found(store.scan(samples.everything(), limit=50))) == 50
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+samples.put(store, *batch(n))
+assert store.stats()["records"] == taken + 100
+assert store.verify() == []
+del store
+again = open_store(sys.argv[1], boot_id=b"another boot", segment_bytes=65_536)
+assert again.stats()["records"] == taken + 100
+assert again.verify() == []
+"""
+
+
+def test_a_full_disk_takes_nothing_and_stops_nothing(tmp_path: Path) -> None:
+    """A limit on the length of files stands for the disk: here it is the index that finds no room."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()

@@ -5,7 +5,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use heed::types::Bytes;
@@ -16,10 +15,9 @@ use crate::store::error::{Error, Result};
 use crate::store::files::{DiskFiles, Files};
 use crate::store::keys::{Hashes, TABLES, Table};
 use crate::store::log::START;
+use crate::store::room::{ROUND, Room};
 
 const FIRST_SIZE: u64 = 1 << 20;
-/// A multiple of every system's page size.
-const ROUND: u64 = 1 << 16;
 /// The index is written anew at a clean stop if more than one part in so many is free.
 const WASTE: u64 = 16;
 const MAX_READERS: u32 = 1022;
@@ -102,11 +100,11 @@ pub struct Index {
     tables: Tables,
     hashes: Hashes,
     file: PathBuf,
-    size: AtomicU64,
+    room: Room,
 }
 
 /// Keeps the index open and in its place.
-pub struct Entered<'a>(RwLockReadGuard<'a, Option<Env<WithoutTls>>>);
+pub struct Entered<'a>(RwLockReadGuard<'a, Option<Env<WithoutTls>>>, &'a Room);
 
 impl Entered<'_> {
     /// A snapshot for reading.
@@ -115,9 +113,15 @@ impl Entered<'_> {
         Ok(env.read_txn()?)
     }
 
-    /// The one transaction that writes.
+    /// Bytes of the index's file that are in use (0 when it is closed).
+    pub fn used(&self) -> u64 {
+        self.0.as_ref().map_or(0, used)
+    }
+
+    /// The one transaction that writes. `Full` if the disk may not have room for it.
     pub fn write(&self) -> Result<RwTxn<'_>> {
         let env = self.0.as_ref().ok_or(Error::Closed)?;
+        self.1.ensure(used(env))?;
         Ok(env.write_txn()?)
     }
 }
@@ -141,8 +145,8 @@ impl Index {
             options.flags(EnvFlags::WRITE_MAP | EnvFlags::NO_SYNC | EnvFlags::NO_META_SYNC);
             options.open(folder)?
         };
-        let size = env.info().map_size as u64;
-        reserve(&file, size)?;
+        let room = Room::new(&file, env.info().map_size as u64)?;
+        room.ensure(used(&env))?;
         let mut txn = env.write_txn()?;
         let mut named = |name: &str| env.create_database::<Bytes, Bytes>(&mut txn, Some(name));
         let tables = Tables {
@@ -171,7 +175,7 @@ impl Index {
             tables,
             hashes: Hashes::new(&secret),
             file,
-            size: AtomicU64::new(size),
+            room,
         })
     }
 
@@ -191,7 +195,8 @@ impl Index {
 
     /// The right to begin transactions. Hold it as long as they live, and not for long.
     pub fn enter(&self) -> Entered<'_> {
-        Entered(self.env.read().unwrap_or_else(PoisonError::into_inner))
+        let guard = self.env.read().unwrap_or_else(PoisonError::into_inner);
+        Entered(guard, &self.room)
     }
 
     /// The tables' handles.
@@ -204,29 +209,21 @@ impl Index {
         &self.hashes
     }
 
-    /// Bytes of the index's file.
-    pub fn size(&self) -> u64 {
-        self.size.load(Ordering::Relaxed)
-    }
-
-    /// Makes room for more, on the disk first: a page that the disk has no room for would end the process.
+    /// Makes the mapping longer, by `least` bytes at least.
     ///
-    /// Waits for the slices of readers that are under way. `Full` if there is no room.
-    pub fn grow(&self) -> Result<()> {
-        let size = self.size.load(Ordering::Relaxed);
-        self.reserve((size / 32).max(FIRST_SIZE))
-    }
-
-    /// Makes room for so many bytes more; as `grow`.
-    pub fn reserve(&self, bytes: u64) -> Result<()> {
-        let guard = self.env.write().unwrap_or_else(PoisonError::into_inner);
+    /// Waits for the slices of readers that are under way.
+    pub fn grow(&self, least: u64) -> Result<()> {
+        let mut guard = self.env.write().unwrap_or_else(PoisonError::into_inner);
         let env = guard.as_ref().ok_or(Error::Closed)?;
-        let size = self.size.load(Ordering::Relaxed);
-        let more = bytes.next_multiple_of(ROUND);
-        reserve(&self.file, size + more)?;
+        let length = self.room.lengthen(least)?;
+        let mapped = usize::try_from(length).map_err(|_| Error::Full)?;
         // SAFETY: every transaction holds `enter`'s guard, so there is none.
-        unsafe { env.resize((size + more) as usize)? };
-        self.size.store(size + more, Ordering::Relaxed);
+        if let Err(error) = unsafe { env.resize(mapped) } {
+            // The old mapping is gone and there is no new one: nothing may touch this index again, not
+            // even to close it.
+            std::mem::forget(guard.take());
+            return Err(error.into());
+        }
         Ok(())
     }
 
@@ -243,10 +240,9 @@ impl Index {
         let Some(env) = guard.take() else {
             return Ok(());
         };
-        let page = u64::from(env.stat().page_size);
-        let used = (env.info().last_page_number as u64 + 1) * page;
-        let packed = match free_bytes(&env, page) {
-            Ok(free) if free > used / WASTE => pack(&env, &self.file),
+        let used = used(&env);
+        let packed = match env.non_free_pages_size() {
+            Ok(needed) if used.saturating_sub(needed) > used / WASTE => pack(&env, &self.file),
             _ => None,
         };
         let synced = match packed {
@@ -263,11 +259,10 @@ impl Index {
     }
 }
 
-/// Bytes of pages that no table uses.
-fn free_bytes(env: &Env<WithoutTls>, page: u64) -> Result<u64> {
-    let used = env.non_free_pages_size()?;
-    let all = (env.info().last_page_number as u64 + 1) * page;
-    Ok(all.saturating_sub(used))
+/// Bytes of the file up to the last page that was ever used.
+fn used(env: &Env<WithoutTls>) -> u64 {
+    let page = u64::from(env.stat().page_size);
+    (env.info().last_page_number as u64 + 1) * page
 }
 
 /// Writes the index without its free pages beside itself, durably. If that fails, it stays as it is.
@@ -299,49 +294,6 @@ fn cut(file: &Path, used: u64) -> std::io::Result<()> {
     if used < file.metadata()?.len() {
         file.set_len(used)?;
         file.sync_all()?;
-    }
-    Ok(())
-}
-
-/// Makes sure that the disk has room for the file's first `size` bytes.
-fn reserve(path: &Path, size: u64) -> Result<()> {
-    let file = fs::OpenOptions::new().write(true).open(path);
-    let reserved = file.and_then(|file| allocate(&file, size));
-    reserved.map_err(|error| Error::at(&error, "make room for", path))
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-fn allocate(file: &fs::File, size: u64) -> std::io::Result<()> {
-    use std::os::fd::AsRawFd;
-    let before = file.metadata()?.len();
-    let length = libc::off_t::try_from(size).map_err(|_| std::io::ErrorKind::FileTooLarge)?;
-    // SAFETY: the descriptor is open for writing as long as `file` lives.
-    let code = unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, length) };
-    if code != 0 {
-        if file.metadata()?.len() > before {
-            file.set_len(before)?;
-        }
-        return Err(std::io::Error::from_raw_os_error(code));
-    }
-    Ok(())
-}
-
-/// Where the system has no call for it, zeros are written behind the end.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-fn allocate(file: &fs::File, size: u64) -> std::io::Result<()> {
-    use std::io::{Seek, SeekFrom, Write};
-    let mut file = file;
-    let before = file.metadata()?.len();
-    file.seek(SeekFrom::Start(before))?;
-    let zeros = [0; ROUND as usize];
-    let mut at = before;
-    while at < size {
-        let n = (size - at).min(ROUND) as usize;
-        if let Err(error) = file.write_all(&zeros[..n]) {
-            file.set_len(before)?;
-            return Err(error);
-        }
-        at += n as u64;
     }
     Ok(())
 }

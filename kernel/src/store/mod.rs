@@ -17,6 +17,7 @@ pub mod log;
 pub mod merge;
 pub mod plan;
 pub mod recovery;
+pub mod room;
 pub mod rows;
 pub mod scan;
 pub mod segment;

@@ -37,12 +37,12 @@ pub fn catch_up(index: &Index, log: &Log, progress: Progress<'_>) -> Result<()> 
         let part = Part::read(index, &segments, from..end, &mut tell)?;
         received = received.max(part.received);
         if part.rows.size() > LARGE {
-            index.reserve(part.rows.size() / 16 * 17)?;
+            index.grow(part.rows.size() / 16 * 17)?;
         }
         loop {
             match part.write(index, &segments, received) {
                 Ok(()) => break,
-                Err(Stop::NoRoom | Stop::NoFit(_)) => index.grow()?,
+                Err(Stop::NoRoom | Stop::NoFit(_)) => index.grow(0)?,
                 Err(Stop::Failed(error)) => return Err(error),
             }
         }

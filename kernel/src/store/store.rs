@@ -75,7 +75,7 @@ pub struct Stats {
     pub removed: u64,
     /// Bytes of the log's files.
     pub log_bytes: u64,
-    /// Bytes of the index's file.
+    /// Bytes of the index's file that are in use.
     pub index_bytes: u64,
     /// Bytes of the log that are not dead.
     pub live_bytes: u64,
@@ -260,7 +260,7 @@ impl Store {
         loop {
             match self.try_change(tail, room, make) {
                 Ok(done) => return Ok(done),
-                Err(Stop::NoRoom) => self.index.grow()?,
+                Err(Stop::NoRoom) => self.index.grow(0)?,
                 Err(Stop::NoFit(needed)) => room = needed,
                 Err(Stop::Failed(error)) => return Err(error),
             }
@@ -345,7 +345,7 @@ impl Store {
             })();
             match tried {
                 Ok(()) => return Ok(()),
-                Err(Stop::NoRoom | Stop::NoFit(_)) => self.index.grow()?,
+                Err(Stop::NoRoom | Stop::NoFit(_)) => self.index.grow(0)?,
                 Err(Stop::Failed(error)) => return Err(error),
             }
         }
@@ -390,7 +390,7 @@ impl Store {
             records: view.tables.of(Table::Time).len(&view.txn)?,
             removed: dead.records,
             log_bytes,
-            index_bytes: self.index.size(),
+            index_bytes: entered.used(),
             live_bytes: log_bytes.saturating_sub(dead.bytes),
             segments: view.segments.all().len() as u64,
             end: self.log.end(),
