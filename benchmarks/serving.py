@@ -180,7 +180,7 @@ def _page(store: EmbeddedStore, compiled: CompiledFilter) -> None:
 
 def _singles(store: EmbeddedStore, compiled: CompiledFilter) -> None:
     scans = [(store.scan(compiled, limit=1, viewers=[]), bytes(4)) for _ in range(ROW_OF_SCANS)]
-    run_scans(scans, 65_536, 10**9)
+    run_scans(scans, 65_536, 10**9, groups=range(ROW_OF_SCANS), group_bytes=65_536)
 
 
 # --- processes and cores --------------------------------------------------------------------------------

@@ -191,3 +191,24 @@ async def test_the_largest_records_are_answered(tmp_path: Path) -> None:
         assert await anna.query(Filter.of(authors=[ANNA.key])) == (largest[::-1], SUCCESS)
         _, stored = await anna.subscribe(Filter.of(authors=[ANNA.key]))
         assert stored == largest[::-1]
+
+
+async def test_many_questions_for_large_records_stay_within_the_queue(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect()
+        largest = [ANNA.record(world.now(n), payload=bytes(1_000_000)).data for n in range(2)]
+        assert await anna.submit(*largest) == [ResultCode.ACCEPTED] * 2
+        anna.stop_reading()
+        wanted = Filter.of(authors=[ANNA.key]).encode()
+        anna.send(*(ask.Query(number, 0, wanted) for number in range(20)))
+        other = await world.connect()
+        for _ in range(5):
+            await other.query(Filter.of(authors=[ANNA.key]), 1)
+        # One such record is more than the queue should hold, but no second one comes behind it.
+        assert world.server._networks[0].pending(1) < 2_300_000
+        # Small answers still find their place.
+        anna.send(ask.Get(99, ()))
+        anna.go_on_reading()
+        assert await anna.collect(99) == ([], SUCCESS)
+        for number in range(20):
+            assert await anna.collect(number) == (largest[::-1], SUCCESS)

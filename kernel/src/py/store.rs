@@ -1,5 +1,6 @@
 //! The store door.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -320,28 +321,59 @@ impl Scan {
     }
 }
 
-/// `Scan.frames(head, …)` for several scans in one call without the GIL.
+/// `Scan.frames(head, …)` for several scans in one call without the GIL. What fails, fails alone.
 #[pyfunction]
+#[pyo3(signature = (scans, max_bytes, max_ns, *, groups = None, group_bytes = usize::MAX))]
 fn run_scans<'py>(
     py: Python<'py>,
     scans: Vec<(Bound<'py, Scan>, PyBackedBytes)>,
     max_bytes: usize,
     max_ns: u64,
+    groups: Option<Vec<u64>>,
+    group_bytes: usize,
 ) -> PyResult<Bound<'py, PyList>> {
+    if groups
+        .as_ref()
+        .is_some_and(|groups| groups.len() != scans.len())
+    {
+        return Err(UsageError::new_err(
+            ("there must be a group for each scan",),
+        ));
+    }
     let time = Duration::from_nanos(max_ns);
     let jobs = scans
         .iter()
         .map(|(scan, head)| Ok((scan.get(), exact(head, "a frame's head")?)))
         .collect::<PyResult<Vec<(&Scan, [u8; 4])>>>()?;
-    let done: Vec<Frames> = py.detach(|| {
+    let done: Vec<Result<Frames, Error>> = py.detach(|| {
+        let mut used: HashMap<u64, usize> = HashMap::new();
+        let mut run = |number: usize, (scan, head): &(&Scan, [u8; 4])| {
+            let group = groups.as_ref().and_then(|groups| groups.get(number));
+            let used = group.map(|group| used.entry(*group).or_default());
+            if used.as_ref().is_some_and(|used| **used >= group_bytes) {
+                return Ok((Vec::new(), 0, false));
+            }
+            let frames = scan.next_frames(*head, max_bytes, time)?;
+            if let Some(used) = used {
+                *used += frames.0.len();
+            }
+            Ok(frames)
+        };
         jobs.iter()
-            .map(|(scan, head)| scan.next_frames(*head, max_bytes, time))
-            .collect::<Result<_, _>>()
-    })?;
-    let tuples = done
-        .iter()
-        .map(|(bytes, count, finished)| (PyBytes::new(py, bytes), *count, *finished));
-    PyList::new(py, tuples)
+            .enumerate()
+            .map(|(n, job)| run(n, job))
+            .collect()
+    });
+    let list = PyList::empty(py);
+    for slice in done {
+        match slice {
+            Ok((bytes, count, finished)) => {
+                list.append((PyBytes::new(py, &bytes), count, finished))?;
+            }
+            Err(error) => list.append(PyErr::from(error).into_value(py))?,
+        }
+    }
+    Ok(list)
 }
 
 /// Adds the door's names to the module.

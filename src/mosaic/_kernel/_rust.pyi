@@ -8,6 +8,8 @@ free the GIL. Errors are those of `mosaic.errors`, raised from Rust.
 from collections.abc import Callable, Sequence
 from typing import Final, final
 
+from mosaic.errors import MosaicError
+
 KERNEL_VERSION: Final[str]
 
 # --- crypto ------------------------------------------------------------------------------------
@@ -236,9 +238,18 @@ class Scan:
         """The next (position, received_ns, record) triples, and whether it is finished."""
 
 def run_scans(
-    scans: Sequence[tuple[Scan, bytes]], max_bytes: int, max_ns: int
-) -> list[tuple[bytes, int, bool]]:
-    """`Scan.frames(head, …)` for several scans in one call without the GIL."""
+    scans: Sequence[tuple[Scan, bytes]],
+    max_bytes: int,
+    max_ns: int,
+    *,
+    groups: Sequence[int] | None = None,
+    group_bytes: int = ...,
+) -> list[tuple[bytes, int, bool] | MosaicError]:
+    """`Scan.frames(head, …)` for several scans in one call without the GIL. A scan that fails gives its error.
+
+    `groups`: a number for each scan. Once the scans of a group have given `group_bytes` the others of it are
+    left as they are, and give (b"", 0, False).
+    """
 
 # --- net ---------------------------------------------------------------------------------------------
 
@@ -293,7 +304,8 @@ class Net:
     def peer_address(self, link: int) -> tuple[str, int]: ...
     def send(self, link: int, data: bytes) -> int:
         """Queues whole frames; the bytes now waiting, or -1 if the link is gone. Never blocks, never refuses:
-        the caller stops at the limit and waits for LINK_DRAINED. Over four times the limit the link is cut."""
+        the caller stops at the limit and waits for LINK_DRAINED. Over four times the limit the link is cut,
+        unless a single frame is to blame."""
     def deliver(self, record: bytes, targets: Sequence[tuple[int, int]]) -> list[int]:
         """Queues a RECORD frame for each (link, query id u16), the record's bytes shared. Returns the indexes of
         targets whose queue was full or gone: nothing was queued for those."""

@@ -87,14 +87,15 @@ class BlobService:
         self._now_ns = now_ns
         self._pool = ThreadPoolExecutor(1, "mosaic-blob")
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[Peer, None] = {}
 
-    async def drained(self) -> None:
+    async def settled(self) -> None:
         """Waits until every blob that has arrived is kept or refused."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def stop(self) -> None:
-        """Ends the service. Call `drained` first."""
+        """Ends the service. Call `settled` first."""
         await asyncio.to_thread(self._pool.shutdown)
 
     # --- BLOB SUBMISSION
@@ -160,10 +161,35 @@ class BlobService:
 
     def asked(self, peer: Peer, wanted: bytes) -> None:
         """Sends a blob as the peer takes it, or says why not."""
-        waiting = peer.network.pending(peer.link)
-        if waiting > self._settings.queue_bytes:
+        if not peer.blobs and not self._is_full(peer):
+            self._send(peer, wanted)
+        elif len(peer.blobs) < self._settings.blobs_waiting_per_link:
+            peer.blobs.append(wanted)
+            self._waiting[peer] = None
+        else:
             peer.send(peer.session.blob_result(wanted, ResultCode.TOO_FAST))
-            return
+
+    def drained(self, peer: Peer) -> None:
+        """A peer has read enough for the next of the blobs that it waits for."""
+        while peer.blobs and not self._is_full(peer):
+            self._send(peer, peer.blobs.popleft())
+        if not peer.blobs:
+            self._waiting.pop(peer, None)
+
+    def gone(self, peer: Peer) -> None:
+        """A link has ended."""
+        peer.blobs.clear()
+        self._waiting.pop(peer, None)
+
+    def look_after(self) -> None:
+        """Goes on with peers whose queue has emptied without anybody saying so."""
+        for peer in list(self._waiting):
+            self.drained(peer)
+
+    def _is_full(self, peer: Peer) -> bool:
+        return peer.network.pending(peer.link) > self._settings.queue_bytes // 2
+
+    def _send(self, peer: Peer, wanted: bytes) -> None:
         try:
             length = self._blobs.size(wanted)
             if length is None:

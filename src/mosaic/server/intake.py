@@ -19,7 +19,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, NamedTuple
 
 from mosaic.core import key_schedule, validation
 from mosaic.core.record import Record
@@ -49,6 +49,15 @@ def _results_of_outcomes() -> bytes:
 
 
 _RESULTS: Final = _results_of_outcomes()
+
+
+class _Written(NamedTuple):
+    """What the store said: an outcome, a received time and a position for each record, and its end then."""
+
+    outcomes: bytes
+    received_ns: list[int]
+    positions: list[int]
+    end: int
 
 
 class DirectBearer:
@@ -220,8 +229,12 @@ class Intake:
             await self._arrived.wait()
             batch = self._take()
             self._under_way += 1
-            batch.verdicts = await loop.run_in_executor(self._checker, self._check, batch)
             batch.results = bytearray(len(batch.records))
+            try:
+                batch.verdicts = await loop.run_in_executor(self._checker, self._check, batch)
+            except Exception:  # noqa: BLE001 - the writer must go on whatever happens
+                _LOG.exception("a batch of %d records could not be checked", len(batch.records))
+                self._fail(batch)
             await self._checked.put(batch)
 
     def _check(self, batch: Batch) -> bytes:
@@ -251,7 +264,8 @@ class Intake:
         while True:
             batch = await self._checked.get()
             try:
-                await self._commit(batch)
+                if batch.verdicts:
+                    await self._commit(batch)
             except Exception:  # noqa: BLE001 - the writer must go on whatever happens
                 # A fault of ours: whoever waits is told, the next batch gets its chance.
                 _LOG.exception("a batch of %d records failed", len(batch.records))
@@ -274,42 +288,43 @@ class Intake:
             await self._write(batch, segment)
 
     async def _write(self, batch: Batch, segment: Segment) -> None:
-        count = len(segment.records)
-        received: list[int] = []
-        outcomes, positions, end = b"", [0] * 0, self._store.end if segment.live else 0
-        if count:
-            first = max(self._now_ns(), self._last_received_ns + 1)
-            self._last_received_ns = first + count - 1
-            received = list(range(first, first + count))
-            try:
-                if segment.schedule is not None:
-                    await self._settle(batch.records[segment.schedule])
-                outcomes, positions, end = await asyncio.get_running_loop().run_in_executor(
-                    self._writer, self._append, segment.records, received, bytes(segment.modes)
-                )
-            except MosaicError as error:
-                self._write_failed(batch, segment, error)
-                # What only passes through needs no disk.
-                received, end = [], self._store.end if segment.live else 0
-            else:
-                self._metrics.batches += 1
-                results = outcomes.translate(_RESULTS)
-                if count == len(batch.records):
-                    batch.results[:] = results
-                else:
-                    for index, result in zip(segment.indexes, results, strict=True):
-                        batch.results[index] = result
-        committed = self._committed(batch, segment, outcomes, received, positions, end)
-        if segment.schedule is not None and outcomes:
-            self._schedule_arrived(batch.records[segment.schedule], outcomes[-1])
+        """Writes what was accepted, notes the results, and hands on what is new."""
+        written = await self._append(batch, segment)
+        results = written.outcomes.translate(_RESULTS)
+        if len(results) == len(batch.records):
+            batch.results[:] = results
+        else:
+            for index, result in zip(segment.indexes, results, strict=False):
+                batch.results[index] = result
+        committed = self._committed(batch, segment, written)
+        if segment.schedule is not None and written.outcomes:
+            self._schedule_arrived(batch.records[segment.schedule], written.outcomes[-1])
         if committed.records:
             await self._publish(committed)
 
-    def _append(
-        self, records: list[bytes], received: list[int], modes: bytes
-    ) -> tuple[bytes, list[int], int]:
-        outcomes, positions = self._store.append(records, received, modes)
-        return outcomes, positions, self._store.end
+    async def _append(self, batch: Batch, segment: Segment) -> _Written:
+        """One write and one sync for all of a segment; on a failure nothing of it is written."""
+        count = len(segment.records)
+        if not count:
+            return _Written(b"", [], [], self._store.end)
+        first = max(self._now_ns(), self._last_received_ns + 1)
+        self._last_received_ns = first + count - 1
+        received = list(range(first, first + count))
+        modes = bytes(segment.modes)
+
+        def write() -> _Written:
+            outcomes, positions = self._store.append(segment.records, received, modes)
+            return _Written(outcomes, received, positions, self._store.end)
+
+        try:
+            if segment.schedule is not None:
+                await self._settle(batch.records[segment.schedule])
+            written = await asyncio.get_running_loop().run_in_executor(self._writer, write)
+        except MosaicError as error:
+            self._write_failed(batch, segment, error)
+            return _Written(b"", [], [], self._store.end)
+        self._metrics.batches += 1
+        return written
 
     def _write_failed(self, batch: Batch, segment: Segment, error: MosaicError) -> None:
         self._metrics.write_failures += 1
@@ -317,25 +332,18 @@ class Intake:
         for index in segment.indexes:
             batch.results[index] = for_error(error)
 
-    def _committed(
-        self,
-        batch: Batch,
-        segment: Segment,
-        outcomes: bytes,
-        received: list[int],
-        positions: list[int],
-        end: int,
-    ) -> Committed:
+    def _committed(self, batch: Batch, segment: Segment, written: _Written) -> Committed:
         """What is to be handed on: what is new in the log, and ephemeral records between."""
+        outcomes, received, positions, end = written
         stored = outcomes.count(_STORED)
         self._metrics.records_stored += stored
         self._metrics.records_ephemeral += len(segment.live)
-        if not segment.live and stored == len(segment.records):
+        if not segment.live and stored == len(outcomes) == len(segment.records):
             return Committed(segment.records, received, positions, end)
         rows = [
-            (index, received[at], positions[at])
-            for at, index in enumerate(segment.indexes)
-            if stored and outcomes[at] == _STORED
+            (segment.indexes[at], received[at], positions[at])
+            for at, outcome in enumerate(outcomes)
+            if outcome == _STORED
         ]
         now_ns = self._now_ns()
         rows += [(index, now_ns, NOT_STORED) for index in segment.live]

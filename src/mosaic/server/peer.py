@@ -5,6 +5,7 @@ All belongs to the thread of the event loop.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +43,7 @@ class Peer:
         readings: Queries and stored parts of subscriptions under way, by query id.
         subscriptions: Open subscriptions, by query id.
         held_bytes: Live records that are kept for it while older ones are on their way.
-        blobs: Blobs that are on their way towards it.
+        blobs: Hashes of blobs that wait until it has read what is on its way.
         gone: Whether the link has ended or is about to.
     """
 
@@ -85,7 +86,7 @@ class Peer:
         self.readings: dict[int, Reading] = {}
         self.subscriptions: dict[int, Subscription] = {}
         self.held_bytes = 0
-        self.blobs = 0
+        self.blobs: deque[bytes] = deque()
         self.gone = False
         self._clean = 0
 

@@ -19,10 +19,11 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from struct import Struct
 from typing import Final
 
-from mosaic.errors import MosaicError
+from mosaic.errors import MosaicError, StoreError
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.settings import ServerSettings
@@ -151,58 +152,65 @@ class Reader:
 
     # --- inside
 
-    def _next(self) -> tuple[list[Reading], int]:
-        """Whose turn it is, and how many bytes each may send."""
+    def _next(self) -> tuple[list[Reading], list[int], int]:
+        """Whose turn it is, a number for the peer of each, and how many bytes each may send."""
         chosen: list[Reading] = []
-        of_peer: dict[Peer, int] = {}
+        numbers: list[int] = []
+        peers: dict[Peer, int] = {}
+        most = 1
+        count: dict[int, int] = {}
         while self._ready and len(chosen) < _AT_ONCE:
             reading = self._ready.popleft()
+            peer = reading.peer
             if reading.stopped:
                 continue
+            if peer in self._parked or (peer not in peers and self._is_full(peer)):
+                self._parked.setdefault(peer, []).append(reading)
+                continue
+            number = peers.setdefault(peer, len(peers))
+            count[number] = count.get(number, 0) + 1
+            most = max(most, count[number])
             chosen.append(reading)
-            of_peer[reading.peer] = of_peer.get(reading.peer, 0) + 1
-        most = max(of_peer.values(), default=1)
-        return chosen, max(_LEAST_SLICE, self._settings.slice_bytes // most)
+            numbers.append(number)
+        return chosen, numbers, max(_LEAST_SLICE, self._settings.slice_bytes // most)
+
+    def _is_full(self, peer: Peer) -> bool:
+        """Whether a peer has to read before it gets more."""
+        return peer.network.pending(peer.link) > self._settings.queue_bytes
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            readings, max_bytes = self._next()
+            readings, peers, max_bytes = self._next()
             if not readings:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            scans = [(reading.scan, reading.head) for reading in readings]
+            work = partial(
+                run_scans,
+                [(reading.scan, reading.head) for reading in readings],
+                max_bytes,
+                self._settings.slice_ns,
+                groups=peers,
+                group_bytes=self._settings.slice_bytes,
+            )
             try:
-                slices: list[Slice | ResultCode] = list(
-                    await loop.run_in_executor(
-                        self._pool, run_scans, scans, max_bytes, self._settings.slice_ns
-                    )
-                )
-            except MosaicError:
-                slices = await loop.run_in_executor(self._pool, self._each_alone, scans, max_bytes)
+                slices: list[Slice | MosaicError] = await loop.run_in_executor(self._pool, work)
+            except Exception:  # noqa: BLE001 - whatever goes wrong, others must be answered
+                _LOG.exception("%d questions could not be answered", len(readings))
+                slices = [StoreError("a question could not be answered")] * len(readings)
             self._hand_out(readings, slices)
 
-    def _each_alone(self, scans: list[tuple[Scan, bytes]], max_bytes: int) -> list[Slice | ResultCode]:
-        """Slices one by one: a question that fails fails alone."""
-        slices: list[Slice | ResultCode] = []
-        for scan, head in scans:
-            try:
-                slices.append(scan.frames(head, max_bytes, self._settings.slice_ns))
-            except MosaicError as error:
-                _LOG.error("a question could not be answered: %s (%s)", error, error.hint)
-                slices.append(for_error(error))
-        return slices
-
-    def _hand_out(self, readings: list[Reading], slices: list[Slice | ResultCode]) -> None:
+    def _hand_out(self, readings: list[Reading], slices: list[Slice | MosaicError]) -> None:
         outgoing: dict[Peer, list[bytes]] = {}
         unfinished: list[Reading] = []
         finished: list[Reading] = []
         for reading, part in zip(readings, slices, strict=True):
             if reading.stopped:
                 continue
-            if isinstance(part, ResultCode):
-                self._failed(reading, part)
+            if isinstance(part, MosaicError):
+                _LOG.error("a question could not be answered: %s (%s)", part, part.hint)
+                self._failed(reading, for_error(part))
                 continue
             frames, count, done = part
             if count:
@@ -213,9 +221,8 @@ class Reader:
         for reading in finished:
             parts = outgoing.setdefault(reading.peer, [])
             reading.then(reading, parts)
-        waiting = {peer: peer.send(b"".join(parts)) for peer, parts in outgoing.items() if parts}
+        for peer, parts in outgoing.items():
+            if parts:
+                peer.send(b"".join(parts))
         for reading in unfinished:
-            if waiting.get(reading.peer, 0) > self._settings.queue_bytes:
-                self._parked.setdefault(reading.peer, []).append(reading)
-            else:
-                self.ask(reading)
+            self.ask(reading)

@@ -154,7 +154,7 @@ class Server:
         self._sessions.refuse_new()
         await self._intake.drained()
         await self._subscriptions.drained()
-        await self._blobs.drained()
+        await self._blobs.settled()
         self._sessions.close_all(ResultCode.SHUTTING_DOWN)
         await asyncio.gather(*(network.stop(grace_s) for network in self._networks))
         if self._ticker is not None:
@@ -175,6 +175,7 @@ class Server:
         self._sessions.tick()
         self._reader.look_after()
         self._subscriptions.look_after()
+        self._blobs.look_after()
 
     async def _tick_on(self) -> None:
         ticks = 0

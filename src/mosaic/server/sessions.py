@@ -154,6 +154,7 @@ class Sessions:
         elif what == LINK_DRAINED:
             self._reader.drained(peer)
             self._subscriptions.peer_drained(peer)
+            self._blobs.drained(peer)
         elif what == LINK_CLOSED:
             self._forget(peer)
         elif what == LINK_REFUSED_LENGTH:
@@ -206,6 +207,7 @@ class Sessions:
         self._greeting.pop(peer, None)
         self._subscriptions.gone(peer)
         self._reader.gone(peer)
+        self._blobs.gone(peer)
         for reading in peer.readings.values():
             reading.stopped = True
         peer.readings.clear()

@@ -28,8 +28,8 @@ class ServerSettings:
     )
     record_limit: int = field(default=RECORD_LIMIT, metadata={"help": "longest record taken, in bytes"})
     blob_limit: int = field(default=BLOB_LIMIT, metadata={"help": "longest blob taken, in bytes"})
-    blob_transfers_per_link: int = field(
-        default=8, metadata={"help": "blobs that one link may have under way towards it at once"}
+    blobs_waiting_per_link: int = field(
+        default=64, metadata={"help": "blobs that one link may wait for at once"}
     )
     stranger_records_per_second: float = field(
         default=100.0,

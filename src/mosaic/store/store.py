@@ -12,6 +12,7 @@ from typing import Protocol
 
 from mosaic._kernel import _rust
 from mosaic._kernel._rust import Filter
+from mosaic.errors import MosaicError
 
 
 class Mode(IntEnum):
@@ -154,14 +155,39 @@ class Store(Protocol):
 
 
 def run_scans(
-    scans: Sequence[tuple[Scan, bytes]], max_bytes: int, max_ns: int
-) -> list[tuple[bytes, int, bool]]:
+    scans: Sequence[tuple[Scan, bytes]],
+    max_bytes: int,
+    max_ns: int,
+    *,
+    groups: Sequence[int],
+    group_bytes: int,
+) -> list[tuple[bytes, int, bool] | MosaicError]:
     """`Scan.frames(head, …)` for several scans; of the embedded store in one call that frees the GIL.
 
-    Raises:
-        StoreError: one of them failed; each may be asked alone then.
+    Args:
+        scans: Each with the head of its frames (4 bytes).
+        max_bytes: About so many bytes of frames from each.
+        max_ns: So much work for each.
+        groups: A number for each scan: who gets its frames.
+        group_bytes: Once a group has so many bytes, its other scans are left as they are: (b"", 0, False).
+
+    Returns:
+        The slice of each, or the error with which it failed.
     """
     own = [(scan, head) for scan, head in scans if isinstance(scan, _rust.Scan)]
     if len(own) == len(scans):
-        return _rust.run_scans(own, max_bytes, max_ns)
-    return [scan.frames(head, max_bytes, max_ns) for scan, head in scans]
+        return _rust.run_scans(own, max_bytes, max_ns, groups=groups, group_bytes=group_bytes)
+    slices: list[tuple[bytes, int, bool] | MosaicError] = []
+    used: dict[int, int] = {}
+    for (scan, head), group in zip(scans, groups, strict=True):
+        if used.get(group, 0) >= group_bytes:
+            slices.append((b"", 0, False))
+            continue
+        try:
+            frames = scan.frames(head, max_bytes, max_ns)
+        except MosaicError as error:
+            slices.append(error)
+            continue
+        slices.append(frames)
+        used[group] = used.get(group, 0) + len(frames[0])
+    return slices

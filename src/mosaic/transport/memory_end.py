@@ -125,7 +125,7 @@ class MemoryEnd:
 
     def send(self, parts: Iterable[bytes | FilePart]) -> int:
         """Queues parts of whole frames; the bytes now waiting, or -1."""
-        if self.out_bytes > 4 * self._limit:
+        if self.out_bytes > 4 * self._limit and self.out_bytes - self._longest() > 4 * self._limit:
             self.finish("cut: it took too little of what was sent to it", "the connection was cut")
         if self.gone or self.closing:
             close_files(parts)
@@ -136,6 +136,10 @@ class MemoryEnd:
         self._over = self._over or self.out_bytes > self._limit
         self.pump()
         return self.pending
+
+    def _longest(self) -> int:
+        """The length of the longest part that alone is more than the limit."""
+        return max((len(part) for part in self.out if len(part) > self._limit), default=0)
 
     def pump(self) -> None:
         """Moves what waits to the peer, as far as that may read."""

@@ -42,7 +42,7 @@ class Network(Protocol):
 
         Returns:
             The bytes now waiting, or -1 if the link is gone. Over four times
-            the limit the link is cut.
+            the limit the link is cut, unless a single frame is to blame.
         """
         ...
 
