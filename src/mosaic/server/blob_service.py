@@ -172,7 +172,7 @@ class BlobService:
     def drained(self, peer: Peer) -> None:
         """A peer has read enough for the next of the blobs that it waits for."""
         while peer.blobs and not self._is_full(peer):
-            self._send(peer, peer.blobs.popleft())
+            self._send(peer, peer.blobs.pop(0))
         if not peer.blobs:
             self._waiting.pop(peer, None)
 

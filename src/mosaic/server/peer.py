@@ -5,7 +5,6 @@ All belongs to the thread of the event loop.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -86,7 +85,7 @@ class Peer:
         self.readings: dict[int, Reading] = {}
         self.subscriptions: dict[int, Subscription] = {}
         self.held_bytes = 0
-        self.blobs: deque[bytes] = deque()
+        self.blobs: list[bytes] = []
         self.gone = False
         self._clean = 0
 
