@@ -97,6 +97,12 @@ async def test_what_is_not_valid_or_was_not_asked_for_never_reaches_the_caller(w
     assert connection.dropped == 2
 
 
+async def test_what_a_server_sends_twice_is_given_once(wire: Wire) -> None:
+    wire.server.held = [POSTS[0]]
+    wire.server.extra = [POSTS[0].data, POSTS[1].data, POSTS[1].data]
+    assert await everything(wire) == POSTS[:2]
+
+
 async def test_a_record_from_the_future_is_held_back_until_its_time(wire: Wire) -> None:
     limit = 15 * 60 * 10**9
     early, due = post(timestamp=NOW + limit + 10**6), post(timestamp=NOW + limit)

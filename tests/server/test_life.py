@@ -41,6 +41,17 @@ async def test_a_link_without_hello_is_closed_after_ten_seconds(tmp_path: Path) 
 
 
 @pytest.mark.claim("C46")
+async def test_a_hello_of_the_older_framing_is_answered_in_it(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        client = await world.connect(greet=False)
+        old_hello = b"\x10" + (12).to_bytes(3, "little") + bytes(4) + (1).to_bytes(4, "little")
+        client.send(old_hello)
+        # The answer is no frame of ours: its header says a length of 0, which ends reading.
+        await client.until(lambda: bool(client.refused))
+        assert client.refused == [bytes((0xFE, 36, 0, 0, 0, 0, 0, 0))]
+
+
+@pytest.mark.claim("C46")
 async def test_unknown_messages_are_unrecognized_and_those_of_a_server_close_the_link(tmp_path: Path) -> None:
     async with running(tmp_path, ANNA) as world:
         client = await world.connect()

@@ -21,7 +21,7 @@ from mosaic.store.blobs import BlobStore
 from mosaic.store.embedded import EmbeddedStore, open_store
 from mosaic.testing import FakeClock, Person
 from mosaic.transport import Event, MemoryNetwork, TcpNetwork, TransportSettings, memory_pair
-from mosaic.transport.events import LINK_CLOSED, LINK_OPENED, LINK_SPOOLED
+from mosaic.transport.events import LINK_CLOSED, LINK_OPENED, LINK_REFUSED_LENGTH, LINK_SPOOLED
 from mosaic.wire import client_messages as ask
 from mosaic.wire import server_messages as tell
 from mosaic.wire.codec import Message, decode
@@ -40,6 +40,7 @@ class Client:
         self.network = network
         self.inbox: list[Message] = []
         self.closed = False
+        self.refused: list[bytes] = []
         self._changed = asyncio.Event()
         self._reading = True
         network.start(self._take)
@@ -50,6 +51,8 @@ class Client:
         for link, what, data in events:
             if what == LINK_CLOSED:
                 self.closed = True
+            elif what == LINK_REFUSED_LENGTH:
+                self.refused.append(data)
             elif what == LINK_SPOOLED:
                 path = Path(self.network.take_spooled(link)[0])
                 self.inbox.append(decode(data + path.read_bytes()))

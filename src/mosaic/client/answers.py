@@ -18,6 +18,10 @@ from mosaic.core.record import Record
 from mosaic.errors import MosaicError
 from mosaic.wire.result_code import ResultCode
 
+_PREFIX = 32
+# How many records a query remembers, to tell what comes again.
+_REMEMBERED = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
@@ -32,13 +36,14 @@ class Answers:
         unread_bytes: How much may wait to be read.
     """
 
-    __slots__ = ("_arrived", "_bytes", "_end", "_items", "_limit", "_wanted", "dropped", "is_over")
+    __slots__ = ("_arrived", "_bytes", "_end", "_items", "_limit", "_seen", "_wanted", "dropped", "is_over")
 
     def __init__(self, wanted: Callable[[Record], bool], unread_bytes: int) -> None:
         self._wanted = wanted
         self._limit = unread_bytes
         self._items: deque[Record | CaughtUp] = deque()
         self._bytes = 0
+        self._seen: dict[bytes, None] = {}
         self._arrived = asyncio.Event()
         self._end: MosaicError | None = None
         self.is_over = False
@@ -48,9 +53,13 @@ class Answers:
         """Takes a valid record; False when too much is unread."""
         if self.is_over:
             return True
-        if not self._wanted(record):
+        prefix = record.data[:_PREFIX]
+        if prefix in self._seen or not self._wanted(record):
             self.dropped += 1
             return True
+        self._seen[prefix] = None
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
         self._bytes += len(record)
         if self._bytes > self._limit:
             return False
