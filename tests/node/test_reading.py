@@ -8,14 +8,18 @@ from typing import cast
 import pytest
 from tests.core.makers import post
 from tests.node.conftest import OpenNode, do, one
+from tests.node.test_node import eventually
 from tests.server.world import FailingStore
 
 from mosaic.client.address import ServerAddress
+from mosaic.client.backoff import Backoff
+from mosaic.client.settings import ClientSettings
+from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import Marker
 from mosaic.core.kind import Readers
 from mosaic.errors import StoreFull
 from mosaic.node import follower
-from mosaic.node.follower import Follower, Group
+from mosaic.node.follower import Follower, Group, Settings
 from mosaic.policy.submission import Way
 from mosaic.testing import Person
 from mosaic.testing.people import kind_of
@@ -83,7 +87,8 @@ async def test_what_was_read_is_handed_in_until_it_is_stored_or_refused(
     ]
     handed_in: list[int] = []
 
-    async def mirror(records: Sequence[bytes]) -> Sequence[ResultCode]:
+    async def mirror(records: Sequence[bytes], received_by_ns: int | None = None) -> Sequence[ResultCode]:
+        assert received_by_ns is None
         handed_in.append(len(records))
         answer = script.pop(0)
         if isinstance(answer, Exception):
@@ -92,7 +97,46 @@ async def test_what_was_read_is_handed_in_until_it_is_stored_or_refused(
 
     reading = Follower.__new__(Follower)
     reading._mirror = mirror
+    backoff = Backoff(bytes, 0.1, 1.0)
+    reading._settings = Settings(ClientSettings(), backoff, lambda _: None)
     server = ServerAddress(CARA.key, ())
     await reading._store(Group(server, (CARA.key,)), [first, second])
     assert handed_in == [2, 2, 1, 1, 1, 1]
     assert not script
+
+
+@pytest.mark.claim("C6", "C7")
+async def test_what_an_outbox_had_before_a_revocation_counts_though_it_comes_later(
+    open_node: OpenNode,
+) -> None:
+    async with open_node("anna") as anna, open_node("ben") as ben:
+        begun = ben.clock.now_ns()
+        listing = CARA.schedule(begun - 9)
+        before = [CARA.record(begun - 5 + n, signer=CARA.device()).data for n in range(3)]
+        await ben.server.submit([listing.data, *before], Way.MIRROR)
+        since = ben.clock.now_ns()
+        # A thief dates back what the outbox receives after the revocation.
+        late = CARA.record(begun - 6, signer=CARA.device()).data
+        await ben.server.submit([late], Way.MIRROR)
+        revoking = CARA.schedule(since + 1, {"device": Marker.REVOKED_PAST}, since=since)
+        await ben.server.submit([revoking.data], Way.MIRROR)
+        url = await ben.listen("127.0.0.1", 0)
+        anna.work()
+        at_ben = {"server": str(url), "key": ben.server_secret.public.server_text}
+        await one(anna, "follow", at_ben, working=True, person=CARA.key.user_text)
+        own = Filter.of(authors=[CARA.key], kinds=[kind_of()])
+
+        def shown() -> list[bytes]:
+            return [record.data for record in anna.records.newest_first(own)]
+
+        await eventually(lambda: len(shown()) == 3)
+        assert shown() == before[::-1]
+        # Another schedule that leaves the revocation as it is takes nothing away.
+        more = CARA.schedule(
+            since + 2, {"device": Marker.REVOKED_PAST, "other": Marker.ACTIVE_SIGNING_KEY}, since=since
+        )
+        await anna.server.submit([more.data], Way.MIRROR)
+        assert shown() == before[::-1]
+        # Nobody else's word counts for what comes late.
+        stolen = CARA.record(begun - 7, signer=CARA.device()).data
+        assert await anna.mirror([stolen]) == [ResultCode.UNAUTHORIZED]

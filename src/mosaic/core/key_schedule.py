@@ -139,6 +139,11 @@ class KeySchedule:
             return Verdict.REVOKED
         return Verdict.VALID
 
+    def revoked_past(self, signer: PublicKey) -> int | None:
+        """Since when (ns) what a key signs or signed is invalid, if its revocation has such a time."""
+        standing, since = self._signers.get(signer.bytes, (Standing.UNLISTED, 0))
+        return since if standing is Standing.REVOKED_PAST else None
+
     def signing_keys(self) -> tuple[PublicKey, ...]:
         """The active signing subkeys, in the order of their first entries."""
         active = (key for key, (standing, _) in self._signers.items() if standing is Standing.ACTIVE)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.backoff import Backoff
@@ -19,11 +20,14 @@ from mosaic.client.following import Event, Following, Heard, Lost
 from mosaic.client.link_pool import LinkPool
 from mosaic.client.outbox import SERVERS_OF_A_ROLE
 from mosaic.client.settings import ClientSettings
+from mosaic.core import core_tags
 from mosaic.core.bootstrap import Usage
 from mosaic.core.filter import Filter
+from mosaic.core.key_schedule import KeySchedule
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
+from mosaic.core.timestamp import Timestamp
 from mosaic.errors import MosaicError
 from mosaic.node.clock import Clock
 from mosaic.node.directory import HomeDirectory
@@ -37,8 +41,23 @@ _BATCH = 512
 _TRY_TO_STORE_AGAIN_S = 5.0
 _TRIES = 4
 
-Mirror = Callable[[Sequence[bytes]], Awaitable[Sequence[ResultCode]]]
-"""Hands records that were read elsewhere to the own server, which stores or refuses them meanwhile."""
+
+class Mirror(Protocol):
+    """The way to the own server for records that were read elsewhere."""
+
+    async def __call__(
+        self, records: Sequence[bytes], received_by_ns: int | None = None
+    ) -> Sequence[ResultCode]:
+        """Hands records in; what became of each.
+
+        Args:
+            records: Whole records.
+            received_by_ns: By when an outbox of their author says that it received them (ns), if it does.
+
+        Raises:
+            MosaicError: some could not be written.
+        """
+
 
 # A filter holds 63 keys. People who are followed later get subscriptions of their own until the next start.
 _PEOPLE_IN_A_GROUP = 60
@@ -67,6 +86,7 @@ class Settings:
 
     client: ClientSettings
     backoff: Backoff
+    schedule_of: Callable[[PublicKey], KeySchedule | None]
 
 
 class Follower:
@@ -97,6 +117,7 @@ class Follower:
         self._clock = clock
         self._settings = settings
         self._groups: list[Group] = []
+        self._asked_back: set[tuple[PublicKey, PublicKey, PublicKey, int]] = set()
 
     def update(self) -> None:
         """Begins and ends subscriptions as the private database says."""
@@ -173,22 +194,50 @@ class Follower:
         tell what the others are worth; what still waits for one is tried again
         some times.
         """
-        left = [record.data for record in sorted(records, key=lambda one: one.kind != KEY_SCHEDULE)]
+        left = sorted(records, key=lambda one: one.kind != KEY_SCHEDULE)
+        doubted: list[Record] = []
         tries = 0
         while left:
             try:
-                results = await self._mirror(left)
+                results = await self._mirror([record.data for record in left])
             except MosaicError as error:
                 group.state = f"what was read can't be stored: {error}"
                 log.warning("what was read from %s can't be stored: %s", group.server, error)
             else:
-                left = [each for each, result in zip(left, results, strict=True) if result.is_server_error]
+                answered = list(zip(left, results, strict=True))
+                left = [record for record, result in answered if result.is_server_error]
+                doubted += [record for record, result in answered if _may_doubt(record, result)]
                 tries += 1
                 if left and tries == _TRIES:
                     log.warning("%d records from %s were not taken", len(left), group.server)
-                    return
+                    break
             if left:
                 await asyncio.sleep(_TRY_TO_STORE_AGAIN_S)
+        await self._ask_back(group, doubted)
+
+    async def _ask_back(self, group: Group, doubted: Sequence[Record]) -> None:
+        """Fetches what keys signed before they were revoked since a time, though it comes here later.
+
+        It counts if the author's outbox had it by then (edition §3); asked once for each revocation.
+        """
+        for author, signer, since in _revocations(doubted, self._settings.schedule_of):
+            asked = (group.server.key, author, signer, since)
+            if asked in self._asked_back:
+                continue
+            self._asked_back.add(asked)
+            wanted = Filter.of(authors=[author], signers=[signer], received_until=Timestamp(since))
+            try:
+                async with self._pool.connect(group.server) as connection:
+                    batch: list[bytes] = []
+                    async for record in connection.query(wanted):
+                        batch.append(record.data)
+                        if len(batch) == _BATCH:
+                            await self._mirror(batch, since)
+                            batch = []
+                    await self._mirror(batch, since)
+            except MosaicError as error:
+                self._asked_back.discard(asked)
+                log.warning("what %s had in time can't be read: %s", group.server, error)
 
     def _note(self, group: Group, events: Sequence[Event]) -> None:
         """Remembers how far was read and how the connection does."""
@@ -202,3 +251,31 @@ class Follower:
             with self._db.transaction():
                 for person in group.people:
                     self._db.set_heard_until(group.server.key.bytes, person.bytes, heard)
+
+
+def _may_doubt(record: Record, result: ResultCode) -> bool:
+    """Whether a record was refused for its signer, or is a new schedule that may have made others go."""
+    return result is ResultCode.UNAUTHORIZED or (
+        result is ResultCode.ACCEPTED and record.kind == KEY_SCHEDULE
+    )
+
+
+def _revocations(
+    doubted: Sequence[Record], schedule_of: Callable[[PublicKey], KeySchedule | None]
+) -> Iterator[tuple[PublicKey, PublicKey, int]]:
+    """The revocations since a time that concern some records, each once: author, signer, time (ns)."""
+    found: dict[tuple[PublicKey, PublicKey, int], None] = {}
+    for record in doubted:
+        schedule = schedule_of(record.author)
+        if schedule is None:
+            continue
+        signers = (
+            [PublicKey(key) for key in core_tags.subkeys(record)]
+            if record.kind == KEY_SCHEDULE
+            else [record.signer]
+        )
+        for signer in signers:
+            since = schedule.revoked_past(signer)
+            if since is not None and (record.kind == KEY_SCHEDULE or record.timestamp <= since):
+                found[record.author, signer, since] = None
+    return iter(found)

@@ -164,7 +164,12 @@ class Node:
         )
         self.schedules = Schedules(self.directory, self.pool, self.mirror, self.clock.now_ns)
         self.follower = Follower(
-            self.db, self.directory, self.pool, self.mirror, self.clock, Settings(client, backoff)
+            self.db,
+            self.directory,
+            self.pool,
+            self.mirror,
+            self.clock,
+            Settings(client, backoff, self.everything.schedule),
         )
 
     def _transport(self) -> TransportSettings:
@@ -301,14 +306,18 @@ class Node:
             raise refused(result, "the own server refused")
         return Published(record, self.queue.of_record(record.id.bytes))
 
-    async def mirror(self, records: Sequence[bytes]) -> list[ResultCode]:
+    async def mirror(self, records: Sequence[bytes], received_by_ns: int | None = None) -> list[ResultCode]:
         """Hands in what was read from other servers; what became of each.
+
+        Args:
+            records: Whole records.
+            received_by_ns: By when an outbox of their author says that it received them (ns), if it does.
 
         Raises:
             StoreFull: some could not be written.
         """
         failures = self.server.metrics.write_failures
-        results = await self.server.submit(records, Way.MIRROR)
+        results = await self.server.submit(records, Way.MIRROR, received_by_ns=received_by_ns)
         if self.server.metrics.write_failures > failures and any(each.is_server_error for each in results):
             raise StoreFull("what was read from other servers could not be written")
         return results

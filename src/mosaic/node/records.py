@@ -83,4 +83,5 @@ class OwnRecords:
             if schedules[author] is None:
                 self._wanted(author)
         schedule = schedules[author]
-        return schedule is not None and schedule.judge(record, stored.received_ns) is Verdict.VALID
+        # By its own time alone: the server has judged when it was received, by what it knew of that.
+        return schedule is not None and schedule.judge(record, record.timestamp) is Verdict.VALID

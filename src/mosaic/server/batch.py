@@ -21,6 +21,10 @@ class Bearer(Protocol):
         """By which way records come."""
 
     @property
+    def received_by_ns(self) -> int | None:
+        """By when (ns) an outbox of the author has received what comes, if one says so."""
+
+    @property
     def suspect(self) -> bool:
         """Whether a record with a false signature came from there lately."""
 

@@ -66,13 +66,15 @@ class DirectBearer:
     Args:
         way: OWNER or MIRROR.
         viewers: The keys (32 bytes each) of the person who acts, if anybody does.
+        received_by_ns: By when an outbox of the author says that it received the records (ns), if one does.
     """
 
-    __slots__ = ("answered", "suspect", "viewers", "way")
+    __slots__ = ("answered", "received_by_ns", "suspect", "viewers", "way")
 
-    def __init__(self, way: Way, viewers: tuple[bytes, ...] = ()) -> None:
+    def __init__(self, way: Way, viewers: tuple[bytes, ...] = (), received_by_ns: int | None = None) -> None:
         self.way = way
         self.viewers = viewers
+        self.received_by_ns = received_by_ns
         self.suspect = way is Way.MIRROR
         self.answered: asyncio.Future[list[ResultCode]] = asyncio.get_running_loop().create_future()
 
@@ -155,7 +157,11 @@ class Intake:
             self._room.clear()
 
     async def submit(
-        self, records: Sequence[bytes], way: Way, viewers: tuple[bytes, ...] = ()
+        self,
+        records: Sequence[bytes],
+        way: Way,
+        viewers: tuple[bytes, ...] = (),
+        received_by_ns: int | None = None,
     ) -> list[ResultCode]:
         """Takes records from the node itself and waits until they are on disk or refused.
 
@@ -164,7 +170,7 @@ class Intake:
         if not records:
             return []
         await self._room.wait()
-        bearer = DirectBearer(way, viewers)
+        bearer = DirectBearer(way, viewers, received_by_ns)
         self.offer(bearer, list(records))
         return await bearer.answered
 
@@ -368,7 +374,7 @@ class Intake:
         former = self._authority.schedule_of(schedule.master.bytes)
         if former is None or (schedule.supersedes(former) and schedule.entries != former.entries):
             self._metrics.records_removed += await asyncio.get_running_loop().run_in_executor(
-                self._writer, settle, self._store, schedule
+                self._writer, settle, self._store, schedule, former
             )
 
     def _schedule_arrived(self, record: bytes, outcome: int) -> None:

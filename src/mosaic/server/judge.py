@@ -154,7 +154,7 @@ class Judge:
         self, record: bytes, signer: Signer, bearer: Bearer, segment: Segment, now_ns: int
     ) -> ResultCode | None:
         """The rules that few records need: why this one is refused, or None."""
-        refused = self._refuse_signer(record, signer, segment, now_ns)
+        refused = self._refuse_signer(record, signer, bearer, segment, now_ns)
         if refused is None and record[136] & FLAG_FROM_AUTHOR:
             refused = _refuse_bearer(record, bearer)
         if refused is None and record[56:64] in _MASTERS_OWN:
@@ -164,7 +164,7 @@ class Judge:
         return refused
 
     def _refuse_signer(
-        self, record: bytes, signer: Signer, segment: Segment, now_ns: int
+        self, record: bytes, signer: Signer, bearer: Bearer, segment: Segment, now_ns: int
     ) -> ResultCode | None:
         if signer is Signer.VERIFIED:
             return None
@@ -175,7 +175,9 @@ class Judge:
             return None
         if signer is Signer.DATED:
             # As it would be received: a clock that was set back gives no time back.
-            received_ns = max(now_ns, self._store.last_received_ns + 1)
+            received_ns = bearer.received_by_ns
+            if received_ns is None:
+                received_ns = max(now_ns, self._store.last_received_ns + 1)
             if self._authority.judge(record, received_ns) is Verdict.VALID:
                 return None
             # The first receipt counts and never moves: what came in time stays, however often it comes.

@@ -64,6 +64,7 @@ class Peer:
     )
 
     way: Final = Way.LINK
+    received_by_ns: Final = None
 
     def __init__(
         self,

@@ -21,10 +21,17 @@ _AT_ONCE: Final = 1_024
 _SLICE_NS: Final = 50_000_000
 
 
-def settle(store: Store, schedule: KeySchedule) -> int:
+def settle(store: Store, schedule: KeySchedule, former: KeySchedule | None = None) -> int:
     """Judges the stored records of a schedule's author anew; how many were removed.
 
+    What was taken under the same revocation of its signer as before stays: an
+    outbox of the author may have had it in time, though it came here later.
     Belongs to the writer: nothing may be written meanwhile.
+
+    Args:
+        store: Where they are.
+        schedule: What will hold.
+        former: What has held until now, if anything.
 
     Raises:
         StoreError: the store failed.
@@ -36,7 +43,7 @@ def settle(store: Store, schedule: KeySchedule) -> int:
     while not finished:
         found, finished = scan.records(_AT_ONCE, _SLICE_NS)
         for position, received_ns, data in found:
-            if schedule.judge(Record(data), received_ns) is not Verdict.VALID:
+            if not _is_valid(Record(data), received_ns, schedule, former):
                 doomed.append(position)
             elif data[63] & 3 == Duplicates.REPLACEABLE:
                 # Newest first: whoever comes second to an address has been replaced.
@@ -45,3 +52,10 @@ def settle(store: Store, schedule: KeySchedule) -> int:
                     doomed.append(position)
                 settled.add(address)
     return store.remove(doomed) if doomed else 0
+
+
+def _is_valid(record: Record, received_ns: int, schedule: KeySchedule, former: KeySchedule | None) -> bool:
+    if schedule.judge(record, received_ns) is Verdict.VALID:
+        return True
+    since = schedule.revoked_past(record.signer)
+    return since is not None and former is not None and former.revoked_past(record.signer) == since

@@ -189,7 +189,11 @@ class Server:
     # --- for the node
 
     async def submit(
-        self, records: Sequence[bytes], way: Way, viewers: tuple[bytes, ...] = ()
+        self,
+        records: Sequence[bytes],
+        way: Way,
+        viewers: tuple[bytes, ...] = (),
+        received_by_ns: int | None = None,
     ) -> list[ResultCode]:
         """The one way in for what does not come over a link.
 
@@ -197,11 +201,13 @@ class Server:
             records: Whole records, not yet checked.
             way: OWNER for acts of the people who live here, MIRROR for what was read from other servers.
             viewers: The keys (32 bytes each) of the person who acts, if anybody does.
+            received_by_ns: By when an outbox of the author says that it received them (ns): where a signer
+                was revoked since a time, that counts instead of the own receipt.
 
         Returns:
             What became of each. What is ACCEPTED is on disk (but ephemeral records are never stored).
         """
-        return await self._intake.submit(records, way, viewers)
+        return await self._intake.submit(records, way, viewers, received_by_ns)
 
     def listen_changes(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener(position, record)` for each new record, in the order of the log.
