@@ -155,6 +155,13 @@ async def test_stopping_answers_what_has_arrived_and_says_so(tmp_path: Path) -> 
     store.close()
 
 
+async def test_the_node_is_told_too_that_the_server_has_stopped(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        await world.server.stop(0)
+        record = ANNA.record(world.now()).data
+        assert await world.server.submit([record, record], Way.OWNER) == [ResultCode.SHUTTING_DOWN] * 2
+
+
 @pytest.mark.claim("C46")
 async def test_while_stopping_everything_new_is_answered_with_shutting_down(tmp_path: Path) -> None:
     async with running(tmp_path, ANNA) as world:

@@ -139,6 +139,7 @@ class Intake:
         self._writer = ThreadPoolExecutor(1, "mosaic-write")
         self._threads = settings.check_threads or os.cpu_count() or 1
         self._tasks: list[asyncio.Task[None]] = []
+        self._stopped = False
 
     # --- what comes in
 
@@ -170,6 +171,8 @@ class Intake:
         if not records:
             return []
         await self._room.wait()
+        if self._stopped:
+            return [ResultCode.SHUTTING_DOWN] * len(records)
         bearer = DirectBearer(way, viewers, received_by_ns)
         self.offer(bearer, list(records))
         return await bearer.answered
@@ -193,13 +196,18 @@ class Intake:
         await self._idle.wait()
 
     async def stop(self) -> None:
-        """Ends the work; what is still waiting is not answered. Call `drained` first."""
+        """Ends the work; what is still waiting is answered with SHUTTING_DOWN. Call `drained` first."""
+        self._stopped = True
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
+        for bearer, records in self._waiting.items():
+            bearer.answer(records, bytes((ResultCode.SHUTTING_DOWN,)) * len(records))
+        self._waiting.clear()
+        self._room.set()
         await asyncio.to_thread(self._checker.shutdown)
         await asyncio.to_thread(self._writer.shutdown)
 
