@@ -45,7 +45,7 @@ class Impostors:
         signer = author if random.random() < 0.6 else random.choice(self._masters + self._devices)
         kind = random.choice((KEY_SCHEDULE, KEY_SCHEDULE, PROFILE, MICROBLOG, self._kind()))
         tags = [self._tag() for _ in range(random.choice((0, 0, 1, 3, 20)))]
-        if random.random() < 0.3:
+        if random.random() < 0.1:
             tags.append(core_tags.notify(self._person))
         payload = random.randbytes(random.choice((0, 1, 40, 48, 152, 2000)))
         if kind == KEY_SCHEDULE and random.random() < 0.8:
