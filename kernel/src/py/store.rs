@@ -15,8 +15,9 @@ use crate::store::access::Viewers;
 use crate::store::compact;
 use crate::store::error::Error;
 use crate::store::files::DiskFiles;
+use crate::store::intake::{Incoming, mode, outcome};
 use crate::store::scan::{self, Query};
-use crate::store::store::{self, Incoming, mode, outcome};
+use crate::store::store;
 use crate::store::verify;
 
 const DEFAULT_SEGMENT: u64 = 64 << 20;

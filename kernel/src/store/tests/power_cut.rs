@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::recording::{Faults, Op, Recording, Unsynced, power_cut};
 use super::samples::{Chance, incoming, open, record, served};
 use crate::store::compact::compact;
+use crate::store::intake::{mode, outcome};
 use crate::store::state::State;
-use crate::store::store::{Store, mode, outcome};
+use crate::store::store::Store;
 use crate::store::verify::verify;
 
 const CUTS: usize = 1000;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use crate::match_::filter::CompiledFilter;
 use crate::store::access::Viewers;
 use crate::store::files::Files;
+use crate::store::intake::Incoming;
 use crate::store::scan::{Query, Scan};
-use crate::store::store::{Incoming, Store};
+use crate::store::store::Store;
 
 pub const SEGMENT: u64 = 4096;
 
