@@ -148,7 +148,10 @@ class Store(Protocol):
         """Gives back the room of what is no longer served; the bytes freed. Positions stay."""
 
     def verify(self) -> list[str]:
-        """Compares index and log; a sentence for each difference, none when they agree."""
+        """Compares index and log; a sentence for each difference, none when they agree.
+
+        Reads everything there is: on a large store it takes seconds, for which an `append` may have to wait.
+        """
 
     def close(self) -> None:
         """Makes all durable and lets go of the folder. A second call does nothing."""
