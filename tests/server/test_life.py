@@ -215,6 +215,22 @@ async def test_a_store_that_fails_is_a_temporary_error_for_who_asks(
         assert (await anna.take(tell.QueryClosed, 7)).result is ResultCode.TEMPORARY_ERROR
 
 
+async def test_a_fault_of_the_server_costs_one_link_and_not_its_neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, ANNA) as world:
+        first, second = await world.connect(), await world.connect()
+
+        def fail(*_: object) -> None:
+            raise ZeroDivisionError("a mistake")
+
+        monkeypatch.setattr(world.server._sessions, "_get", fail)
+        first.send(ask.Get(1, ()))
+        assert (await first.take(tell.Closing)).result is ResultCode.GENERAL_ERROR
+        await first.until(lambda: first.closed)
+        assert await second.submit(ANNA.record(world.now())) == [ResultCode.ACCEPTED]
+
+
 async def test_a_network_may_come_before_and_after_the_start(tmp_path: Path) -> None:
     async with running(tmp_path, ANNA) as world:
         ours, theirs = memory_pair(world.transport, server_key=SERVER_KEY)

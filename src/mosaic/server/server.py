@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -34,6 +35,7 @@ from mosaic.store.store import Store
 from mosaic.transport.network import Event, Network
 from mosaic.wire.result_code import ResultCode
 
+_LOG = logging.getLogger(__name__)
 _TICK_S = 1.0
 _TICKS_A_MINUTE = 60
 
@@ -181,10 +183,13 @@ class Server:
         ticks = 0
         while True:
             await asyncio.sleep(_TICK_S)
-            self.tick()
             ticks += 1
-            if ticks % _TICKS_A_MINUTE == 0:
-                self._sessions.look_at_strangers()
+            try:
+                self.tick()
+                if ticks % _TICKS_A_MINUTE == 0:
+                    self._sessions.look_at_strangers()
+            except Exception:  # noqa: BLE001 - the next tick gets its chance
+                _LOG.exception("a tick failed")
 
     # --- for the node
 

@@ -129,13 +129,26 @@ class Sessions:
                 at += 1
                 while at < count and events[at][0] == link and events[at][1] == _SUBMISSION:
                     at += 1
-                self._take_submissions(peer, [event[2] for event in events[begin:at]], now_ns)
+                frames = [event[2] for event in events[begin:at]]
+                try:
+                    self._take_submissions(peer, frames, now_ns)
+                except Exception:  # noqa: BLE001 - a fault of ours costs this link, not its neighbours
+                    self._give_up(peer)
                 continue
             at += 1
-            if peer is not None:
-                self._take_one(peer, what, data, now_ns)
-            elif what == LINK_OPENED:
-                self._open(network, link, data, now_ns)
+            try:
+                if peer is not None:
+                    self._take_one(peer, what, data, now_ns)
+                elif what == LINK_OPENED:
+                    self._open(network, link, data, now_ns)
+            except Exception:  # noqa: BLE001 - as above
+                self._give_up(peer)
+
+    def _give_up(self, peer: Peer | None) -> None:
+        """Something failed that should not: the link ends, the log tells why."""
+        _LOG.exception("a link failed")
+        if peer is not None:
+            self.close(peer, ResultCode.GENERAL_ERROR)
 
     def _take_submissions(self, peer: Peer, frames: list[bytes], now_ns: int) -> None:
         begin = 0
