@@ -11,6 +11,7 @@ import pytest
 from mosaic.core.filter import Filter
 from mosaic.core.kind import Duplicates
 from mosaic.core.nonce import FIXED
+from mosaic.errors import StoreError
 from mosaic.policy.submission import Way
 from mosaic.server.settings import ServerSettings
 from mosaic.testing import Person
@@ -229,6 +230,31 @@ async def test_who_catches_up_in_time_misses_nothing(tmp_path: Path) -> None:
         await write(world, live)
         await reader.settled()
         assert reader.records(1) == [live]
+
+
+async def test_a_store_that_fails_while_somebody_catches_up_ends_the_subscription_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, ANNA) as world:
+        reader = await world.connect()
+        query_id, _ = await reader.subscribe(OF_ANNA)
+        reader.stop_reading()
+        records = [ANNA.record(world.now(), payload=bytes(4_000)).data for _ in range(600)]
+        for at in range(0, len(records), 50):
+            await write(world, *records[at : at + 50])
+
+        class Broken:
+            def follow(self, *_: object, **__: object) -> None:
+                raise StoreError("the disk fails")
+
+        monkeypatch.setattr(world.server._subscriptions, "_store", Broken())
+        reader.go_on_reading()
+        await reader.until(lambda: isinstance(reader.inbox[-1], tell.QueryClosed))
+        closed = await reader.take(tell.QueryClosed, query_id)
+        assert closed.result is ResultCode.TEMPORARY_ERROR
+        got = reader.records(query_id)
+        assert got == records[: len(got)]
+        assert 0 < len(got) < len(records)
 
 
 async def test_who_reads_nothing_for_too_long_is_cut(tmp_path: Path) -> None:

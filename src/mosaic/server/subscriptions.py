@@ -272,6 +272,9 @@ class Subscriptions:
             )
         except MosaicError as error:
             _LOG.error("a subscription could not go on: %s (%s)", error, error.hint)
+            # What stands before the end of a subscription goes out before it.
+            peer.send(b"".join(parts))
+            parts.clear()
             self.cut(subscription, for_error(error))
             return
         subscription.missed = None
