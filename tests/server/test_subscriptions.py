@@ -249,9 +249,10 @@ async def test_a_store_that_fails_while_somebody_catches_up_ends_the_subscriptio
 
         monkeypatch.setattr(world.server._subscriptions, "_store", Broken())
         reader.go_on_reading()
-        await reader.until(lambda: isinstance(reader.inbox[-1], tell.QueryClosed))
-        closed = await reader.take(tell.QueryClosed, query_id)
-        assert closed.result is ResultCode.TEMPORARY_ERROR
+        await reader.until(lambda: any(isinstance(each, tell.QueryClosed) for each in reader.inbox))
+        await reader.settled()
+        last = reader.inbox.pop()
+        assert last == tell.QueryClosed(query_id, ResultCode.TEMPORARY_ERROR)
         got = reader.records(query_id)
         assert got == records[: len(got)]
         assert 0 < len(got) < len(records)
