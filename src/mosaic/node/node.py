@@ -41,6 +41,7 @@ from mosaic.node.private_db import PrivateDb
 from mosaic.node.records import OwnRecords
 from mosaic.node.schedules import Schedules
 from mosaic.node.settings import NodeSettings
+from mosaic.node.upkeep import Upkeep
 from mosaic.policy.submission import Way
 from mosaic.server.server import Server
 from mosaic.store.blobs import BlobStore
@@ -212,7 +213,8 @@ class Node:
         """Begins to deliver what is queued and to read whom people follow, until `stop`."""
         self.deliveries.retry_now(self.clock.now_ns())
         self.follower.update()
-        for job in (self.queue.run(), self.pool.maintain(), self.schedules.run()):
+        upkeep = Upkeep(self.store, self.settings.upkeep_s)
+        for job in (self.queue.run(), self.pool.maintain(), self.schedules.run(), upkeep.run()):
             self._tasks.append(asyncio.create_task(self._kept_up(job)))
 
     async def _kept_up(self, job: Awaitable[None]) -> None:

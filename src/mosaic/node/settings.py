@@ -18,3 +18,6 @@ class NodeSettings:
     settle_s: float = field(
         default=3.0, metadata={"help": "how long a command waits for other servers to take what it sent"}
     )
+    upkeep_s: float = field(
+        default=3600.0, metadata={"help": "how often the space of what is no longer served is given back"}
+    )
