@@ -15,7 +15,7 @@ import click
 import uvicorn
 
 from mosaic.cli.acting import indexing
-from mosaic.cli.arenas import one_arena_a_core
+from mosaic.cli.heap import keep_giving_back, one_arena_a_core
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object
 from mosaic.errors import HomeInUse, ListenFailed, UsageError
@@ -93,11 +93,13 @@ async def _serve(home: Home, tcp: tuple[str, int], web: tuple[str, int], *, brow
         async with _page(node, *web) as page:
             control = ControlServer(home.socket, Acts(node, working=True).table())
             await control.start()
+            giving_back = asyncio.create_task(keep_giving_back(), name="heap")
             try:
                 node.work()
                 _tell(node, str(address), page, browse=browse)
                 await stop.wait()
             finally:
+                giving_back.cancel()
                 await control.stop()
     finally:
         await node.stop()
