@@ -145,7 +145,9 @@ def broken() -> Iterator[tuple[int, bytes]]:
     yield record_check.NONCE, replace(good, nonce=bytes([0x7F]) * 8).signed_data()
     for kind in ("000000010001003c", "000000010001801c", "0000000100010018", "0000000100010008"):
         yield record_check.KIND, replace(good, kind=bytes.fromhex(kind)).signed_data()
-    for tags in (bytes(8), bytes([3, 0, 1, 0]), bytes([9, 0, 1, 0]), samples.tag(1, b"") + bytes(3)):
+    whole = samples.tag(1, b"")
+    short = [bytes([length, 0, 1])[:length] + whole for length in (1, 2, 3)]
+    for tags in (*short, bytes(8), bytes([3, 0, 1, 0]), bytes([9, 0, 1, 0]), whole + bytes(3)):
         yield record_check.TAGS, replace(good, tags=tags).signed_data()
     for key in samples.small_order_keys() + samples.not_canonical() + samples.off_curve():
         yield record_check.SIGNING_KEY, replace(good, signer=key).signed_data()

@@ -68,6 +68,8 @@ def broken_draft(rng: random.Random, draft: Draft) -> Draft:
             changed = rng.choice([len(draft.payload) + 1, len(draft.payload) + 8, 0xFFFFFFFF, 0])
             return replace(draft, payload_length=changed)
         case 8:
+            if rng.randrange(2):
+                return replace(draft, tags=rng.choice([b"\1", b"\2\0", b"\3\0\1", b"\0\0"]) + draft.tags)
             at = rng.randrange(len(draft.tags) + 1)
             return replace(draft, tags=draft.tags[:at] + rng.randbytes(rng.randrange(4)) + draft.tags[at:])
         case 9:

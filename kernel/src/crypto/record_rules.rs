@@ -238,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_has_four_bytes_at_least() {
+        assert!(tags_are_valid(&[]));
+        assert!(tags_are_valid(&[4, 0, 1, 0, 5, 0, 1, 0, 9]));
+        for short in [&[1][..], &[2, 0], &[3, 0, 1]] {
+            assert!(!tags_are_valid(&[short, &[4, 0, 1, 0]].concat()));
+            assert!(!tags_are_valid(&[&[4, 0, 1, 0], short].concat()));
+        }
+    }
+
+    #[test]
     fn the_first_broken_rule_counts() {
         let all = |r: &mut Vec<u8>| {
             r[136] = 0xff;
