@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from mosaic.client.refusals import refused
 from mosaic.core.record import Record
-from mosaic.errors import MosaicError
+from mosaic.errors import MosaicError, ProtocolViolation
 from mosaic.wire.result_code import ResultCode
 
 _PREFIX = 32
@@ -82,6 +82,15 @@ class Answers:
             self._end = error
             self.is_over = True
             self._arrived.set()
+
+    def give_up(self) -> None:
+        """More came than was read in time."""
+        self.fail(
+            ProtocolViolation(
+                "more came than was read in time",
+                hint="Ask for less at once: with a limit, or a narrower filter.",
+            )
+        )
 
     async def next(self) -> Record | CaughtUp | None:
         """The next answer, None at the end.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mosaic.client.answers import Answers, CaughtUp
+from mosaic.client.held_back import HeldBack
 from mosaic.client.refusals import refused
 from mosaic.client.settings import ClientSettings
 from mosaic.core import validation
@@ -49,7 +50,6 @@ from mosaic.wire.result_code import ResultCode
 
 _REFERENCES_IN_A_GET = 1_000
 _SECOND = 1_000_000_000
-_LONGEST_WAIT_NS = 86_400 * _SECOND
 # The network tells when its queue towards the server is half empty again; this is where we begin to wait.
 _HIGH_WATER = 131_072
 
@@ -90,8 +90,7 @@ class Connection:
         self._blobs_put: dict[bytes, list[asyncio.Future[ResultCode]]] = {}
         self._blobs_got: dict[bytes, list[asyncio.Future[events.BlobArrived]]] = {}
         self._users = 0
-        self._held_back: set[asyncio.TimerHandle] = set()
-        self._held_back_bytes = 0
+        self._held_back = HeldBack(settings.unread_bytes)
         self._last_heard_ns = now_ns()
         self._idle_since_ns = now_ns()
         self.server_key: PublicKey | None = None
@@ -173,9 +172,7 @@ class Connection:
         for answers in self._answers.values():
             answers.fail(error)
         self._answers.clear()
-        for timer in self._held_back:
-            timer.cancel()
-        self._held_back.clear()
+        self._held_back.drop()
         _fail_all(self._submitted, error)
         _fail_all(self._blobs_put, error)
         _fail_all(self._blobs_got, error)
@@ -279,37 +276,10 @@ class Connection:
             elif answers is not None:
                 record = Record(data)
                 if record.timestamp > latest:
-                    self._hold_back(answers, record, record.timestamp - latest)
+                    self.dropped += not self._held_back.keep(record, record.timestamp - latest, answers)
                 elif not answers.put(record):
-                    self._too_much(query_id, answers)
-
-    def _hold_back(self, answers: Answers, record: Record, wait_ns: int) -> None:
-        """A record from the future is shown when its time has come, to a query that is still open then.
-
-        What is held is bounded; the rest counts as dropped.
-        """
-        waiting = self._held_back_bytes + len(record)
-        if wait_ns >= _LONGEST_WAIT_NS or waiting > self._settings.unread_bytes:
-            self.dropped += 1
-            return
-
-        def show() -> None:
-            self._held_back.discard(timer)
-            self._held_back_bytes -= len(record)
-            answers.put(record)
-
-        timer = asyncio.get_running_loop().call_later(wait_ns / _SECOND, show)
-        self._held_back.add(timer)
-        self._held_back_bytes = waiting
-
-    def _too_much(self, query_id: int, answers: Answers) -> None:
-        answers.fail(
-            ProtocolViolation(
-                "more came than was read in time",
-                hint="Ask for less at once: with a limit, or a narrower filter.",
-            )
-        )
-        self._end(query_id)
+                    answers.give_up()
+                    self._end(query_id)
 
     # --- what is sent --------------------------------------------------------------------------------
 
