@@ -86,5 +86,5 @@ $(VENV)/.python: pyproject.toml | tools
 $(VENV)/.kernel: $(VENV)/.python $(KERNEL_SOURCES) | tools
 	@echo "Building the kernel (two minutes the first time) …"
 	rm -f src/mosaic/_kernel/*.so
-	PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop -q --release
+	PIP_QUIET=1 PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop -q --release
 	touch $@
