@@ -93,6 +93,6 @@ def test_modules_stay_readable() -> None:
     long = {
         str(m.relative_to(PACKAGE)): n
         for m in modules()
-        if (n := len(m.read_text("utf-8").splitlines())) > 500
+        if (n := len(m.read_text("utf-8").splitlines())) > 450
     }
     assert long == {}

@@ -217,16 +217,16 @@ async def test_blobs_go_out_of_files_and_come_into_files(wire: Wire, tmp_path: P
     source.write_bytes(blob)
     name = blob_hash.of(blob)
     connection = await wire.connect()
-    assert await connection.blob_put(source, name, len(blob)) is ResultCode.SUCCESS
+    assert await connection.blobs.put(source, name, len(blob)) is ResultCode.SUCCESS
     assert wire.server.blobs == {name: blob}
-    assert await connection.blob_get(name, target) == length
+    assert await connection.blobs.get(name, target) == length
     assert target.read_bytes() == blob
 
 
 async def test_a_blob_that_is_not_there_is_told(wire: Wire, tmp_path: Path) -> None:
     connection = await wire.connect()
     with pytest.raises(Refused) as caught:
-        await connection.blob_get(bytes(32), tmp_path / "target")
+        await connection.blobs.get(bytes(32), tmp_path / "target")
     assert caught.value.result == ResultCode.NOT_FOUND
     assert not (tmp_path / "target").exists()
 

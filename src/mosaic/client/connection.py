@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from mosaic.client.answers import Answers, CaughtUp
+from mosaic.client.blob_exchange import BlobExchange
 from mosaic.client.held_back import HeldBack
 from mosaic.client.refusals import refused
 from mosaic.client.settings import ClientSettings
+from mosaic.client.waiting import Waiting
 from mosaic.core import validation
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.reference import Reference
 from mosaic.errors import (
-    BlobMismatch,
     Disconnected,
     MosaicError,
     ProtocolViolation,
@@ -86,15 +86,15 @@ class Connection:
         self._writable = asyncio.Event()
         self._writable.set()
         self._answers: dict[int, Answers] = {}
-        self._submitted: dict[bytes, list[asyncio.Future[ResultCode]]] = {}
-        self._blobs_put: dict[bytes, list[asyncio.Future[ResultCode]]] = {}
-        self._blobs_got: dict[bytes, list[asyncio.Future[events.BlobArrived]]] = {}
+        self._submitted: Waiting[ResultCode] = Waiting()
         self._users = 0
         self._held_back = HeldBack(settings.unread_bytes)
         self._last_heard_ns = now_ns()
         self._idle_since_ns = now_ns()
         self.server_key: PublicKey | None = None
         """The key that the server has proven."""
+        self.blobs = BlobExchange(session, settings.answer_s, self._send, self._send_file, self._moved)
+        """Puts and gets blobs."""
         self.closed: MosaicError | None = None
         """Why the connection is over, or None while it is not."""
         self.dropped = 0
@@ -126,7 +126,7 @@ class Connection:
     @property
     def is_idle(self) -> bool:
         """Whether nobody uses it and nothing is open on it."""
-        return not (self._users or self._answers or self._submitted or self._blobs_put or self._blobs_got)
+        return not (self._users or self._answers or self._submitted or self.blobs)
 
     @property
     def idle_since_ns(self) -> int:
@@ -173,9 +173,8 @@ class Connection:
             answers.fail(error)
         self._answers.clear()
         self._held_back.drop()
-        _fail_all(self._submitted, error)
-        _fail_all(self._blobs_put, error)
-        _fail_all(self._blobs_got, error)
+        self._submitted.fail(error)
+        self.blobs.fail(error)
         self._writable.set()
 
     # --- what comes from the network ---------------------------------------------------------------
@@ -241,12 +240,9 @@ class Connection:
             case events.LocallyCompleted() | events.QueryEnded():
                 self._query_event(event)
             case events.SubmissionAnswered(prefix, result):
-                _resolve(self._submitted, prefix, result)
-            case events.BlobAnswered(blob_hash, result):
-                _resolve(self._blobs_put, blob_hash, result)
-            case events.BlobArrived(blob_hash):
-                if not _resolve(self._blobs_got, blob_hash, event) and event.path is not None:
-                    Path(event.path).unlink(missing_ok=True)
+                self._submitted.resolve(prefix, result)
+            case events.BlobAnswered() | events.BlobArrived():
+                self.blobs.take(event)
             case events.ServerClosing(result):
                 self.fail(refused(result, "the server closed the connection"))
             case events.Violation(reason):
@@ -294,20 +290,24 @@ class Connection:
             self._writable.clear()
             await self._writable.wait()
 
+    def _send_file(self, head: bytes, path: str, length: int) -> None:
+        if self.closed is not None:
+            raise self.closed
+        if self._network.send_file(self._link, head, path, 0, length) < 0:
+            raise self._gone()
+
+    def _moved(self) -> tuple[int, int]:
+        return self._last_heard_ns, self._network.pending(self._link)
+
     async def submit(self, record: bytes) -> ResultCode:
         """Hands in a record; the server's answer, whether success or not.
 
         Raises:
             PeerError: no answer came.
         """
-        future: asyncio.Future[ResultCode] = asyncio.get_running_loop().create_future()
-        prefix = record[:32]
-        self._submitted.setdefault(prefix, []).append(future)
-        try:
+        with self._submitted.answer(record[:32]) as future:
             await self._send(self._session.submit(record))
             return await self._answered(future)
-        finally:
-            _forget(self._submitted, prefix, future)
 
     async def submit_all(self, records: Sequence[bytes]) -> list[ResultCode]:
         """Hands in many records at once; the answers in the same order. Raises PeerError."""
@@ -395,102 +395,8 @@ class Connection:
                 async for _ in items:
                     pass
 
-    # --- blobs -----------------------------------------------------------------------------------------
-
-    async def blob_put(self, path: Path, blob_hash: bytes, length: int) -> ResultCode:
-        """Hands in the blob in a file; the server's answer, whether success or not.
-
-        Args:
-            path: The file, which must not change meanwhile.
-            blob_hash: Its BLAKE3-256 hash (32 bytes).
-            length: Its length in bytes.
-
-        Raises:
-            PeerError: no answer came.
-        """
-        future: asyncio.Future[ResultCode] = asyncio.get_running_loop().create_future()
-        self._blobs_put.setdefault(blob_hash, []).append(future)
-        try:
-            if self.closed is not None:
-                raise self.closed
-            head = self._session.blob_put_head(blob_hash, length)
-            if self._network.send_file(self._link, head, str(path), 0, length) < 0:
-                raise self._gone()
-            return await self._answered_moving(future)
-        finally:
-            _forget(self._blobs_put, blob_hash, future)
-
-    async def blob_get(self, blob_hash: bytes, into: Path) -> int:
-        """Fetches a blob into a file; its length in bytes.
-
-        Raises:
-            Refused: the server does not have it or does not give it.
-            BlobMismatch: what came is something else.
-            PeerError: no answer came.
-        """
-        future: asyncio.Future[events.BlobArrived] = asyncio.get_running_loop().create_future()
-        self._blobs_got.setdefault(blob_hash, []).append(future)
-        try:
-            await self._send(self._session.blob_get(blob_hash))
-            arrived = await self._answered_moving(future)
-        finally:
-            _forget(self._blobs_got, blob_hash, future)
-        if not arrived.result.is_success:
-            raise refused(arrived.result)
-        _keep_blob(arrived, into)
-        return arrived.length
-
-    async def _answered_moving(self, future: asyncio.Future[_T]) -> _T:
-        """Waits for an answer for as long as bytes move in either direction."""
-        pending = -1
-        while True:
-            heard = self._last_heard_ns
-            try:
-                async with asyncio.timeout(self._settings.answer_s):
-                    return await asyncio.shield(future)
-            except TimeoutError:
-                before, pending = pending, self._network.pending(self._link)
-                if pending == before and heard == self._last_heard_ns:
-                    raise Disconnected("the server did not answer in time") from None
-
-
-def _keep_blob(arrived: events.BlobArrived, into: Path) -> None:
-    if arrived.path is not None:
-        # The folders may lie on different disks.
-        shutil.move(arrived.path, into)
-    elif arrived.body is not None:
-        into.write_bytes(arrived.body)
-    else:
-        raise BlobMismatch("the answer holds no blob")
-
 
 def _limit(limit: int) -> int:
     if not 0 <= limit <= 65_535:
         raise UsageError(f"a limit is 0 to 65535, not {limit}")
     return limit
-
-
-def _resolve(waiting: dict[bytes, list[asyncio.Future[_T]]], key: bytes, answer: _T) -> bool:
-    """Gives an answer to whoever has waited longest for it; whether anybody had."""
-    for future in waiting.get(key, ()):
-        if not future.done():
-            future.set_result(answer)
-            return True
-    return False
-
-
-def _forget(waiting: dict[bytes, list[asyncio.Future[_T]]], key: bytes, future: asyncio.Future[_T]) -> None:
-    futures = waiting.get(key)
-    if futures is not None and future in futures:
-        futures.remove(future)
-        if not futures:
-            del waiting[key]
-
-
-def _fail_all(waiting: dict[bytes, list[asyncio.Future[_T]]], error: MosaicError) -> None:
-    for futures in waiting.values():
-        for future in futures:
-            if not future.done():
-                future.set_exception(error)
-                future.exception()  # perhaps nobody waits any more
-    waiting.clear()

@@ -178,7 +178,7 @@ def submitted(record: Record, result: ResultCode) -> JsonObject:
 async def blob_put(connection: Connection, path: Path) -> JsonObject:
     """Hands in the blob in a file. Raises Refused or LocalError."""
     name, length = await asyncio.to_thread(_hash_of, path)
-    result = await connection.blob_put(path, name, length)
+    result = await connection.blobs.put(path, name, length)
     if not result.is_success:
         raise refused(result)
     return {"hash": name.hex(), "bytes": str(length), "result": result.name}
@@ -187,7 +187,7 @@ async def blob_put(connection: Connection, path: Path) -> JsonObject:
 async def blob_get(connection: Connection, name: str, path: Path) -> JsonObject:
     """Fetches a blob into a file. Raises Refused."""
     wanted = parse_blob_hash(name)
-    length = await connection.blob_get(wanted, path)
+    length = await connection.blobs.get(wanted, path)
     return {"hash": wanted.hex(), "bytes": str(length), "path": str(path)}
 
 
