@@ -96,3 +96,9 @@ def test_modules_stay_readable() -> None:
         if (n := len(m.read_text("utf-8").splitlines())) > 450
     }
     assert long == {}
+
+
+def test_the_compiled_module_is_opened_through_its_package_only() -> None:
+    # The layers' tool sees imports of `mosaic._kernel`, but none of the compiled module behind it.
+    behind = re.compile(r"mosaic\._kernel\._rust\b")
+    assert [str(m) for m in modules() if behind.search(m.read_text("utf-8"))] == []

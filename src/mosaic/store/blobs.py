@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-from mosaic._kernel._rust import Blake3
+from mosaic._kernel import _rust
 from mosaic.errors import BlobMismatch, BlobTooLarge, StoreError, StoreFull, UsageError
 
 FORMAT_VERSION: Final = 1
@@ -202,7 +202,7 @@ class BlobWriter:
         self._store = store
         self._path = path
         self._file: BinaryIO = path.open("xb")
-        self._hash = Blake3()
+        self._hash = _rust.Blake3()
         self._length = 0
 
     @property

@@ -11,7 +11,6 @@ from enum import IntEnum
 from typing import Protocol
 
 from mosaic._kernel import _rust
-from mosaic._kernel._rust import Filter
 from mosaic.errors import MosaicError
 
 
@@ -93,7 +92,7 @@ class Store(Protocol):
 
     def scan(
         self,
-        filter: Filter,  # noqa: A002 - the protocol's own word
+        filter: _rust.Filter,  # noqa: A002 - the protocol's own word
         *,
         limit: int = 0,
         viewers: Sequence[bytes] | None = None,
@@ -119,7 +118,7 @@ class Store(Protocol):
 
     def follow(
         self,
-        filter: Filter,  # noqa: A002
+        filter: _rust.Filter,  # noqa: A002
         position: int,
         *,
         viewers: Sequence[bytes] | None = None,

@@ -3,22 +3,14 @@
 Source: the kernel's net door, of which these are the numbers.
 """
 
-from mosaic._kernel._rust import (
-    DIAL_FAILED,
-    DIAL_WRONG_KEY,
-    LINK_CLOSED,
-    LINK_DRAINED,
-    LINK_OPENED,
-    LINK_REFUSED_LENGTH,
-    LINK_SPOOLED,
-)
+from typing import Final
 
-__all__ = [
-    "DIAL_FAILED",
-    "DIAL_WRONG_KEY",
-    "LINK_CLOSED",
-    "LINK_DRAINED",
-    "LINK_OPENED",
-    "LINK_REFUSED_LENGTH",
-    "LINK_SPOOLED",
-]
+from mosaic._kernel import _rust
+
+LINK_OPENED: Final = _rust.LINK_OPENED
+LINK_CLOSED: Final = _rust.LINK_CLOSED
+LINK_REFUSED_LENGTH: Final = _rust.LINK_REFUSED_LENGTH
+LINK_DRAINED: Final = _rust.LINK_DRAINED
+LINK_SPOOLED: Final = _rust.LINK_SPOOLED
+DIAL_FAILED: Final = _rust.DIAL_FAILED
+DIAL_WRONG_KEY: Final = _rust.DIAL_WRONG_KEY

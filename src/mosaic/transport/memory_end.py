@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from mosaic._kernel._rust import Blake3
+from mosaic._kernel import _rust
 from mosaic.transport.events import LINK_CLOSED, LINK_DRAINED, LINK_REFUSED_LENGTH, LINK_SPOOLED
 from mosaic.transport.network import Event
 from mosaic.transport.settings import TransportSettings
@@ -54,7 +54,7 @@ class Spool:
     prefix: bytes
     left: int
     length: int = 0
-    hasher: Blake3 = field(default_factory=Blake3)
+    hasher: _rust.Blake3 = field(default_factory=_rust.Blake3)
 
     def write(self, data: bytes) -> None:
         """Appends the next bytes of the body."""

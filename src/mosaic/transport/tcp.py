@@ -6,7 +6,7 @@ Source: edition §2 (keys, certificates), RFC 7250 (raw public keys).
 import asyncio
 from collections.abc import Sequence
 
-from mosaic._kernel._rust import Net
+from mosaic._kernel import _rust
 from mosaic.errors import UsageError
 from mosaic.transport.network import Sink
 from mosaic.transport.settings import TransportSettings
@@ -27,7 +27,7 @@ class TcpNetwork:
     """
 
     def __init__(self, settings: TransportSettings) -> None:
-        self._net = Net(
+        self._net = _rust.Net(
             frame_limits=settings.frame_limits,
             spool_prefix=settings.spool_prefix,
             spool_folder=settings.spool_folder,
