@@ -1,6 +1,5 @@
 """The net door against its twin: seeded random streams in random chunks (MOSAIC_TWIN_CASES, 100,000)."""
 
-import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from mosaic._kernel._rust import LINK_CLOSED, LINK_SPOOLED, FrameCutter, blake3
+from tests.kernel.twins.cases import CASES
 from tests.kernel.twins.net_twin import REFUSED_LENGTH, SPOOLED, cut
 from tests.transport.conftest import MakeStation, make_station
 from tests.transport.station import Station
 
-CASES = int(os.environ.get("MOSAIC_TWIN_CASES", "100000"))
 OVER_LINKS = 0.03
 STREAMS_A_LINK = 10
 NOISE = random.Random(1).randbytes(1 << 16)

@@ -101,9 +101,9 @@ def test_what_was_heard_never_goes_back(db: PrivateDb) -> None:
 def test_a_transaction_is_all_or_nothing(db: PrivateDb) -> None:
     def write_and_fail() -> None:
         with db.transaction():
-            db.set_setting("a", "1")
+            db.set_meta("a", "1")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         write_and_fail()
-    assert db.setting("a") is None
+    assert db.meta("a") is None

@@ -237,7 +237,7 @@ class Acts:
         yield {**self._followed_object(key), "new": new, "working": self._working}
 
     async def unfollow(self, given: JsonObject) -> Items:
-        """Stops following `person`."""
+        """Stops following `person`. Raises UnknownPerson."""
         arguments, person = self._begin(given)
         key = PublicKey.parse_user(arguments.text("person"))
         if not self._node.db.unfollow(person.key.bytes, key.bytes):

@@ -60,7 +60,7 @@ class Arguments:
         return self._of(name, str)
 
     def number(self, name: str, default: int) -> int:
-        """A number from 0 on."""
+        """A number from 0 on. Raises UsageError."""
         value = self._of(name, int)
         if value is not None and value < 0:
             raise UsageError(f"`{name}` is a number from 0 on")
@@ -71,7 +71,7 @@ class Arguments:
         return bool(self._of(name, bool))
 
     def texts(self, name: str) -> list[str]:
-        """Texts, none if it is not there."""
+        """Texts, none if it is not there. Raises UsageError."""
         values = self._of(name, list) or []
         if not all(isinstance(value, str) for value in values):
             raise UsageError(f"`{name}` holds texts")
@@ -84,7 +84,12 @@ class Arguments:
         return value
 
     def server(self) -> ServerAddress | None:
-        """The server that `server` (a URL) and `key` name together, or None."""
+        """The server that `server` (a URL) and `key` name together, or None.
+
+        Raises:
+            UsageError: only one of the two is there.
+            FormatError: one of them is not valid.
+        """
         url, key = self.optional_text("server"), self.optional_text("key")
         if url is None and key is None:
             return None

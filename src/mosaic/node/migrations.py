@@ -8,7 +8,7 @@ holds the version.
 from __future__ import annotations
 
 MIGRATIONS: tuple[str, ...] = (
-    # 1: people, follows, servers, the outgoing queue, settings.
+    # 1: people, follows, servers, the outgoing queue.
     """
     CREATE TABLE meta (
         name TEXT PRIMARY KEY,
@@ -76,10 +76,5 @@ MIGRATIONS: tuple[str, ...] = (
         UNIQUE (record_id, server_key)
     ) STRICT;
     CREATE INDEX delivery_due ON delivery (next_try_ns) WHERE state = 'queued';
-
-    CREATE TABLE setting (
-        name TEXT PRIMARY KEY,
-        value TEXT NOT NULL
-    ) STRICT;
     """,
 )

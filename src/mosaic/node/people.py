@@ -135,7 +135,7 @@ class People:
         return any(person.key.bytes == key for person in self._people)
 
     def master(self, person: Person) -> SecretKey:
-        """The person's master secret, opened for one use."""
+        """The person's master secret, opened for one use. Raises UnknownPerson or HomeDamaged."""
         for row in self._db.people():
             if row.master_key == person.key.bytes:
                 return self._vault.open(row.master_secret)

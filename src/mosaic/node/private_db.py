@@ -124,15 +124,6 @@ class PrivateDb:
         """Keeps a value about the home itself."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
-    def setting(self, name: str) -> str | None:
-        """A setting that a person changed, as text."""
-        row = self._db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def set_setting(self, name: str, value: str) -> None:
-        """Changes a setting."""
-        self._db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
-
     # --- people -----------------------------------------------------------------------------------
 
     def people(self) -> list[PersonRow]:
@@ -159,10 +150,6 @@ class PrivateDb:
                 person.made_ns,
             ),
         )
-
-    def set_bootstrap(self, master_key: bytes, text: str) -> None:
-        """Keeps the bootstrap text that a person wants published."""
-        self._db.execute("UPDATE person SET bootstrap = ? WHERE master_key = ?", (text, master_key))
 
     # --- follows ----------------------------------------------------------------------------------
 

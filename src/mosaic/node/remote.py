@@ -36,7 +36,12 @@ _T = TypeVar("_T")
 async def run(
     connection: Connection, authority: Authority, name: str, arguments: Arguments, now: Timestamp
 ) -> AsyncGenerator[JsonObject, None]:
-    """Runs the act of a name over a connection; see `acts.Acts` for what each takes and gives."""
+    """Runs the act of a name over a connection; see `acts.Acts` for what each takes and gives.
+
+    Raises:
+        UsageError: no server can do it, or an argument is wrong.
+        PeerError: the server would not, or went away.
+    """
     if name == "get":
         for record in await get(connection, authority, arguments.references("references")):
             yield shown(record, arguments)

@@ -154,7 +154,7 @@ class ClientSession:
     # --- requests
 
     def hello(self) -> bytes:
-        """The first frame of the stream."""
+        """The first frame of the stream. Raises UsageError the second time."""
         if self._hello_sent:
             raise UsageError("HELLO was said already", hint="Say it once for each stream.")
         frame = Hello(MAJOR_VERSION, self._settings.applications).encode()

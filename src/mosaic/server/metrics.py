@@ -1,4 +1,4 @@
-"""What a server counts: plain numbers that only grow, and a few that stand for now."""
+"""What a server counts: plain numbers that only grow, since it was started."""
 
 from __future__ import annotations
 

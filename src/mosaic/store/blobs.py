@@ -70,7 +70,7 @@ class BlobStore:
         return self._folder / _INCOMING
 
     def path(self, blob_hash: bytes) -> Path:
-        """The file of a blob (32-byte hash), whether it is there or not."""
+        """The file of a blob (32-byte hash), there or not. Raises UsageError on another length."""
         if len(blob_hash) != HASH_BYTES:
             raise UsageError(f"a blob's hash has {HASH_BYTES} bytes, not {len(blob_hash)}")
         name = blob_hash.hex()

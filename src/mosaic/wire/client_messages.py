@@ -58,7 +58,7 @@ class Hello:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         return cls(data[3], application_ids(data, "HELLO"))
 
 
@@ -81,7 +81,7 @@ class HelloAuth:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_length(data, cls.LENGTH, "HELLO AUTH")
         return cls(data[8:40], data[40:104])
 
@@ -108,7 +108,7 @@ class HelloChallenge:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_at_least(data, 73, "HELLO CHALLENGE")
         return cls(data[8:40], data[40:72], data[72:])
 
@@ -132,7 +132,7 @@ class Get:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         if (len(data) - HEADER_LENGTH) % REFERENCE_LENGTH:
             raise InvalidMessage(f"the references in GET are {len(data) - HEADER_LENGTH} bytes, not 48 each")
         starts = range(HEADER_LENGTH, len(data), REFERENCE_LENGTH)
@@ -170,7 +170,7 @@ class Query:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         return cls(*_decode_query(data, "QUERY"))
 
 
@@ -192,7 +192,7 @@ class Subscribe:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         return cls(*_decode_query(data, "SUBSCRIBE"))
 
 
@@ -209,7 +209,7 @@ class Unsubscribe:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_length(data, HEADER_LENGTH, "UNSUBSCRIBE")
         return cls(query_id_of(data))
 
@@ -227,7 +227,7 @@ class Submission:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_record(data, "SUBMISSION")
         return cls(data[HEADER_LENGTH:])
 
@@ -253,7 +253,7 @@ class DhtLookup:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_length(data, cls.LENGTH, "DHT LOOKUP")
         if data[1] > 1:
             raise InvalidMessage(f"DHT LOOKUP asks for bootstraps of kind {data[1]}, there are 0 and 1")
@@ -283,7 +283,7 @@ class BlobSubmission:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_at_least(data, BLOB_HEAD, "BLOB SUBMISSION")
         return cls(data[8:BLOB_HEAD], data[BLOB_HEAD:])
 
@@ -302,6 +302,6 @@ class BlobGet:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_length(data, cls.LENGTH, "BLOB GET")
         return cls(data[8:40])

@@ -67,7 +67,7 @@ class HelloAck:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         return cls(defined(data[1]), data[3], application_ids(data, "HELLO ACK"))
 
 
@@ -94,7 +94,7 @@ class HelloProof:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_length(data, cls.LENGTH, "HELLO PROOF")
         if defined(data[1]) is not ResultCode.SUCCESS:
             raise InvalidMessage(
@@ -122,7 +122,7 @@ class Record:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_record(data, "RECORD")
         return cls(query_id_of(data), data[HEADER_LENGTH:])
 
@@ -140,7 +140,7 @@ class LocallyComplete:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_length(data, HEADER_LENGTH, "LOCALLY COMPLETE")
         return cls(query_id_of(data))
 
@@ -159,7 +159,7 @@ class QueryClosed:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_length(data, HEADER_LENGTH, "QUERY CLOSED")
         return cls(query_id_of(data), defined(data[1]))
 
@@ -184,7 +184,7 @@ class SubmissionResult:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_length(data, cls.LENGTH, "SUBMISSION RESULT")
         if data[8] & 0x80:
             raise InvalidMessage("the id in SUBMISSION RESULT begins with a 1 bit")
@@ -218,7 +218,7 @@ class DhtResponse:
 
     @classmethod
     def found(cls, query_id: int, item: DhtItem) -> Self:
-        """The answer that carries an item (UsageError if its sequence or signature does not fit)."""
+        """The answer that carries an item. Raises UsageError if its sequence or signature does not fit."""
         if not -(2**63) <= item.sequence < 2**63:
             raise UsageError("the sequence number does not fit 64 bits", hint="Give the item's own number.")
         require_length(item.signature, SIGNATURE_LENGTH, "the signature")
@@ -246,7 +246,7 @@ class DhtResponse:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         result = defined(data[1])
         _expect_none_with_failure(data, result, HEADER_LENGTH, "DHT RESPONSE")
         return cls(query_id_of(data), result, data[HEADER_LENGTH:])
@@ -267,7 +267,7 @@ class BlobSubmissionResult:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_length(data, cls.LENGTH, "BLOB SUBMISSION RESULT")
         return cls(data[8:40], defined(data[1]))
 
@@ -299,7 +299,7 @@ class BlobResult:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_at_least(data, BLOB_HEAD, "BLOB RESULT")
         result = defined(data[1])
         _expect_none_with_failure(data, result, BLOB_HEAD, "BLOB RESULT")
@@ -319,6 +319,6 @@ class Closing:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """The message in a frame."""
+        """The message in a frame. Raises InvalidMessage."""
         expect_length(data, HEADER_LENGTH, "CLOSING")
         return cls(defined(data[1]))
