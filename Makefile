@@ -34,7 +34,7 @@ check: $(VENV)/.kernel ## lint, types, layers, unit tests (a minute and a half w
 	$(BIN)/ruff format --check -q src tests benchmarks fuzz examples docs
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest mosaic._kernel._rust --mypy-config-file pyproject.toml
-	$(BIN)/lint-imports --no-timing 2>/dev/null || $(BIN)/lint-imports
+	$(BIN)/lint-imports
 	cargo fmt --all --check
 	cargo clippy -q --release --workspace --all-targets -- -D warnings
 	$(BIN)/pytest -q -m "not slow" -n 2

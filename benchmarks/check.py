@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import random
-import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from benchmarks.rows import Row, row
 from mosaic._kernel import _rust
 
 PEOPLE = 1_000
@@ -26,8 +26,6 @@ BATCH = 256
 RATIO_LIMIT = 2.8
 SINGLE_LIMIT = 27_000
 BATCH_LIMIT = 75_000
-
-Row = dict[str, str | float]
 
 
 def make_records(count: int, people: int, seed: int = 1) -> list[bytes]:
@@ -79,19 +77,6 @@ def speed(records: list[bytes], batch: int) -> float:
     if any(verdicts):
         raise AssertionError("a record of the benchmark is not valid")
     return len(records) / elapsed
-
-
-def row(name: str, unit: str, values: list[float], limit: float) -> Row:
-    median = statistics.median(values)
-    return {
-        "name": name,
-        "unit": unit,
-        "min": round(min(values), 3),
-        "median": round(median, 3),
-        "max": round(max(values), 3),
-        "limit": limit,
-        "ratio": round(median / limit, 3),
-    }
 
 
 def run(quick: bool) -> list[Row]:
