@@ -69,12 +69,13 @@ tools:
 	@missing=
 	command -v $(PYTHON) >/dev/null || missing="$$missing\n  Python 3.11 or newer  (Debian: apt install python3 python3-venv; macOS: brew install python)"
 	if command -v $(PYTHON) >/dev/null && ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-	  missing="$$missing\n  Python 3.11 or newer  ($(PYTHON) is $$($(PYTHON) -V); try: make PYTHON=python3.12)"; fi
+	  found="$$($(PYTHON) -V 2>/dev/null || echo 'there, but does not run')"
+	  missing="$$missing\n  Python 3.11 or newer  ($(PYTHON) is $$found; try: make PYTHON=python3.12)"; fi
 	if command -v $(PYTHON) >/dev/null && ! $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null; then
 	  missing="$$missing\n  Python's venv module  (Debian: apt install python3-venv)"; fi
 	command -v cargo >/dev/null || missing="$$missing\n  a Rust compiler, 1.88 or newer  (see https://rustup.rs, or your system's rustup package)"
 	command -v cc >/dev/null || missing="$$missing\n  a C compiler  (Debian: apt install gcc; macOS: xcode-select --install)"
-	if [ -n "$$missing" ]; then printf 'Mosaic is built on this machine, and this is missing:\n%b\nInstall it and run the same command again.\n' "$$missing" >&2; exit 1; fi
+	if [ -n "$$missing" ]; then printf 'Mosaic is built on this machine, and this is missing:%b\nInstall it and run the same command again.\n' "$$missing" >&2; exit 1; fi
 
 $(VENV)/.python: pyproject.toml | tools
 	@echo "Installing what Python needs into $(VENV) (a minute the first time) …"
@@ -86,5 +87,5 @@ $(VENV)/.python: pyproject.toml | tools
 $(VENV)/.kernel: $(VENV)/.python $(KERNEL_SOURCES) | tools
 	@echo "Building the kernel (two minutes the first time) …"
 	rm -f src/mosaic/_kernel/*.so
-	PIP_QUIET=1 PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/maturin develop -q --release
+	PIP_QUIET=1 PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" PIP_QUIET=1 $(BIN)/maturin develop -q --release
 	touch $@

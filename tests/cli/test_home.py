@@ -36,6 +36,8 @@ def test_a_second_person_lives_in_the_same_home(mosaic: Run) -> None:
     again = mosaic("init", "--name", "ben", "--json")
     assert (again.code, again.error["code"]) == (4, "home_exists")
     assert mosaic("whoami", "--as", "ben").out.endswith("  ben\n")
+    nobody = mosaic("whoami", "--as", "carl", "--json")
+    assert (nobody.code, nobody.error["code"]) == (4, "unknown_person")
 
 
 @pytest.mark.claim("C1", "C12")

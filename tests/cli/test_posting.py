@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,58 @@ def test_undelivered_work_stays_in_the_queue_and_is_told(mosaic: Run, tmp_path: 
     assert "queued" in done.err
     assert "mosaic serve" in done.err
     assert ben["server"] in mosaic("queue").out
+
+
+def test_who_is_mentioned_and_can_not_be_told_is_named(mosaic: Run, tmp_path: Path) -> None:
+    (ben,) = mosaic("init", "--name", "ben", "--home", tmp_path / "ben", "--json").objects
+    done = mosaic("post", f"hello @{ben['key']}")
+    assert done.code == 0
+    assert f"not told, since no server of theirs is known: {ben['key']}" in done.err
+    assert mosaic("post", f"hello @{ben['key']}", "--json").objects[0]["unreached"] == [ben["key"]]
+    mosaic("init", "--name", "carl")
+    (carl,) = mosaic("whoami", "--as", "carl", "--json").objects
+    assert mosaic("post", f"hello @{carl['key']}", "--json").objects[0]["unreached"] == []
+
+
+def test_a_text_that_is_not_utf_8_is_refused(mosaic: Run) -> None:
+    for done in (
+        mosaic("post", "-", "--json", stdin=b"\xff\xfe"),
+        mosaic("post", os.fsdecode(b"caf\xe9"), "--json"),
+        mosaic("record", "--kind", "example", "x", "--at", os.fsdecode(b"caf\xe9"), "--json"),
+    ):
+        assert (done.code, done.error["code"]) == (2, "usage_error")
+        assert "UTF-8" in done.error["hint"]
+    assert mosaic("feed").out == ""
+
+
+def test_a_page_goes_on_before_the_reference_that_the_feed_shows(mosaic: Run) -> None:
+    posts = [mosaic("post", text).out.strip() for text in ("one", "two", "three")]
+    mosaic("edit", posts[1], "two again")
+    assert [item["text"] for item in mosaic("feed", "--before", posts[1], "--json").objects] == ["one"]
+    versions = mosaic("get", posts[1], "--json").objects
+    for version in versions:
+        assert [item["text"] for item in mosaic("wall", "--before", version["id"], "--json").objects] == [
+            "one"
+        ]
+    done = mosaic("feed", "--before", posts[1][:20] + "b" + posts[1][21:], "--json")
+    assert done.code in {1, 2}
+    assert done.error["hint"]
+
+
+def test_nothing_to_show_is_said(mosaic: Run) -> None:
+    assert "Nothing waits" in mosaic("queue").err
+    assert "mosaic follow" in mosaic("following").err
+    assert mosaic("queue", "--json").err == mosaic("following", "--json").err == ""
+
+
+def test_what_a_command_lacks_is_named_as_it_is_typed(mosaic: Run) -> None:
+    reference = mosaic("post", "x").out.strip()
+    done = mosaic("edit", reference, "--json")
+    assert (done.code, done.error["hint"]) == (2, "See `mosaic edit --help`.")
+    assert "--payload" in done.error["error"]
+    stranger = mosaic("wall", "zoe", "--json")
+    assert (stranger.code, stranger.error["code"]) == (4, "unknown_person")
+    assert "mopub0" in stranger.error["hint"]
 
 
 def test_a_strangers_text_does_not_steer_the_terminal(mosaic: Run) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
@@ -17,6 +18,10 @@ async def count(arguments: JsonObject) -> AsyncGenerator[JsonObject, None]:
     assert isinstance(to, int)
     for number in range(to):
         yield {"number": number}
+
+
+async def echo(arguments: JsonObject) -> AsyncGenerator[JsonObject, None]:
+    yield arguments
 
 
 async def fail(arguments: JsonObject) -> AsyncGenerator[JsonObject, None]:
@@ -44,7 +49,7 @@ async def endless() -> Endless:
 @pytest.fixture
 async def path(tmp_path: Path, endless: Endless) -> AsyncIterator[Path]:
     path = tmp_path / "node.sock"
-    server = ControlServer(path, {"count": count, "fail": fail, "endless": endless.__call__})
+    server = ControlServer(path, {"count": count, "echo": echo, "fail": fail, "endless": endless.__call__})
     await server.start()
     yield path
     await server.stop()
@@ -62,6 +67,11 @@ def mode_of(path: Path) -> int:
 async def test_what_an_act_gives_arrives_in_order(path: Path) -> None:
     assert await everything(path, "count", to=3) == [{"number": 0}, {"number": 1}, {"number": 2}]
     assert await everything(path, "count", to=0) == []
+
+
+async def test_a_files_name_of_any_bytes_gets_through(path: Path) -> None:
+    named: JsonObject = {"path": os.fsdecode(b"caf\xe9")}
+    assert [item async for item in ask(path, "echo", named)] == [named]
 
 
 async def test_the_socket_is_its_owners_alone(path: Path) -> None:

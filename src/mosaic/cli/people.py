@@ -10,6 +10,7 @@ from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object, say, shown_deliveries, text_of
 from mosaic.core.keys import SecretKey
+from mosaic.errors import UnknownPerson
 from mosaic.node.control import JsonObject
 from mosaic.node.home import default_folder
 
@@ -54,6 +55,11 @@ def whoami(options: Common) -> None:
         if options.person in {None, item["name"], item["key"]}:
             _show_person(options, item)
             return
+    if options.person is None:
+        raise UnknownPerson(
+            "nobody lives in this home yet", hint="Make a person with `mosaic init --name NAME`."
+        )
+    raise UnknownPerson(f"nobody called {options.person!r} lives in this home")
 
 
 def _show_person(options: Common, item: JsonObject) -> None:

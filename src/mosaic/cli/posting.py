@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -9,12 +10,31 @@ import click
 from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common, server
 from mosaic.cli.output import Exit, notice, print_object, say, shown_deliveries, shown_post, text_of
+from mosaic.errors import UsageError
 from mosaic.node.control import JsonObject
 
 
 def _text(words: str) -> str:
-    """A text from the command line; `-` reads it from stdin."""
-    return sys.stdin.read() if words == "-" else words
+    """A text from the command line; `-` reads it from stdin.
+
+    Raises:
+        UsageError: it is not UTF-8.
+    """
+    given = sys.stdin.buffer.read() if words == "-" else os.fsencode(words)
+    try:
+        return given.decode()
+    except UnicodeDecodeError:
+        raise UsageError(
+            "the text is not UTF-8",
+            hint="Write it in UTF-8; `mosaic blob put` hands in files that are no text.",
+        ) from None
+
+
+def _content(text: str | None, payload: str | None) -> str | None:
+    """The text of a record that may have a payload instead."""
+    if text is None and payload is None:
+        raise click.UsageError("Missing argument 'TEXT', or '--payload'.", click.get_current_context())
+    return None if text is None else _text(text)
 
 
 def _publish(options: Common, name: str, arguments: JsonObject) -> None:
@@ -70,7 +90,7 @@ def edit(options: Common, reference: str, text: str | None, payload: str | None)
 
     A post keeps its place and shows that it was edited; its history stays.
     """
-    given = None if text is None else _text(text)
+    given = _content(text, payload)
     _publish(options, "edit", options.arguments(reference=reference, text=given, payload=payload))
 
 
@@ -97,7 +117,7 @@ def record(
     Example (a replaceable record of the application for examples):
       mosaic record --kind 000000630002001e --at notes "first" ; mosaic edit moref0… "second"
     """
-    given = None if text is None else _text(text)
+    given = _content(text, payload)
     _publish(
         options,
         "record",
@@ -188,7 +208,9 @@ def unfollow(options: Common, person: str) -> None:
 @common
 def following(options: Common) -> None:
     """List whom you follow, and how the connections to their servers do."""
+    anybody = False
     for item in act(options.home, "following", options.arguments()):
+        anybody = True
         if options.as_json:
             print_object(item)
             continue
@@ -199,3 +221,5 @@ def following(options: Common) -> None:
                 urls = outbox.get("urls")
                 where = urls[0] if isinstance(urls, list) and urls else outbox["server"]
                 say(f"  {where}  {text_of(outbox, 'state')}")
+    if not anybody and not options.as_json:
+        notice("You follow nobody yet: `mosaic follow mopub0…` reads somebody.")

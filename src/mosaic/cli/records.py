@@ -151,12 +151,18 @@ def _read(source: str) -> bytes:
 @common
 def queue(options: Common) -> None:
     """List what waits to be delivered to other servers."""
+    waiting = False
     for item in act(options.home, "queue", options.arguments()):
+        waiting = True
         if options.as_json:
             print_object(item)
         else:
             say(f"{text_of(item, 'kind_name')} {text_of(item, 'id')}")
-            say(f"  to {text_of(item, 'server')}\n  {text_of(item, 'note')}")
+            say(f"  to {text_of(item, 'server')}")
+            if item.get("note"):
+                say(f"  {text_of(item, 'note')}")
+    if not waiting and not options.as_json:
+        notice("Nothing waits: all is delivered.")
 
 
 # --- without a home ----------------------------------------------------------------------------------
@@ -172,7 +178,8 @@ def queue(options: Common) -> None:
     show_default=True,
     help="Records as bytes or as morecord0… lines; or HEX as mopub0…, mosrv0…, moref0….",
 )
-def encode(source: str, form: str) -> None:
+@click.option("--json", "_as_json", is_flag=True, help="Tell errors as JSON.")
+def encode(source: str, form: str, *, _as_json: bool) -> None:
     """Turn records from JSON into bytes or text, or bytes of a key or reference into its text.
 
     \b
@@ -194,7 +201,8 @@ def encode(source: str, form: str) -> None:
 
 @click.command()
 @click.argument("source", metavar="TEXT|FILE|-")
-def decode(source: str) -> None:
+@click.option("--json", "_as_json", is_flag=True, help="Tell errors as JSON, too.")
+def decode(source: str, *, _as_json: bool) -> None:
     """Show what a text or file holds, as JSON.
 
     TEXT may be mopub0…, mosrv0…, moref0… or morecord0…; a FILE holds binary

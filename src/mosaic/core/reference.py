@@ -41,7 +41,10 @@ class Id:
     def __post_init__(self) -> None:
         _check_length(self.bytes)
         if self.bytes[0] & 0x80:
-            raise InvalidReference("this is an address, not an id: its first bit is 1")
+            raise InvalidReference(
+                "this is an address, not an id: its first bit is 1",
+                hint="Give a record's id; `mosaic get` with the address shows those that stand there.",
+            )
 
     @classmethod
     def from_parts(cls, timestamp: int, hash40: builtins.bytes) -> Id:

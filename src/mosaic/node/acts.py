@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.client.authority import Authority
 from mosaic.client.connection import Connection
+from mosaic.client.outbox import people_concerned
 from mosaic.core import kinds, nonce, profile, reference
 from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 Items = AsyncGenerator[JsonObject, None]
 
+_BY_KEY = "Name others by their key, mopub0…; `mosaic following` shows those you follow."
 # Records that are shown before others have their turn.
 _AT_ONCE = 64
 # Key schedules that one act leaves in the home at most.
@@ -184,12 +186,28 @@ class Acts:
         deliveries = published.deliveries
         if deliveries and self._working:
             deliveries = await self._node.queue.settled(record.id.bytes, self._node.settings.settle_s)
-        return {**record_object(record), **deliveries_object(deliveries), "working": self._working}
+        return {
+            **record_object(record),
+            **deliveries_object(deliveries),
+            "unreached": [person.user_text for person in self._unreached(record)],
+            "working": self._working,
+        }
+
+    def _unreached(self, record: Record) -> list[PublicKey]:
+        """Those whom a record concerns and none of whose servers is known."""
+        servers = self._node.directory.servers
+        return [
+            person
+            for person in people_concerned(record, self._node.directory)
+            if not self._node.people.serves(person.bytes)
+            and not servers(person, Usage.INBOX)
+            and not servers(person, Usage.OUTBOX)
+        ]
 
     # --- reading -----------------------------------------------------------------------------------
 
     def feed(self, given: JsonObject) -> Items:
-        """Posts of followed people and one's own: `limit`, `before` (an id)."""
+        """Posts of followed people and one's own: `limit`, `before` (a reference)."""
         arguments, person = self._begin(given)
         people = [PublicKey(key) for key in self._node.db.follows(person.key.bytes)]
         return self._page([person.key, *people], arguments)
@@ -201,17 +219,37 @@ class Acts:
         return self._page([key], arguments)
 
     async def _page(self, authors: Sequence[PublicKey], arguments: Arguments) -> Items:
-        before = arguments.optional_text("before")
         page = feeds.page(
             self._node.records,
             authors,
             limit=max(1, arguments.number("limit", PAGE)),
-            before=None if before is None else Id.parse(before),
+            before=self._before(arguments),
         )
         for post in page.posts:
             yield self._post_object(post)
         if page.next is not None:
             yield {"next": page.next.text}
+
+    def _before(self, arguments: Arguments) -> Id | None:
+        """Where a page begins: before the first version of the post that `before` names.
+
+        Raises:
+            Refused: it names an address where nothing stands.
+        """
+        text = arguments.optional_text("before")
+        if text is None:
+            return None
+        named = reference.parse(text)
+        found = self._node.records.at(named)
+        if found:
+            return min(version.id for version in self._node.records.at(found[0].address))
+        if isinstance(named, Id):
+            return named
+        raise Refused(
+            "this post is not here",
+            result=ResultCode.NOT_FOUND,
+            hint="Give --before the reference of a post that `mosaic feed` shows.",
+        )
 
     async def thread(self, given: JsonObject) -> Items:
         """A post and the replies below it, oldest first: `reference`."""
@@ -346,7 +384,12 @@ class Acts:
         """A key by `mopub0…` or the name of somebody in this home; the first person without either."""
         if text is not None and text.startswith("mopub0"):
             return PublicKey.parse_user(text)
-        return self._node.people.find(text).key
+        try:
+            return self._node.people.find(text).key
+        except UnknownPerson as error:
+            if text is None:
+                raise
+            raise UnknownPerson(str(error), hint=_BY_KEY) from None
 
     def _authority(self) -> Authority:
         """A judge who goes back behind no schedule that this home has."""
@@ -416,4 +459,6 @@ def _hex(text: str) -> bytes:
     try:
         return bytes.fromhex(text)
     except ValueError:
-        raise UsageError("the payload is not hexadecimal") from None
+        raise UsageError(
+            "the payload is not hexadecimal", hint="Write two hexadecimal digits for each byte."
+        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from mosaic.client.address import ServerAddress
@@ -56,8 +57,16 @@ class Arguments:
         return value
 
     def optional_text(self, name: str) -> str | None:
-        """A text, or None."""
-        return self._of(name, str)
+        """A text, or None. Raises UsageError if it can't be written as UTF-8."""
+        value = self._of(name, str)
+        return None if value is None else _whole(name, value)
+
+    def path(self, name: str) -> Path:
+        """A file's name, of any bytes. Raises UsageError if it is missing."""
+        value = self._of(name, str)
+        if not value:
+            raise UsageError(f"`{name}` is missing")
+        return Path(value)
 
     def number(self, name: str, default: int) -> int:
         """A number from 0 on. Raises UsageError."""
@@ -75,7 +84,7 @@ class Arguments:
         values = self._of(name, list) or []
         if not all(isinstance(value, str) for value in values):
             raise UsageError(f"`{name}` holds texts")
-        return [str(value) for value in values]
+        return [_whole(name, str(value)) for value in values]
 
     def _of(self, name: str, kind: type[_T]) -> _T | None:
         value: Json = self._given.get(name)
@@ -103,6 +112,14 @@ class Arguments:
     def references(self, name: str) -> list[Reference]:
         """References as `moref0…`."""
         return [reference.parse(text) for text in self.texts(name)]
+
+
+def _whole(name: str, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"`{name}` is not UTF-8", hint="Write it in UTF-8.") from None
+    return text
 
 
 def parse_kind(text: str) -> Kind:

@@ -145,7 +145,9 @@ def _request(line: bytes, acts: Mapping[str, Act]) -> tuple[Act, JsonObject]:
 
 
 async def _write(writer: asyncio.StreamWriter, message: Mapping[str, Json]) -> None:
-    writer.write(json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+    line = json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    # A file's name may hold bytes that are no UTF-8: they travel as lone surrogates, which `loads` takes.
+    writer.write(line.encode(errors="surrogatepass") + b"\n")
     await writer.drain()
 
 

@@ -54,9 +54,9 @@ async def run(
         for record, result in await submit(connection, records):
             yield submitted(record, result)
     elif name == "blob_put":
-        yield await blob_put(connection, Path(arguments.text("path")))
+        yield await blob_put(connection, arguments.path("path"))
     elif name == "blob_get":
-        yield await blob_get(connection, arguments.text("hash"), Path(arguments.text("path")))
+        yield await blob_get(connection, arguments.text("hash"), arguments.path("path"))
     else:
         raise UsageError(f"{name!r} needs a home")
 
