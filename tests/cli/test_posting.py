@@ -167,9 +167,10 @@ def test_an_unreachable_server_has_its_exit_code(mosaic: Run) -> None:
 
 
 def test_a_refusal_has_its_exit_code_and_its_words(mosaic: Run) -> None:
-    done = mosaic("query", "--limit", "0", "--json")
-    assert (done.code, done.error["code"], done.error["result"]) == (1, "refused", 37)
-    assert "--limit" in done.error["hint"]
+    done = mosaic("record", "--kind", "schedule", "--payload", "00", "--json")
+    assert (done.code, done.error["code"], done.error["result"]) == (1, "refused", 33)
+    assert "UNAUTHORIZED" in done.error["error"]
+    assert done.error["hint"]
     reference = mosaic("post", "x").out.strip()
     gone = mosaic("get", reference[:-1] + ("y" if reference[-1] != "y" else "n"))
     assert gone.code in {1, 2}
