@@ -223,3 +223,28 @@ async def test_old_deliveries_are_forgotten_but_never_queued_ones(world: World) 
     world.storage.forget_old(world.now + 31 * 86_400 * SECOND)
     assert world.of(FIRST.data) == []
     assert len(world.of(SECOND_POST.data)) == 1
+
+
+async def test_much_for_a_server_that_is_away_is_tried_once_and_hides_nothing(world: World) -> None:
+    world.away = {HERE}
+    many = [post(payload=b"%d" % number, timestamp=NOW + number).data for number in range(300)]
+    for record in many:
+        world.queue.add(record, b"", [HERE])
+    world.queue.add(FIRST.data, b"", [THERE])
+    await world.settle()
+    assert world.given == [(THERE, FIRST.data)]
+    # All of it waits; what was not even tried was not counted as a try.
+    assert world.storage.due(world.now, 1) == []
+    assert [world.of(record)[0].attempts for record in (many[0], many[299])] == [1, 0]
+    world.away = set()
+    world.now += 10 * SECOND
+    await world.settle()
+    assert [data for server, data in world.given if server == HERE] == many
+
+
+async def test_two_senders_to_one_server_take_turns(world: World) -> None:
+    world.queue.add(FIRST.data, b"anna", [HERE])
+    world.queue.add(SECOND_POST.data, b"ben", [HERE])
+    await world.settle()
+    assert sorted(world.senders) == [b"anna", b"ben"]
+    assert world.queue.waiting == 0

@@ -67,7 +67,8 @@ async def test_following(open_node: OpenNode) -> None:
             )
             assert (followed.key, followed.servers, followed.state) == (key, [str(url)], "connecting")
             async with asyncio.timeout(30):
-                while not await face.feed():
+                # The name comes with the profile, which may be a moment behind.
+                while [entry.author_name for entry in await face.feed()] != ["anna"]:
                     await changed.wait()
                     changed.clear()
         (entry,) = await face.feed()

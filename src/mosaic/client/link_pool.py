@@ -37,7 +37,6 @@ class Switch:
         self._settings = settings
         self._now_ns = now_ns
         self._connections: dict[int, Connection] = {}
-        self._early: dict[int, list[tuple[int, bytes]]] = {}
         network.start(self._arrived)
 
     @property
@@ -46,12 +45,10 @@ class Switch:
         return self._network
 
     def connection(self, link: int) -> Connection:
-        """The connection over a link that was dialled or that is there."""
+        """The connection over a link that was dialled just now, before anything can have come from it."""
         session = ClientSession(ClientSessionSettings(), self._now_ns())
         made = Connection(self._network, link, session, self._settings, self._now_ns)
         self._connections[link] = made
-        if early := self._early.pop(link, None):
-            made.take(early)
         return made
 
     def forget(self, connection: Connection) -> None:
@@ -67,9 +64,7 @@ class Switch:
         for link, items in by_link.items():
             connection = self._connections.get(link)
             if connection is None:
-                # A link may be there before its connection is: it was made in the same moment.
-                self._early.setdefault(link, []).extend(items)
-                continue
+                continue  # nobody waits for it any more
             connection.take(items)
             if not connection.is_open:
                 del self._connections[link]

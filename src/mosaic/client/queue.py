@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -86,17 +86,20 @@ class QueueStorage(Protocol):
     def add(self, record: bytes, sender: bytes, servers: Sequence[ServerAddress], now_ns: int) -> int:
         """Queues a record for servers, each once; how many of them are new."""
 
-    def due(self, now_ns: int, limit: int) -> list[Delivery]:
-        """Queued deliveries whose time has come, the oldest first."""
+    def due(self, now_ns: int, limit: int, busy: Collection[bytes] = ()) -> list[Delivery]:
+        """Queued deliveries whose time has come, the oldest first, but none to a server (key) in `busy`."""
 
-    def next_due_ns(self) -> int | None:
-        """When the next queued delivery is due, or None when nothing is queued."""
+    def next_due_ns(self, busy: Collection[bytes] = ()) -> int | None:
+        """When the next queued delivery to a server not in `busy` is due, or None when there is none."""
 
     def settle(self, number: int, state: State, result: int | None, note: str) -> None:
         """Ends a delivery: delivered or refused."""
 
     def postpone(self, numbers: Sequence[int], next_try_ns: int, result: int | None, note: str) -> None:
         """Counts a failed try and says when the next one is."""
+
+    def hold(self, server_key: bytes, until_ns: int) -> None:
+        """Lets all that is queued for a server wait until then at least."""
 
     def of_record(self, record_id: bytes) -> list[Delivery]:
         """All deliveries of a record (48-byte id)."""
@@ -143,7 +146,7 @@ class OutgoingQueue:
         self._give_up_after_ns = give_up_after_ns
         self._changed = asyncio.Event()
         self._settled = asyncio.Condition()
-        self._busy: dict[tuple[bytes, bytes], asyncio.Task[None]] = {}
+        self._busy: dict[bytes, asyncio.Task[None]] = {}
         self._failures: dict[bytes, int] = {}
 
     def add(self, record: bytes, sender: bytes, servers: Sequence[ServerAddress]) -> int:
@@ -189,27 +192,29 @@ class OutgoingQueue:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _begin_due(self) -> None:
-        """Starts a task for each server and sender that has something due and none under way."""
-        groups: dict[tuple[bytes, bytes], list[Delivery]] = {}
-        for delivery in self._storage.due(self._now_ns(), _BATCH):
-            groups.setdefault((delivery.server.key.bytes, delivery.sender), []).append(delivery)
-        for place, deliveries in groups.items():
-            if place in self._busy:
-                continue
+        """Starts a task for each server that has something due and none under way."""
+        groups: dict[bytes, list[Delivery]] = {}
+        for delivery in self._storage.due(self._now_ns(), _BATCH, self._busy):
+            group = groups.setdefault(delivery.server.key.bytes, [])
+            # Others who send to the same server have their turn next.
+            if not group or group[0].sender == delivery.sender:
+                group.append(delivery)
+        for server_key, deliveries in groups.items():
             task = asyncio.create_task(self._deliver(deliveries))
-            self._busy[place] = task
-            task.add_done_callback(functools.partial(self._ended, place))
+            self._busy[server_key] = task
+            task.add_done_callback(functools.partial(self._ended, server_key))
 
-    def _ended(self, place: tuple[bytes, bytes], _task: asyncio.Task[None]) -> None:
-        self._busy.pop(place, None)
+    def _ended(self, server_key: bytes, _task: asyncio.Task[None]) -> None:
+        self._busy.pop(server_key, None)
         self._changed.set()
 
     async def _wait(self) -> None:
         """Until something changes or the next delivery is due."""
-        due = None if self._busy else self._storage.next_due_ns()
+        due = self._storage.next_due_ns(self._busy)
         seconds = None if due is None else max(0.0, (due - self._now_ns()) / _SECOND)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     async def _deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Carries what is due to one server over one connection."""
@@ -244,8 +249,9 @@ class OutgoingQueue:
         if not deliveries:
             return
         key = deliveries[0].server.key.bytes
-        self._failures[key] = self._failures.get(key, 0) + 1
+        failures = self._failures[key] = self._failures.get(key, -1) + 1
         self._try_later(deliveries, None, str(error))
+        self._storage.hold(key, self._now_ns() + int(self._backoff.seconds(failures) * _SECOND))
 
     def _try_later(self, deliveries: Sequence[Delivery], result: ResultCode | None, note: str) -> None:
         now = self._now_ns()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from mosaic.client.address import ServerAddress
@@ -50,22 +50,32 @@ class Deliveries:
                 added += done.rowcount
         return added
 
-    def due(self, now_ns: int, limit: int) -> list[Delivery]:
-        """Queued deliveries whose time has come, in the order in which they were queued."""
+    def due(self, now_ns: int, limit: int, busy: Collection[bytes] = ()) -> list[Delivery]:
+        """Queued deliveries whose time has come, in the order of queueing, but none to a server in `busy`."""
         return self._read(
-            "WHERE state = 'queued' AND next_try_ns <= ? ORDER BY number LIMIT ?", (now_ns, limit)
+            f"WHERE state = 'queued' AND next_try_ns <= ? {_but_not(busy)} ORDER BY number LIMIT ?",
+            (now_ns, *busy, limit),
         )
 
     def queued(self, limit: int) -> list[Delivery]:
         """All that is queued, in the order in which it was."""
         return self._read("WHERE state = 'queued' ORDER BY number LIMIT ?", (limit,))
 
-    def next_due_ns(self) -> int | None:
-        """When the next queued delivery is due, or None when nothing is queued."""
+    def next_due_ns(self, busy: Collection[bytes] = ()) -> int | None:
+        """When the next queued delivery to a server not in `busy` is due, or None when there is none."""
         (due,) = self._db.connection.execute(
-            "SELECT min(next_try_ns) FROM delivery WHERE state = 'queued'"
+            f"SELECT min(next_try_ns) FROM delivery WHERE state = 'queued' {_but_not(busy)}",  # noqa: S608
+            tuple(busy),
         ).fetchone()
         return None if due is None else int(due)
+
+    def hold(self, server_key: bytes, until_ns: int) -> None:
+        """Lets all that is queued for a server wait until then at least."""
+        self._db.connection.execute(
+            "UPDATE delivery SET next_try_ns = ?1"
+            " WHERE state = 'queued' AND server_key = ?2 AND next_try_ns < ?1",
+            (until_ns, server_key),
+        )
 
     def settle(self, number: int, state: State, result: int | None, note: str) -> None:
         """Ends a delivery: delivered or refused."""
@@ -113,6 +123,10 @@ class Deliveries:
     def _read(self, where: str, values: tuple[object, ...]) -> list[Delivery]:
         rows = self._db.connection.execute(f"SELECT {_COLUMNS} FROM delivery {where}", values)  # noqa: S608
         return [_delivery(row) for row in rows]
+
+
+def _but_not(busy: Collection[bytes]) -> str:
+    return f"AND server_key NOT IN ({', '.join('?' * len(busy))})" if busy else ""
 
 
 def _delivery(row: tuple[Any, ...]) -> Delivery:

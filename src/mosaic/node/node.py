@@ -55,7 +55,8 @@ from mosaic.wire.result_code import ResultCode
 
 log = logging.getLogger(__name__)
 
-_WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104
+# What to dial on this machine where a listener takes all addresses.
+_NEAREST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +231,8 @@ class Node:
         network = TcpNetwork(self._transport())
         self.server.attach(network)
         port = network.listen(host, port, self.server_secret.reveal())
-        shown = host.strip("[]")
-        url = ServerUrl(Scheme.TCP, "127.0.0.1" if shown in _WILDCARDS else shown, port, shows_port=True)
+        named = host.strip("[]")
+        url = ServerUrl(Scheme.TCP, _NEAREST.get(named, named), port, shows_port=True)
         self.urls.append(url)
         return url
 
@@ -259,6 +260,7 @@ class Node:
         place = secret.public.bytes if secret else b""
         known = self._own.get(place)
         if known is not None and known.is_open:
+            await known.opened()
             return known
         near, far = memory_pair(
             self._transport(),
