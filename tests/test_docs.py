@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
+import importlib
 import re
 import subprocess
 import sys
@@ -102,3 +104,23 @@ def test_the_compiled_module_is_opened_through_its_package_only() -> None:
     # The layers' tool sees imports of `mosaic._kernel`, but none of the compiled module behind it.
     behind = re.compile(r"mosaic\._kernel\._rust\b")
     assert [str(m) for m in modules() if behind.search(m.read_text("utf-8"))] == []
+
+
+SETTINGS = {
+    "mosaic.client.settings": "ClientSettings",
+    "mosaic.node.settings": "NodeSettings",
+    "mosaic.server.settings": "ServerSettings",
+    "mosaic.transport.settings": "TransportSettings",
+    "mosaic.web.settings": "WebSettings",
+}
+
+
+@pytest.mark.parametrize(("module", "name"), SETTINGS.items(), ids=SETTINGS.values())
+def test_every_setting_has_a_line_of_help(module: str, name: str) -> None:
+    settings = getattr(importlib.import_module(module), name)
+    fields = dataclasses.fields(settings)
+    assert settings.__dataclass_params__.frozen
+    # What holds another room's settings needs no line: each of those has its own.
+    own = [field for field in fields if not str(field.type).endswith("Settings")]
+    assert own
+    assert [field.name for field in own if not field.metadata.get("help")] == []

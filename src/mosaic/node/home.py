@@ -4,7 +4,7 @@
       VERSION      the layout's version; a newer one is refused
       lock         held by the process that has the home open
       node.sock    where commands speak to the node that runs (mode 0600)
-      private.db   people, keys (encrypted), follows, the outgoing queue, settings
+      private.db   people, keys (encrypted), follows, the outgoing queue
       unlock       the password of the keys, where the system has no keyring (mode 0600)
       log/ index/  the record store
       blobs/       blobs, by their hash
