@@ -12,23 +12,21 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
-from mosaic.client.authority import Authority
 from mosaic.client.connection import Connection
 from mosaic.client.outbox import people_concerned
 from mosaic.core import kinds, nonce, profile, reference
 from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
-from mosaic.core.reference import Address, Id
-from mosaic.errors import MosaicError, Refused, UnknownPerson, UsageError
+from mosaic.errors import UnknownPerson, UsageError
 from mosaic.node import remote
 from mosaic.node.arguments import Arguments, parse_filter, parse_kind, parse_tag
 from mosaic.node.control import Act, JsonObject
+from mosaic.node.finder import Finder
 from mosaic.node.people import Person
 from mosaic.node.shapes import deliveries_object, delivery_object, post_object, record_object, time_fields
 from mosaic.social import feeds, posts, profiles, threads
 from mosaic.social.feeds import PAGE, Post
-from mosaic.wire.result_code import ResultCode
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -38,8 +36,6 @@ Items = AsyncGenerator[JsonObject, None]
 _BY_KEY = "Name others by their key, mopub0…; `mosaic following` shows those you follow."
 # Records that are shown before others have their turn.
 _AT_ONCE = 64
-# Key schedules that one act leaves in the home at most.
-_LEARNED = 1_000
 
 _PROFILE_TEXTS = ("name", "display_name", "about", "website", "lud16")
 _PROFILE_FLAGS = ("org", "bot")
@@ -56,6 +52,7 @@ class Acts:
     def __init__(self, node: Node, *, working: bool) -> None:
         self._node = node
         self._working = working
+        self._finder = Finder(node)
 
     def table(self) -> dict[str, Act]:
         """Every act by its name."""
@@ -132,7 +129,7 @@ class Acts:
     async def reply(self, given: JsonObject) -> Items:
         """Publishes a reply: `reference`, `text`."""
         arguments, person = self._begin(given)
-        parent = await self._find(arguments)
+        parent = await self._finder.find(arguments)
         text = arguments.text("text")
         yield await self._publish(
             person, posts.reply(person.signer, parent, text, now=self._node.clock.now())
@@ -141,7 +138,7 @@ class Acts:
     async def edit(self, given: JsonObject) -> Items:
         """Publishes the next version of a record of one's own: `reference`, and `text` or `payload`."""
         arguments, person = self._begin(given)
-        found = await self._find(arguments)
+        found = await self._finder.find(arguments)
         newest = self._node.records.at(found.address)[0]
         payload = arguments.optional_text("payload")
         new = arguments.text("text") if payload is None else _hex(payload)
@@ -223,33 +220,12 @@ class Acts:
             self._node.records,
             authors,
             limit=max(1, arguments.number("limit", PAGE)),
-            before=self._before(arguments),
+            before=self._finder.before(arguments),
         )
         for post in page.posts:
             yield self._post_object(post)
         if page.next is not None:
             yield {"next": page.next.text}
-
-    def _before(self, arguments: Arguments) -> Id | None:
-        """Where a page begins: before the first version of the post that `before` names.
-
-        Raises:
-            Refused: it names an address where nothing stands.
-        """
-        text = arguments.optional_text("before")
-        if text is None:
-            return None
-        named = reference.parse(text)
-        found = self._node.records.at(named)
-        if found:
-            return min(version.id for version in self._node.records.at(found[0].address))
-        if isinstance(named, Id):
-            return named
-        raise Refused(
-            "this post is not here",
-            result=ResultCode.NOT_FOUND,
-            hint="Give --before the reference of a post that `mosaic feed` shows.",
-        )
 
     async def thread(self, given: JsonObject) -> Items:
         """A post and the replies below it, oldest first: `reference`."""
@@ -356,7 +332,7 @@ class Acts:
         return self._over_connection("blob_get", given)
 
     async def _over_connection(self, name: str, given: JsonObject) -> Items:
-        arguments, now, authority = Arguments(given), self._node.clock.now(), self._authority()
+        arguments, now, authority = Arguments(given), self._node.clock.now(), self._finder.authority()
         async with (
             self._connected(arguments) as connection,
             contextlib.aclosing(remote.run(connection, authority, name, arguments, now)) as items,
@@ -365,7 +341,7 @@ class Acts:
                 async for item in items:
                     yield item
             finally:
-                await self._remember(authority)
+                await self._finder.remember(authority)
 
     async def queue(self, _given: JsonObject) -> Items:
         """What waits to be delivered to other servers."""
@@ -391,16 +367,6 @@ class Acts:
                 raise
             raise UnknownPerson(str(error), hint=_BY_KEY) from None
 
-    def _authority(self) -> Authority:
-        """A judge who goes back behind no schedule that this home has."""
-        return Authority(self._node.clock.now_ns, self._node.everything.schedule)
-
-    async def _remember(self, authority: Authority) -> None:
-        """Keeps the schedules that were learned, so that nobody is led back behind them later."""
-        learned = [record.data for record in authority.learned.values()]
-        if learned:
-            await self._node.mirror(learned[:_LEARNED])
-
     @contextlib.asynccontextmanager
     async def _connected(self, arguments: Arguments) -> AsyncIterator[Connection]:
         """The server that the arguments name, else the own one.
@@ -415,35 +381,6 @@ class Acts:
         secret = None if name is None else self._node.people.find(name).device
         async with self._node.pool.connect(server, secret) as connection:
             yield connection
-
-    async def _find(self, arguments: Arguments) -> Record:
-        """The record that `reference` names: at hand, or fetched from where its author publishes.
-
-        Raises:
-            Refused: it is nowhere to be found.
-        """
-        named = reference.parse(arguments.text("reference"))
-        if found := self._node.records.at(named):
-            return found[0]
-        servers = [] if arguments.server() is None else [arguments.server()]
-        if isinstance(named, Address):
-            servers += self._node.directory.servers(named.author, Usage.OUTBOX)
-        for server in servers:
-            if server is None:
-                continue
-            with contextlib.suppress(MosaicError):
-                async with self._node.pool.connect(server) as connection:
-                    authority = self._authority()
-                    found = await remote.get(connection, authority, [named])
-                    await self._remember(authority)
-                    if found:
-                        await self._node.mirror([found[0].data])
-                        return found[0]
-        raise Refused(
-            "this record is not here",
-            result=ResultCode.NOT_FOUND,
-            hint="Follow its author, or name a server that has it with --server URL --key mosrv0…",
-        )
 
 
 def _profile_object(shown: profile.Profile | None) -> JsonObject:

@@ -1,0 +1,96 @@
+"""What a reference leads to, in this home or on its author's servers, and the schedules that judge it.
+
+Source: record.md (references), keyschedule.md; edition §3 (who may sign).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from mosaic.client.authority import Authority
+from mosaic.core import reference
+from mosaic.core.bootstrap import Usage
+from mosaic.core.record import Record
+from mosaic.core.reference import Address, Id
+from mosaic.errors import MosaicError, Refused
+from mosaic.node import remote
+from mosaic.node.arguments import Arguments
+from mosaic.wire.result_code import ResultCode
+
+if TYPE_CHECKING:
+    from mosaic.node.node import Node
+
+# Key schedules that one act leaves in the home at most.
+_LEARNED = 1_000
+
+
+class Finder:
+    """Finds what acts are about.
+
+    Args:
+        node: Whose home is looked into.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def before(self, arguments: Arguments) -> Id | None:
+        """Where a page begins: before the first version of the post that `before` names.
+
+        Raises:
+            Refused: it names an address where nothing stands.
+        """
+        text = arguments.optional_text("before")
+        if text is None:
+            return None
+        named = reference.parse(text)
+        found = self._node.records.at(named)
+        if found:
+            return min(version.id for version in self._node.records.at(found[0].address))
+        if isinstance(named, Id):
+            return named
+        raise Refused(
+            "this post is not here",
+            result=ResultCode.NOT_FOUND,
+            hint="Give --before the reference of a post that `mosaic feed` shows.",
+        )
+
+    def authority(self) -> Authority:
+        """A judge who goes back behind no schedule that this home has."""
+        return Authority(self._node.clock.now_ns, self._node.everything.schedule)
+
+    async def remember(self, authority: Authority) -> None:
+        """Keeps the schedules that were learned, so that nobody is led back behind them later."""
+        learned = [record.data for record in authority.learned.values()]
+        if learned:
+            await self._node.mirror(learned[:_LEARNED])
+
+    async def find(self, arguments: Arguments) -> Record:
+        """The record that `reference` names: at hand, or fetched from where its author publishes.
+
+        Raises:
+            Refused: it is nowhere to be found.
+        """
+        named = reference.parse(arguments.text("reference"))
+        if found := self._node.records.at(named):
+            return found[0]
+        servers = [] if arguments.server() is None else [arguments.server()]
+        if isinstance(named, Address):
+            servers += self._node.directory.servers(named.author, Usage.OUTBOX)
+        for server in servers:
+            if server is None:
+                continue
+            with contextlib.suppress(MosaicError):
+                async with self._node.pool.connect(server) as connection:
+                    authority = self.authority()
+                    found = await remote.get(connection, authority, [named])
+                    await self.remember(authority)
+                    if found:
+                        await self._node.mirror([found[0].data])
+                        return found[0]
+        raise Refused(
+            "this record is not here",
+            result=ResultCode.NOT_FOUND,
+            hint="Follow its author, or name a server that has it with --server URL --key mosrv0…",
+        )
