@@ -35,6 +35,14 @@ def test_the_least_recently_seen_names_are_forgotten() -> None:
     assert limit.take("a", 1, 0) == 1
 
 
+def test_strangers_who_come_once_leave_nothing_behind() -> None:
+    limit = RateLimit(100, 1_000)
+    for number in range(5_000):
+        limit.take(str(number), 1, number * SECOND // 10)
+    assert len(limit) <= 101  # those of the last ten seconds
+    assert limit.take("4999", 1_000, 4_999 * SECOND // 10) == 999
+
+
 @given(
     st.lists(st.tuples(st.integers(1, 50), st.integers(0, 3 * SECOND)), max_size=40),
     st.integers(1, 20),

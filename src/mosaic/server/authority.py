@@ -24,7 +24,7 @@ from mosaic.core.record import Record
 from mosaic.errors import InvalidKeySchedule
 from mosaic.store.store import Store
 
-_REMEMBERED: Final = 65_536
+_REMEMBERED: Final = 8_192
 _LOOKED_AT: Final = 32
 _SLICE_NS: Final = 50_000_000
 _MASTERS: Final = 16
