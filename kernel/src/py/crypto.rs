@@ -22,7 +22,7 @@ use crate::crypto::{check, hash, signature};
 /// Hashing less than this is done before another thread could use the GIL.
 const WORTH_THE_GIL: usize = 16_384;
 
-/// The people of a large server fit, in 13 MiB at most: a generation of a shard just fills a table of 2,048.
+/// The people of a large server fit, in 4 MiB at most: a generation of a shard just fills a table of 512.
 static KEYS: LazyLock<KeyCache> = LazyLock::new(|| KeyCache::new(14_336));
 
 /// The unkeyed BLAKE3 hash of `data`, extended to `length` bytes.
