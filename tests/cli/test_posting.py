@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from tests.cli.conftest import Run
 
+from mosaic.cli.output import shown_post
+from mosaic.node.control import JsonObject
+
 
 @pytest.fixture(autouse=True)
 def home(mosaic: Run) -> None:
@@ -149,6 +152,16 @@ def test_what_a_command_lacks_is_named_as_it_is_typed(mosaic: Run) -> None:
     stranger = mosaic("wall", "zoe", "--json")
     assert (stranger.code, stranger.error["code"]) == (4, "unknown_person")
     assert "mopub0" in stranger.error["hint"]
+
+
+def test_who_has_no_name_here_is_shown_by_key() -> None:
+    nameless: JsonObject = {
+        "author_name": None,
+        "author": "mopub0abc",
+        "time_iso": "2026-01-02T03:04:05Z",
+        "text": "x",
+    }
+    assert shown_post(nameless).startswith("mopub0abc · 2026-01-02 03:04:05 UTC")
 
 
 def test_a_strangers_text_does_not_steer_the_terminal(mosaic: Run) -> None:

@@ -82,6 +82,7 @@ def test_submit_answers_for_each_record(mosaic: Run, tmp_path: Path) -> None:
     assert {json.loads(line)["result"] for line in nobodys.out.splitlines()} == {"UNAUTHORIZED"}
     both = mosaic("submit", "-", stdin=mine + record_text(strangers[0]).encode())
     assert both.code == 5
+    assert "Servers take what their own people write" in both.err
     invalid = mosaic("submit", "-", "--json", stdin=BINARY[:-1] + b"\0")
     assert (invalid.code, invalid.error["code"]) == (1, "record_signature")
 

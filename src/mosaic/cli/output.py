@@ -101,7 +101,7 @@ def text_of(item: Mapping[str, Json], name: str) -> str:
 
 def shown_post(item: JsonObject) -> str:
     """A post as a paragraph: who and when, the text, its reference."""
-    who = text_of(item, "author_name") or "somebody"
+    who = text_of(item, "author_name") or text_of(item, "author")
     head = f"{who} · {text_of(item, 'time_iso')[:19].replace('T', ' ')} UTC"
     if item.get("edited"):
         head += " · edited"

@@ -12,6 +12,7 @@ from mosaic.cli import formats
 from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common, filters, server
 from mosaic.cli.output import Exit, notice, print_object, say, shown_record, text_of
+from mosaic.client.refusals import refused
 from mosaic.core.record import Record
 from mosaic.errors import MosaicError, Refused, UsageError
 from mosaic.node.control import JsonObject
@@ -109,7 +110,8 @@ def submit(options: Common, source: str, server: str | None, key: str | None) ->
     FILE holds binary records one after another, or lines of morecord0… or of
     JSON. Exit code 1 if none was taken, 5 if some were not.
     """
-    taken = refused = 0
+    taken = 0
+    refusals: dict[str, None] = {}
     for batch in _batches(formats.read_records(_read(source))):
         arguments = options.arguments(records=batch, server=server, key=key)
         for item in act(options.home, "submit", arguments):
@@ -118,8 +120,12 @@ def submit(options: Common, source: str, server: str | None, key: str | None) ->
             else:
                 say(f"{text_of(item, 'result'):<12} {text_of(item, 'id')}")
             taken += bool(item["accepted"])
-            refused += not item["accepted"]
-    if refused:
+            if not item["accepted"]:
+                refusals[text_of(item, "result")] = None
+    for result in () if options.as_json else refusals:
+        why = refused(ResultCode[result])
+        notice(f"{why}\n  {why.hint}")
+    if refusals:
         sys.exit(Exit.PARTLY if taken else Exit.REFUSED)
 
 
