@@ -8,6 +8,7 @@ import pytest
 from tests.cli.conftest import Run
 
 from mosaic.cli.output import shown_post
+from mosaic.core.reference import Id
 from mosaic.node.control import JsonObject
 
 
@@ -39,6 +40,14 @@ def test_reply_edit_thread_and_wall(mosaic: Run) -> None:
     assert [item["text"] for item in thread] == ["root", "reply"]
     assert thread[1]["reply"] == thread[1]["root"] == post
     assert "edited" in mosaic("wall").out
+
+
+def test_a_thread_that_is_not_here_is_a_refusal_with_a_way_on(mosaic: Run) -> None:
+    nowhere = Id(bytes(8) + bytes(range(40))).text
+    done = mosaic("thread", nowhere, "--json")
+    assert done.code == 1
+    assert done.error["error"] == "this post is not here"
+    assert "mosaic get" in done.error["hint"]
 
 
 def test_json_prints_one_object_a_line_with_integers_as_texts(mosaic: Run) -> None:

@@ -130,6 +130,12 @@ def test_queries_by_every_element(mosaic: Run) -> None:
 
 
 @pytest.mark.claim("C45")
+def test_a_file_that_is_not_there_is_wrong_usage(mosaic: Run, tmp_path: Path) -> None:
+    done = mosaic("blob", "put", tmp_path / "nothing")
+    assert done.code == 2
+    assert "no file" in done.err
+
+
 def test_blobs_are_put_and_got(mosaic: Run, tmp_path: Path) -> None:
     mosaic("init", "--name", "anna")
     blob = bytes(range(256)) * 1_000

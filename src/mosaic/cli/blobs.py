@@ -37,6 +37,8 @@ def put(options: Common, file: str, server: str | None, key: str | None) -> None
             path = Path(folder) / "stdin"
             with path.open("wb") as spool:
                 shutil.copyfileobj(sys.stdin.buffer, spool)
+        elif not path.is_file():
+            raise UsageError(f"there is no file {file}", hint="Name a file, or - for standard input.")
         for item in act(options.home, "blob_put", options.arguments(path=str(path), server=server, key=key)):
             if options.as_json:
                 print_object(item)

@@ -18,7 +18,7 @@ from mosaic.core import kinds, nonce, profile, reference
 from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
-from mosaic.errors import UnknownPerson, UsageError
+from mosaic.errors import Refused, UnknownPerson, UsageError
 from mosaic.node import remote
 from mosaic.node.arguments import Arguments, parse_filter, parse_kind, parse_tag
 from mosaic.node.control import Act, JsonObject
@@ -27,6 +27,7 @@ from mosaic.node.people import Person
 from mosaic.node.shapes import deliveries_object, delivery_object, post_object, record_object, time_fields
 from mosaic.social import feeds, posts, profiles, threads
 from mosaic.social.feeds import PAGE, Post
+from mosaic.wire.result_code import ResultCode
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -230,7 +231,11 @@ class Acts:
     async def thread(self, given: JsonObject) -> Items:
         """A post and the replies below it, oldest first: `reference`."""
         named = reference.parse(Arguments(given).text("reference"))
-        for post in threads.thread(self._node.records, named):
+        posts = threads.thread(self._node.records, named)
+        if not posts:
+            hint = "Follow its author to read it here, or fetch it with `mosaic get`."
+            raise Refused("this post is not here", result=ResultCode.NOT_FOUND, hint=hint)
+        for post in posts:
             yield self._post_object(post)
 
     def _post_object(self, post: Post) -> JsonObject:
