@@ -19,6 +19,7 @@ from fuzz.idle import measure
 from fuzz.impostors import Impostors
 from fuzz.records import Author
 from fuzz.server import LiveServer, Memory
+from mosaic.cli.heap import EVERY_S
 
 MEMORY_GROWTH = 0.05
 READER_BYTES = 256 * 1024
@@ -44,7 +45,7 @@ async def _campaign(server: LiveServer, seed: int, count: int) -> dict[str, obje
         await campaign.run(count * tenth // TENTHS - tally.sent)
         if not server.alive:
             break
-        await asyncio.sleep(1)  # for the server to see that all links are gone
+        await asyncio.sleep(EVERY_S + 1)  # for the server to see that all links are gone, and to give back
         memory.append(server.memory())
         in_mib = (memory[-1].resident / 2**20, memory[-1].anonymous / 2**20)
         print(f"{tally.sent:>9,} cases: {in_mib[0]:.1f} MiB resident, {in_mib[1]:.1f} anonymous", flush=True)

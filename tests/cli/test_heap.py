@@ -5,7 +5,7 @@ import platform
 import subprocess
 import sys
 
-from mosaic.cli.heap import give_back, one_arena_a_core
+from mosaic.cli.heap import give_back, large_blocks_apart, one_arena_a_core
 
 COUNT = """
 import ctypes, os, sys, threading
@@ -70,3 +70,29 @@ def test_what_is_free_goes_back_to_the_system() -> None:
         assert int(run(HOLES).stdout) > 40_000  # KiB
     else:
         assert give_back() in (True, False)
+
+
+LARGE = """
+import ctypes, sys
+if sys.argv[1] == "apart":
+    from mosaic.cli.heap import large_blocks_apart
+    assert large_blocks_apart()
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+libc.free(libc.malloc(8_000_000))
+blocks = [libc.malloc(1_000_000) for _ in range(16)]
+libc.malloc_stats()
+"""
+
+
+def test_large_blocks_stay_apart_after_a_larger_one_was_freed() -> None:
+    if platform.libc_ver()[0] != "glibc":
+        assert large_blocks_apart() in (True, False)
+        return
+    mapped = {
+        how: int(run(LARGE, how).stderr.split("max mmap regions =")[1].split()[0])
+        for how in ("apart", "default")
+    }
+    assert mapped["default"] < 8
+    assert mapped["apart"] >= 16

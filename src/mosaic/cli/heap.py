@@ -2,7 +2,10 @@
 
 glibc makes up to eight heaps for each core, and each keeps what it once needed
 at most: a server's memory would creep up for days under a load that does not
-grow, and stay up after a burst.
+grow, and stay up after a burst. Its threshold for blocks of their own rises
+with the largest block ever freed, so that after one long frame all later ones
+come from the heaps, where any small block above them keeps them from being
+given back.
 """
 
 from __future__ import annotations
@@ -14,12 +17,22 @@ from typing import Final
 
 _M_ARENA_MAX: Final = -8
 """glibc's number for this setting (malloc.h)."""
-_EVERY_S: Final = 30.0
+_M_MMAP_THRESHOLD: Final = -3
+"""Another: blocks from this size on are mapped by themselves, and a freed one is gone at once."""
+_LARGE_BLOCK: Final = 128 * 1024
+"""Where the threshold stands at first, in bytes; setting it keeps it there."""
+EVERY_S: Final = 5.0
+"""How often free memory is given back, in seconds."""
 
 
 def one_arena_a_core() -> bool:
-    """Bounds the heaps from now on; False where the C library has no such setting."""
+    """Bounds the heaps from now on, in number; False where the C library has no such setting."""
     return _call("mallopt", _M_ARENA_MAX, max(2, os.cpu_count() or 2))
+
+
+def large_blocks_apart() -> bool:
+    """Keeps large blocks out of the heaps from now on; False where there is no such setting."""
+    return _call("mallopt", _M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def give_back() -> bool:
@@ -28,9 +41,9 @@ def give_back() -> bool:
 
 
 async def keep_giving_back() -> None:
-    """Does so every half minute, beside the event loop, until cancelled."""
+    """Does so every few seconds, beside the event loop, until cancelled."""
     while True:
-        await asyncio.sleep(_EVERY_S)
+        await asyncio.sleep(EVERY_S)
         await asyncio.to_thread(give_back)
 
 

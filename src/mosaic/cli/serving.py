@@ -15,7 +15,7 @@ import click
 import uvicorn
 
 from mosaic.cli.acting import indexing
-from mosaic.cli.heap import keep_giving_back, one_arena_a_core
+from mosaic.cli.heap import keep_giving_back, large_blocks_apart, one_arena_a_core
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object
 from mosaic.errors import HomeInUse, ListenFailed, UsageError
@@ -81,6 +81,7 @@ def run(options: Common, tcp: str, web: str, *, browse: bool) -> None:
 
 async def _serve(home: Home, tcp: tuple[str, int], web: tuple[str, int], *, browse: bool) -> None:
     one_arena_a_core()
+    large_blocks_apart()
     lock = await _lock(home)
     with indexing() as progress:
         node = await Node.open(home, lock, progress=progress)
