@@ -96,3 +96,24 @@ def test_large_blocks_stay_apart_after_a_larger_one_was_freed() -> None:
     }
     assert mapped["default"] < 8
     assert mapped["apart"] >= 16
+
+
+APART = """
+import gc
+import mosaic.cli.serving
+from mosaic.cli.heap import set_apart_what_stays
+set_apart_what_stays()
+assert gc.get_freeze_count() > 10_000, gc.get_freeze_count()
+before = gc.get_stats()[2]["collections"]
+kept = []
+for number in range(400_000):
+    cycle = []
+    cycle.append(cycle)
+    if number % 40 == 0:
+        kept.append([number])
+print(gc.get_stats()[2]["collections"] - before)
+"""
+
+
+def test_dead_cycles_are_collected_often_beside_what_stays() -> None:
+    assert int(run(APART).stdout) >= 2

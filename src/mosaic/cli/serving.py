@@ -15,7 +15,7 @@ import click
 import uvicorn
 
 from mosaic.cli.acting import indexing
-from mosaic.cli.heap import keep_giving_back, large_blocks_apart, one_arena_a_core
+from mosaic.cli.heap import keep_giving_back, large_blocks_apart, one_arena_a_core, set_apart_what_stays
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object
 from mosaic.errors import HomeInUse, ListenFailed, UsageError
@@ -97,6 +97,7 @@ async def _serve(home: Home, tcp: tuple[str, int], web: tuple[str, int], *, brow
             giving_back = asyncio.create_task(keep_giving_back(), name="heap")
             try:
                 node.work()
+                set_apart_what_stays()
                 _tell(node, str(address), page, browse=browse)
                 await stop.wait()
             finally:
