@@ -19,7 +19,7 @@ CASES ?= 1000000
 KERNEL_SOURCES := Cargo.toml Cargo.lock $(shell find kernel benchmarks/load -name '*.rs' -o -name Cargo.toml 2>/dev/null)
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: help setup run test test-long check bench fuzz claims docs clean tools
+.PHONY: help setup run test check bench fuzz claims docs clean tools
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
