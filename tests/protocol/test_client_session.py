@@ -10,7 +10,7 @@ from tests.wire.examples import EXAMPLES, FILTER, HASH, KEY, RECORD, SIGNATURE
 
 from mosaic.core import blob_hash
 from mosaic.errors import Disconnected, UsageError
-from mosaic.protocol.client_session import QUERY_IDS, ClientSession
+from mosaic.protocol.client_session import ClientSession
 from mosaic.protocol.events import (
     BlobAnswered,
     BlobArrived,
@@ -24,6 +24,7 @@ from mosaic.protocol.events import (
     SubmissionAnswered,
     Violation,
 )
+from mosaic.protocol.query_ids import QUERY_IDS
 from mosaic.protocol.settings import ClientSessionSettings
 from mosaic.wire.client_messages import (
     BlobGet,
@@ -417,8 +418,8 @@ def test_any_frames_are_taken_in_bounds(hello: bool, frames: list[bytes]) -> Non
     for frame in frames:
         was_closed = session.is_closed
         event = session.receive(frame, NOW)
-        assert len(session._queries) <= 1
-        assert len(session._submitted) + len(session._blobs_asked) + len(session._blobs_sent) <= 2
+        assert len(session.open_queries) <= 1
+        assert len(session._submitted) + len(session._blobs) <= 2
         if was_closed:
             assert event is None
         assert isinstance(event, Violation | ServerClosing) == (session.is_closed and not was_closed)

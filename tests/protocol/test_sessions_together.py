@@ -228,7 +228,7 @@ class Sessions(RuleBasedStateMachine):
         assert len(self.server.open_queries) <= OPEN_QUERIES
         assert self.server.outgoing == []
         if not self.over:
-            assert self.client_open <= set(self.client._queries)
+            assert self.client_open <= self.client.open_queries
         if self.client.is_closed:
             assert self.client.is_idle
 

@@ -19,16 +19,13 @@ Source: messages.md, edition §1.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Final, TypeVar
 
-from mosaic.core import blob_hash as blob_hashes
 from mosaic.errors import Disconnected, InvalidMessage, UsageError
+from mosaic.protocol.awaited import Awaited
+from mosaic.protocol.blob_requests import BlobRequests
 from mosaic.protocol.events import (
-    BlobAnswered,
-    BlobArrived,
     ClientEvent,
     DhtAnswered,
     HelloAccepted,
@@ -40,11 +37,11 @@ from mosaic.protocol.events import (
     SubmissionAnswered,
     Violation,
 )
+from mosaic.protocol.hello import fault_in, refusal_in
 from mosaic.protocol.old_framing import is_old_closing
+from mosaic.protocol.query_ids import ClientQueries
 from mosaic.protocol.settings import MAJOR_VERSION, ClientSessionSettings
 from mosaic.wire.client_messages import (
-    BlobGet,
-    BlobSubmission,
     DhtLookup,
     Get,
     Hello,
@@ -56,8 +53,7 @@ from mosaic.wire.client_messages import (
 from mosaic.wire.codec import Message, ServerMessage, decode
 from mosaic.wire.header import HEADER_LENGTH, MessageType, parse_header
 from mosaic.wire.layout import PREFIX_LENGTH
-from mosaic.wire.limits import BLOB_HEAD, RECORD_MINIMUM
-from mosaic.wire.result_code import ResultCode, defined
+from mosaic.wire.limits import RECORD_MINIMUM
 from mosaic.wire.server_messages import (
     BlobResult,
     BlobSubmissionResult,
@@ -72,27 +68,10 @@ from mosaic.wire.server_messages import (
 )
 from mosaic.wire.unrecognized import Unknown, Unrecognized
 
-QUERY_IDS: Final = 65_536
 _RECORD: Final = int(MessageType.RECORD)
 _SHORTEST_RECORD: Final = HEADER_LENGTH + RECORD_MINIMUM
+_Event = TypeVar("_Event", bound="ClientEvent | None")
 _id_and_length_of = Struct("<xxHI").unpack_from
-
-
-@dataclass(slots=True)
-class _OpenQuery:
-    """One query id in use.
-
-    Attributes:
-        kind: What was asked with it.
-        left: How many more records may come; None = any number.
-        muted: Whether records are dropped, since nobody wants them any more.
-        complete: Whether LOCALLY COMPLETE has come.
-    """
-
-    kind: MessageType
-    left: int | None = None
-    muted: bool = False
-    complete: bool = False
 
 
 class ClientSession:
@@ -110,12 +89,10 @@ class ClientSession:
     """
 
     __slots__ = (
-        "_blobs_asked",
-        "_blobs_sent",
+        "_blobs",
         "_closed",
         "_greeted",
         "_hello_sent",
-        "_next_id",
         "_queries",
         "_settings",
         "_submitted",
@@ -128,11 +105,9 @@ class ClientSession:
         self._hello_sent = False
         self._greeted = False
         self._closed = False
-        self._next_id = 0
-        self._queries: dict[int, _OpenQuery] = {}
-        self._submitted: Counter[bytes] = Counter()
-        self._blobs_asked: Counter[bytes] = Counter()
-        self._blobs_sent: Counter[bytes] = Counter()
+        self._queries = ClientQueries()
+        self._submitted = Awaited()
+        self._blobs = BlobRequests()
 
     # --- state
 
@@ -149,7 +124,12 @@ class ClientSession:
     @property
     def is_idle(self) -> bool:
         """Whether nothing that was asked is still to be answered."""
-        return not (self._queries or self._submitted or self._blobs_asked or self._blobs_sent)
+        return not (self._queries or self._submitted or self._blobs)
+
+    @property
+    def open_queries(self) -> frozenset[int]:
+        """The ids of the queries, subscriptions and look-ups that are open."""
+        return self._queries.ids
 
     # --- requests
 
@@ -165,7 +145,7 @@ class ClientSession:
         """A SUBMISSION. Answered by SubmissionAnswered with the record's first 32 bytes."""
         self._require_ready()
         frame = Submission(record).encode()
-        self._submitted[record[:PREFIX_LENGTH]] += 1
+        self._submitted.add(record[:PREFIX_LENGTH])
         return frame
 
     def get(self, references: tuple[bytes, ...]) -> tuple[int, bytes]:
@@ -175,9 +155,9 @@ class ClientSession:
             references: 48 bytes each, 1,365 at most.
         """
         self._require_ready()
-        query_id = self._free_id()
+        query_id = self._queries.free_id()
         frame = Get(query_id, references).encode()
-        self._queries[query_id] = _OpenQuery(MessageType.GET)
+        self._queries.open(query_id, MessageType.GET)
         return query_id, frame
 
     def query(self, filter_data: bytes, limit: int = 0) -> tuple[int, bytes]:
@@ -188,9 +168,9 @@ class ClientSession:
             limit: How many records at most (0 = no limit, up to 65,535).
         """
         self._require_ready()
-        query_id = self._free_id()
+        query_id = self._queries.free_id()
         frame = Query(query_id, limit, filter_data).encode()
-        self._queries[query_id] = _OpenQuery(MessageType.QUERY, left=limit or None)
+        self._queries.open(query_id, MessageType.QUERY, limit)
         return query_id, frame
 
     def subscribe(self, filter_data: bytes, limit: int = 0) -> tuple[int, bytes]:
@@ -201,26 +181,22 @@ class ClientSession:
             limit: How many stored records at most (0 = no limit, up to 65,535).
         """
         self._require_ready()
-        query_id = self._free_id()
+        query_id = self._queries.free_id()
         frame = Subscribe(query_id, limit, filter_data).encode()
-        self._queries[query_id] = _OpenQuery(MessageType.SUBSCRIBE)
+        self._queries.open(query_id, MessageType.SUBSCRIBE)
         return query_id, frame
 
     def unsubscribe(self, query_id: int) -> bytes:
         """An UNSUBSCRIBE, after which only QueryEnded comes for this id; empty if it has ended already."""
         self._require_ready()
-        query = self._queries.get(query_id)
-        if query is None or query.muted:
-            return b""
-        query.muted = True
-        return Unsubscribe(query_id).encode()
+        return Unsubscribe(query_id).encode() if self._queries.mute(query_id) else b""
 
     def dht_lookup(self, key: bytes, *, server: bool) -> tuple[int, bytes]:
         """A query id and its DHT LOOKUP for the bootstrap of a key (32 bytes). Answered by DhtAnswered."""
         self._require_ready()
-        query_id = self._free_id()
+        query_id = self._queries.free_id()
         frame = DhtLookup(query_id, server, key).encode()
-        self._queries[query_id] = _OpenQuery(MessageType.DHT_LOOKUP)
+        self._queries.open(query_id, MessageType.DHT_LOOKUP)
         return query_id, frame
 
     def blob_put(self, blob_hash: bytes, blob: bytes) -> bytes:
@@ -230,16 +206,12 @@ class ClientSession:
     def blob_put_head(self, blob_hash: bytes, length: int) -> bytes:
         """The first 40 bytes of a BLOB SUBMISSION; the blob's `length` bytes must follow."""
         self._require_ready()
-        head = BlobSubmission.head(blob_hash, length)
-        self._blobs_sent[blob_hash] += 1
-        return head
+        return self._blobs.put_head(blob_hash, length)
 
     def blob_get(self, blob_hash: bytes) -> bytes:
         """A BLOB GET. Answered by BlobArrived."""
         self._require_ready()
-        frame = BlobGet(blob_hash).encode()
-        self._blobs_asked[blob_hash] += 1
-        return frame
+        return self._blobs.get(blob_hash)
 
     # --- what comes in
 
@@ -250,7 +222,8 @@ class ClientSession:
         if len(frame) >= _SHORTEST_RECORD and frame[0] == _RECORD and frame[8] < 0x80:
             query_id, length = _id_and_length_of(frame)
             if length == len(frame):
-                return self._record(query_id, frame[8:])
+                wanted = self._greeted and self._queries.record_wanted(query_id)
+                return RecordArrived(query_id, frame[8:]) if wanted else None
         try:
             message = decode(frame)
         except InvalidMessage as error:
@@ -289,21 +262,7 @@ class ClientSession:
         """
         if self._closed:
             return None
-        header = parse_header(prefix)
-        if header.type != MessageType.BLOB_RESULT or len(prefix) != BLOB_HEAD:
-            return self._violated(f"a message of type 0x{header.type:02x} in a file")
-        try:
-            result = defined(header.result)
-        except InvalidMessage as error:
-            return self._violated(str(error))
-        if not result.is_success:
-            return self._violated(f"BLOB RESULT {result.name} carries a blob")
-        wanted = prefix[8:BLOB_HEAD]
-        if not self._take(self._blobs_asked, wanted):
-            return None
-        if digest != wanted:
-            return self._violated("a blob does not have the hash that was asked for")
-        return BlobArrived(wanted, result, length, path=path)
+        return self._judged(self._blobs.spooled(prefix, path, digest, length))
 
     def tick(self, now_ns: int) -> ClientEvent | None:
         """Ends the session if `deadline_ns` has passed without HELLO ACK."""
@@ -320,36 +279,22 @@ class ClientSession:
         if not self._hello_sent:
             raise UsageError("nothing may be asked before HELLO", hint="Send hello() first.")
 
-    def _free_id(self) -> int:
-        """A query id that is not open; ids rise, so that a late answer meets no new query."""
-        if len(self._queries) >= QUERY_IDS:
-            raise UsageError("all 65,536 query ids are open", hint="Wait until some queries have ended.")
-        while self._next_id in self._queries:
-            self._next_id = (self._next_id + 1) % QUERY_IDS
-        query_id = self._next_id
-        self._next_id = (query_id + 1) % QUERY_IDS
-        return query_id
-
     def _close(self) -> None:
         self._closed = True
         self.deadline_ns = None
         self._queries.clear()
-        for pending in (self._submitted, self._blobs_asked, self._blobs_sent):
-            pending.clear()
+        self._submitted.clear()
+        self._blobs.clear()
 
     def _violated(self, reason: str) -> Violation:
         self._close()
         return Violation(reason)
 
-    @staticmethod
-    def _take(pending: Counter[bytes], key: bytes) -> bool:
-        """Takes one of what is pending under a key; False if there is none."""
-        count = pending.get(key, 0)
-        if count > 1:
-            pending[key] = count - 1
-        elif count:
-            del pending[key]
-        return count > 0
+    def _judged(self, event: _Event) -> _Event:
+        """What a part of the session says of a message; a violation ends the session."""
+        if isinstance(event, Violation):
+            self._close()
+        return event
 
     def _before_hello_ack(self, message: Message) -> ClientEvent | None:
         if isinstance(message, HelloAck):
@@ -359,12 +304,9 @@ class ClientSession:
         return self._answer(message)
 
     def _accept(self, ack: HelloAck) -> HelloAccepted | Violation:
-        if ack.result not in (ResultCode.SUCCESS, ResultCode.DUPLICATE):
-            return self._violated(f"HELLO ACK says {ack.result.name}")
-        if ack.version > MAJOR_VERSION:
-            return self._violated(f"HELLO ACK agrees to version {ack.version}, which was not offered")
-        if not set(ack.applications) <= set(self._settings.applications):
-            return self._violated("HELLO ACK names applications that were not asked for")
+        fault = fault_in(ack, self._settings.applications)
+        if fault is not None:
+            return self._violated(fault)
         self._greeted = True
         self.deadline_ns = None
         return HelloAccepted(ack.version, ack.applications)
@@ -372,69 +314,36 @@ class ClientSession:
     def _answer(self, message: Message) -> ClientEvent | None:  # noqa: C901 - one line for each message
         match message:
             case SubmissionResult(prefix, result):
-                return SubmissionAnswered(prefix, result) if self._take(self._submitted, prefix) else None
+                return SubmissionAnswered(prefix, result) if self._submitted.take(prefix) else None
             case QueryClosed(query_id, result):
-                return self._query_closed(query_id, result)
+                return QueryEnded(query_id, result) if self._queries.ended(query_id) else None
             case LocallyComplete(query_id):
-                return self._locally_complete(query_id)
+                return LocallyCompleted(query_id) if self._queries.completed(query_id) else None
             case Record(query_id, record):
-                return self._record(query_id, record)
+                wanted = self._greeted and self._queries.record_wanted(query_id)
+                return RecordArrived(query_id, record) if wanted else None
             case BlobResult():
-                return self._blob_result(message)
+                return self._judged(self._blobs.arrived(message))
             case BlobSubmissionResult(blob_hash, result):
-                return BlobAnswered(blob_hash, result) if self._take(self._blobs_sent, blob_hash) else None
+                return self._blobs.answered(blob_hash, result)
             case DhtResponse():
                 return self._dht_response(message)
             case Closing(result):
                 self._close()
                 return ServerClosing(result)
-            case HelloAck(result) if result not in (ResultCode.SUCCESS, ResultCode.DUPLICATE):
-                return self._violated(f"HELLO ACK says {result.name}")
+            case HelloAck():
+                refusal = refusal_in(message)
+                return None if refusal is None else self._violated(refusal)
             case Unrecognized():
                 return RequestUnrecognized()
-            case HelloAck() | HelloProof() | Unknown():
+            case HelloProof() | Unknown():
                 return None
             case _:
                 return self._violated(f"a server may not send {message.TYPE.name}")
 
-    def _record(self, query_id: int, record: bytes) -> RecordArrived | None:
-        query = self._queries.get(query_id)
-        if query is None or query.muted or not self._greeted or query.kind is MessageType.DHT_LOOKUP:
-            return None
-        if query.left is not None:
-            if query.left == 0:
-                return None  # more than was asked for
-            query.left -= 1
-        return RecordArrived(query_id, record)
-
-    def _query_closed(self, query_id: int, result: ResultCode) -> QueryEnded | None:
-        query = self._queries.get(query_id)
-        if query is None or query.kind is MessageType.DHT_LOOKUP:
-            return None
-        del self._queries[query_id]
-        return QueryEnded(query_id, result)
-
-    def _locally_complete(self, query_id: int) -> LocallyCompleted | None:
-        query = self._queries.get(query_id)
-        if query is None or query.muted or query.complete or query.kind is not MessageType.SUBSCRIBE:
-            return None
-        query.complete = True
-        return LocallyCompleted(query_id)
-
-    def _blob_result(self, message: BlobResult) -> BlobArrived | Violation | None:
-        if not self._take(self._blobs_asked, message.hash):
-            return None
-        if not message.result.is_success:
-            return BlobArrived(message.hash, message.result)
-        if blob_hashes.of(message.blob) != message.hash:
-            return self._violated("a blob does not have the hash that was asked for")
-        return BlobArrived(message.hash, message.result, len(message.blob), body=message.blob)
-
     def _dht_response(self, message: DhtResponse) -> DhtAnswered | Violation | None:
-        query = self._queries.get(message.query_id)
-        if query is None or query.kind is not MessageType.DHT_LOOKUP:
+        if not self._queries.looked_up(message.query_id):
             return None
-        del self._queries[message.query_id]
         if not message.result.is_success:
             return DhtAnswered(message.query_id, message.result)
         try:

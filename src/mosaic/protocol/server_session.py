@@ -24,7 +24,6 @@ Source: messages.md, edition §1.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from struct import Struct
 from typing import Final
 
 from mosaic.core import reference
@@ -42,8 +41,10 @@ from mosaic.protocol.events import (
     SubscribeAsked,
     UnsubscribeAsked,
 )
-from mosaic.protocol.old_framing import OLD_CLOSING_INVALID, is_old_hello
+from mosaic.protocol.hello import agreement, refusal_of_first
+from mosaic.protocol.query_ids import ServerQueries
 from mosaic.protocol.settings import MAJOR_VERSION, ServerSessionSettings
+from mosaic.protocol.submission_run import SUBMISSION, records_of_run
 from mosaic.wire.client_messages import (
     BlobGet,
     BlobSubmission,
@@ -59,7 +60,7 @@ from mosaic.wire.client_messages import (
 )
 from mosaic.wire.codec import Message, decode
 from mosaic.wire.header import HEADER_LENGTH, MessageType, encode_header, parse_header
-from mosaic.wire.limits import BLOB_HEAD, RECORD_MINIMUM
+from mosaic.wire.limits import BLOB_HEAD
 from mosaic.wire.result_code import ResultCode
 from mosaic.wire.server_messages import (
     BlobResult,
@@ -74,9 +75,6 @@ from mosaic.wire.server_messages import (
 )
 from mosaic.wire.unrecognized import Unknown, Unrecognized
 
-_SUBMISSION: Final = int(MessageType.SUBMISSION)
-_SHORTEST_SUBMISSION: Final = HEADER_LENGTH + RECORD_MINIMUM
-_length_of = Struct("<I").unpack_from
 _UNRECOGNIZED: Final = Unrecognized().encode()
 _RESULT_HEADS: Final = {
     code: encode_header(MessageType.SUBMISSION_RESULT, SubmissionResult.LENGTH, code) for code in ResultCode
@@ -103,7 +101,6 @@ class ServerSession:
         "_open",
         "_queries",
         "_settings",
-        "_unsubscribed",
         "deadline_ns",
         "outgoing",
         "peer_key",
@@ -117,8 +114,7 @@ class ServerSession:
         self._open = False
         self._closed = False
         self._agreed: tuple[int, ...] = ()
-        self._queries: set[int] = set()
-        self._unsubscribed: set[int] = set()
+        self._queries = ServerQueries(settings.open_queries)
 
     # --- state
 
@@ -135,7 +131,7 @@ class ServerSession:
     @property
     def open_queries(self) -> frozenset[int]:
         """The ids of the queries and subscriptions that are open."""
-        return frozenset(self._queries)
+        return self._queries.ids
 
     def take_outgoing(self) -> list[bytes]:
         """The frames to be sent, oldest first. They are the caller's now."""
@@ -150,14 +146,10 @@ class ServerSession:
         Returns:
             What is asked for; None if the session has answered by itself or ignores the frame.
         """
-        if (
-            self._open
-            and len(frame) >= _SHORTEST_SUBMISSION
-            and frame[0] == _SUBMISSION
-            and frame[8] < 0x80
-            and _length_of(frame, 4)[0] == len(frame)
-        ):
-            return Submitted(frame[8:])
+        if self._open and frame and frame[0] == SUBMISSION:
+            records = records_of_run((frame,))
+            if records:
+                return Submitted(records[0])
         return self._receive_other(frame)
 
     def receive_run(self, frames: Sequence[bytes], start: int = 0) -> list[bytes]:
@@ -166,20 +158,7 @@ class ServerSession:
         Stops at the first frame that is something else or not well-formed: that
         one is for `receive`. The number of records is the number of frames taken.
         """
-        records: list[bytes] = []
-        if not self._open:
-            return records
-        for at in range(start, len(frames)):
-            frame = frames[at]
-            if (
-                len(frame) < _SHORTEST_SUBMISSION
-                or frame[0] != _SUBMISSION
-                or frame[8] >= 0x80
-                or _length_of(frame, 4)[0] != len(frame)
-            ):
-                break
-            records.append(frame[8:])
-        return records
+        return records_of_run(frames, start) if self._open else []
 
     def refused_length(self, head: bytes, now_ns: int) -> ServerEvent | None:  # noqa: ARG002
         """Takes the 8 header bytes of a frame that was refused by its length.
@@ -234,8 +213,7 @@ class ServerSession:
 
     def query_closed(self, query_id: int, result: ResultCode) -> bytes:
         """The frame that ends a query; its id is free again."""
-        self._queries.discard(query_id)
-        self._unsubscribed.discard(query_id)
+        self._queries.close(query_id)
         return QueryClosed(query_id, result).encode()
 
     def locally_complete(self, query_id: int) -> bytes:
@@ -276,7 +254,6 @@ class ServerSession:
         self._closed = True
         self.deadline_ns = None
         self._queries.clear()
-        self._unsubscribed.clear()
 
     def _finish(self, result: ResultCode, reason: str) -> Finished:
         self.outgoing.append(self.closing(result))
@@ -284,15 +261,10 @@ class ServerSession:
 
     def _refuse_first(self, head: bytes, what: str) -> Finished:
         """Ends a session whose first message is not a HELLO of ours."""
-        if is_old_hello(head):
-            self._close()
-            self.outgoing.append(OLD_CLOSING_INVALID)
-            return Finished(
-                ResultCode.INVALID,
-                "the client says HELLO in the framing of the 0.8.0 text, which has the length at [1:4]; "
-                "it needs newer software",
-            )
-        return self._finish(ResultCode.INVALID, f"the first message is not HELLO, but {what}")
+        self._close()
+        frame, finished = refusal_of_first(head, what)
+        self.outgoing.append(frame)
+        return finished
 
     def _receive_other(self, frame: bytes) -> ServerEvent | None:
         if self._closed:
@@ -310,13 +282,12 @@ class ServerSession:
         return self._refuse_first(frame, f"type 0x{frame[0]:02x}")
 
     def _greet(self, hello: Hello) -> HelloDone:
-        wanted = dict.fromkeys(hello.applications)  # each once, in the client's order
-        self._agreed = tuple(number for number in wanted if number in self._settings.applications)
+        ack = agreement(hello, self._settings.applications)
+        self._agreed = ack.applications
         self._open = True
         self.deadline_ns = None
-        version = min(hello.version, MAJOR_VERSION)
-        self.outgoing.append(HelloAck(ResultCode.SUCCESS, version, self._agreed).encode())
-        return HelloDone(version, self._agreed)
+        self.outgoing.append(ack.encode())
+        return HelloDone(ack.version, ack.applications)
 
     def _serve(self, message: Message) -> ServerEvent | None:  # noqa: C901, PLR0912 - one case a message
         match message:
@@ -355,10 +326,10 @@ class ServerSession:
         """Opens a query id for an event, if it is free and there is room."""
         if query_id in self._queries:
             return self._finish(ResultCode.INVALID, f"query id {query_id} is open already")
-        if len(self._queries) >= self._settings.open_queries:
+        if self._queries.is_full:
             self.outgoing.append(QueryClosed(query_id, ResultCode.TOO_FAST).encode())
             return None
-        self._queries.add(query_id)
+        self._queries.open(query_id)
         return event
 
     def _get(self, message: Get) -> ServerEvent | None:
@@ -377,7 +348,4 @@ class ServerSession:
         if query_id not in self._queries:
             self.outgoing.append(QueryClosed(query_id, ResultCode.NOT_FOUND).encode())
             return None
-        if query_id in self._unsubscribed:
-            return None
-        self._unsubscribed.add(query_id)
-        return UnsubscribeAsked(query_id)
+        return UnsubscribeAsked(query_id) if self._queries.unsubscribe(query_id) else None

@@ -1,0 +1,169 @@
+"""Query ids: which ones a stream has open, on either side, and what may still come for each.
+
+A client picks the ids (16 bits) and the server echoes them. An id of GET, QUERY
+or SUBSCRIBE is open from the request to QUERY CLOSED, and may not be used again
+before. A client also keeps the ids of its DHT LOOKUPs here, until DHT RESPONSE.
+
+Source: messages.md (GET, QUERY, SUBSCRIBE, UNSUBSCRIBE, QUERY CLOSED), edition §1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from mosaic.errors import UsageError
+from mosaic.wire.header import MessageType
+
+QUERY_IDS: Final = 65_536
+"""How many ids there are."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One query id in use.
+
+    Attributes:
+        kind: What was asked with it.
+        left: How many more records may come; None = any number.
+        muted: Whether records are dropped, since nobody wants them any more.
+        complete: Whether LOCALLY COMPLETE has come.
+    """
+
+    kind: MessageType
+    left: int | None = None
+    muted: bool = False
+    complete: bool = False
+
+
+class ClientQueries:
+    """The query ids that a client has open."""
+
+    __slots__ = ("_asked", "_next_id")
+
+    def __init__(self) -> None:
+        self._asked: dict[int, _Asked] = {}
+        self._next_id = 0
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._asked)
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """Those that are open."""
+        return frozenset(self._asked)
+
+    def free_id(self) -> int:
+        """An id that is not open; ids rise, so that a late answer meets no new query.
+
+        Raises:
+            UsageError: all are open.
+        """
+        if len(self._asked) >= QUERY_IDS:
+            raise UsageError("all 65,536 query ids are open", hint="Wait until some queries have ended.")
+        while self._next_id in self._asked:
+            self._next_id = (self._next_id + 1) % QUERY_IDS
+        query_id = self._next_id
+        self._next_id = (query_id + 1) % QUERY_IDS
+        return query_id
+
+    def open(self, query_id: int, kind: MessageType, limit: int = 0) -> None:
+        """Opens an id for a question of a kind, to which `limit` records may come (0 = any number)."""
+        self._asked[query_id] = _Asked(kind, limit or None)
+
+    def mute(self, query_id: int) -> bool:
+        """Drops from now on what comes for an id, except its end; False if it is muted or has ended."""
+        asked = self._asked.get(query_id)
+        if asked is None or asked.muted:
+            return False
+        asked.muted = True
+        return True
+
+    def record_wanted(self, query_id: int) -> bool:
+        """Whether a record that has come for an id is wanted; counts it."""
+        asked = self._asked.get(query_id)
+        if asked is None or asked.muted or asked.kind is MessageType.DHT_LOOKUP:
+            return False
+        if asked.left is not None:
+            if asked.left == 0:
+                return False  # more than was asked for
+            asked.left -= 1
+        return True
+
+    def completed(self, query_id: int) -> bool:
+        """Notes LOCALLY COMPLETE; whether it says something new about an open subscription."""
+        asked = self._asked.get(query_id)
+        if asked is None or asked.muted or asked.complete or asked.kind is not MessageType.SUBSCRIBE:
+            return False
+        asked.complete = True
+        return True
+
+    def ended(self, query_id: int) -> bool:
+        """Takes QUERY CLOSED; whether the id was open. It is free again."""
+        return self._free(query_id, is_lookup=False)
+
+    def looked_up(self, query_id: int) -> bool:
+        """Takes DHT RESPONSE; whether a look-up was open under the id. It is free again."""
+        return self._free(query_id, is_lookup=True)
+
+    def clear(self) -> None:
+        """Forgets all: the session is over."""
+        self._asked.clear()
+
+    def _free(self, query_id: int, *, is_lookup: bool) -> bool:
+        asked = self._asked.get(query_id)
+        if asked is None or (asked.kind is MessageType.DHT_LOOKUP) is not is_lookup:
+            return False
+        del self._asked[query_id]
+        return True
+
+
+class ServerQueries:
+    """The query ids that a client has open at a server; those of look-ups don't count.
+
+    Args:
+        most: How many may be open at a time.
+    """
+
+    __slots__ = ("_ended", "_most", "_open")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._open: set[int] = set()
+        self._ended: set[int] = set()
+
+    def __contains__(self, query_id: int) -> bool:
+        """Whether an id is open."""
+        return query_id in self._open
+
+    @property
+    def ids(self) -> frozenset[int]:
+        """Those that are open."""
+        return frozenset(self._open)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for one more."""
+        return len(self._open) >= self._most
+
+    def open(self, query_id: int) -> None:
+        """Opens an id that is free."""
+        self._open.add(query_id)
+
+    def unsubscribe(self, query_id: int) -> bool:
+        """Notes that the client wants no more of an open id; False if it has said so before."""
+        if query_id in self._ended:
+            return False
+        self._ended.add(query_id)
+        return True
+
+    def close(self, query_id: int) -> None:
+        """Frees an id: QUERY CLOSED is on its way."""
+        self._open.discard(query_id)
+        self._ended.discard(query_id)
+
+    def clear(self) -> None:
+        """Forgets all: the session is over."""
+        self._open.clear()
+        self._ended.clear()
