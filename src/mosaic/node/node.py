@@ -13,19 +13,12 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.backoff import Backoff
 from mosaic.client.connection import Connection
-from mosaic.client.link_pool import LinkPool, Switch
-from mosaic.client.outbox import destinations
-from mosaic.client.queue import Delivery, OutgoingQueue
-from mosaic.client.refusals import refused
-from mosaic.core import human
-from mosaic.core.filter import Filter
-from mosaic.core.keys import SecretKey
-from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
+from mosaic.client.link_pool import LinkPool
+from mosaic.client.queue import OutgoingQueue
 from mosaic.core.record import Record
 from mosaic.core.url import Scheme, ServerUrl
 from mosaic.errors import StoreFull
@@ -35,9 +28,12 @@ from mosaic.node.directory import HomeDirectory
 from mosaic.node.entropy import entropy
 from mosaic.node.follower import Follower, Settings
 from mosaic.node.home import Home, HomeLock
-from mosaic.node.keyring import keep_password, read_password
+from mosaic.node.home_keys import home_password, server_secret
+from mosaic.node.listeners import Listeners
+from mosaic.node.own_server import OwnServer
 from mosaic.node.people import People, Person, Vault
 from mosaic.node.private_db import PrivateDb
+from mosaic.node.publishing import Published, Publishing
 from mosaic.node.records import OwnRecords
 from mosaic.node.schedules import Schedules
 from mosaic.node.settings import NodeSettings
@@ -47,29 +43,12 @@ from mosaic.server.server import Server
 from mosaic.store.blobs import BlobStore
 from mosaic.store.embedded import EmbeddedStore, open_store
 from mosaic.store.record_source import RecordSource
-from mosaic.transport.memory import memory_pair
 from mosaic.transport.settings import TransportSettings
 from mosaic.transport.tcp import TcpNetwork
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 from mosaic.wire.result_code import ResultCode
 
 log = logging.getLogger(__name__)
-
-# What to dial on this machine where a listener takes all addresses.
-_NEAREST = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A record that was published.
-
-    Args:
-        record: The record, which the own server has.
-        deliveries: How it stands towards other servers.
-    """
-
-    record: Record
-    deliveries: Sequence[Delivery]
 
 
 class Node:
@@ -83,11 +62,9 @@ class Node:
         self._lock = lock
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
-        self._own: dict[bytes, Connection] = {}
         self._changed: set[asyncio.Event] = set()
-        self.urls: list[ServerUrl] = []
-        vault = Vault(self._password(), entropy)
-        self.server_secret = self._server_secret(vault)
+        vault = Vault(home_password(home, db), entropy)
+        self.server_secret = server_secret(db, vault)
         self.people = People(db, vault, self.clock, entropy)
 
     # --- opening ---------------------------------------------------------------------------------
@@ -148,7 +125,16 @@ class Node:
             await self.server.start()
             stack.push_async_callback(self.server.stop, self.settings.stop_s)
             self.server.listen_changes(self._tell_changed)
-            await self._publish_missing()
+            self.listeners = Listeners(self.server, self._transport(), self.server_secret)
+            self._own_server = OwnServer(
+                self.server,
+                self.server_secret.public,
+                self._transport(),
+                self.settings.client,
+                self.clock.now_ns,
+            )
+            self._publishing = Publishing(self.records, self.directory, self.queue, self.deliveries, self.own)
+            await self._publishing.publish_missing(self.people)
             self._stack = stack.pop_all()
 
     def _client(self, stack: contextlib.AsyncExitStack) -> None:
@@ -182,26 +168,6 @@ class Node:
             spool_folder=str(self.home.temporary),
         )
 
-    def _password(self) -> str:
-        """The password of this home's keys; made when the home is new."""
-        home_id = self.db.meta("home_id")
-        if home_id is None:
-            home_id = entropy(16).hex()
-            password = human.encode("", entropy(32))
-            keep_password(self.home, home_id, password)
-            self.db.set_meta("home_id", home_id)
-            return password
-        return read_password(self.home, home_id)
-
-    def _server_secret(self, vault: Vault) -> SecretKey:
-        """The server's key; made when the home is new."""
-        sealed = self.db.meta("server_secret")
-        if sealed is not None:
-            return vault.open(sealed)
-        secret = SecretKey.from_seed(entropy(32))
-        self.db.set_meta("server_secret", vault.seal(secret))
-        return secret
-
     def _schedule_wanted(self, author: bytes) -> None:
         self.schedules.wanted(author)
 
@@ -228,13 +194,12 @@ class Node:
 
     async def listen(self, host: str, port: int) -> ServerUrl:
         """Listens for other people's clients over TCP; port 0 picks one. Raises ListenFailed."""
-        network = TcpNetwork(self._transport())
-        self.server.attach(network)
-        port = network.listen(host, port, self.server_secret.reveal())
-        named = host.strip("[]")
-        url = ServerUrl(Scheme.TCP, _NEAREST.get(named, named), port, shows_port=True)
-        self.urls.append(url)
-        return url
+        return self.listeners.tcp(host, port)
+
+    @property
+    def urls(self) -> list[ServerUrl]:
+        """Where the server is reached."""
+        return self.listeners.urls
 
     async def stop(self) -> None:
         """Stops everything in order: what is acknowledged is on disk, the store is marked clean."""
@@ -243,9 +208,7 @@ class Node:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         await self.follower.stop()
-        for connection in self._own.values():
-            connection.close()
-        self._own.clear()
+        self._own_server.close()
         try:
             await self._stack.aclose()
         finally:
@@ -256,23 +219,7 @@ class Node:
 
     async def own(self, person: Person | None) -> Connection:
         """A connection to the own server, as any client has one; proves the person's device key."""
-        secret = person.device if person else None
-        place = secret.public.bytes if secret else b""
-        known = self._own.get(place)
-        if known is not None and known.is_open:
-            await known.opened()
-            return known
-        near, far = memory_pair(
-            self._transport(),
-            server_key=self.server_secret.public.bytes,
-            client_key=place or None,
-        )
-        self.server.attach(near)
-        switch = Switch(far, self.settings.client, self.clock.now_ns)
-        connection = switch.connection(far.dial(server_key=self.server_secret.public.bytes))
-        self._own[place] = connection
-        await connection.opened()
-        return connection
+        return await self._own_server.connection(person.device if person else None)
 
     @contextlib.asynccontextmanager
     async def _connect_as(self, server: ServerAddress, sender: bytes) -> AsyncIterator[Connection]:
@@ -292,23 +239,10 @@ class Node:
     async def publish(self, person: Person, record: Record) -> Published:
         """Hands a record to the own server and queues it for all others that it goes to.
 
-        It is queued first, so that a crash in between loses nothing.
-
         Raises:
             Refused: the own server does not take it.
         """
-        servers = destinations(record, self.directory)
-        schedule = self.records.schedule_record(person.key)
-        if servers and schedule is not None:
-            # Each server needs it once, to tell whose the record is.
-            self.queue.add(schedule.data, person.key.bytes, servers)
-        self.queue.add(record.data, person.key.bytes, servers)
-        connection = await self.own(person)
-        result = await connection.submit(record.data)
-        if not result.is_success:
-            self.deliveries.withdraw(record.id.bytes)
-            raise refused(result, "the own server refused")
-        return Published(record, self.queue.of_record(record.id.bytes))
+        return await self._publishing.publish(person, record)
 
     async def mirror(self, records: Sequence[bytes], received_by_ns: int | None = None) -> list[ResultCode]:
         """Hands in what was read from other servers; what became of each.
@@ -325,15 +259,6 @@ class Node:
         if self.server.metrics.write_failures > failures and any(each.is_server_error for each in results):
             raise StoreFull("what was read from other servers could not be written")
         return results
-
-    async def _publish_missing(self) -> None:
-        """Publishes what a person must have and a crash right after `make` took away."""
-        for person in self.people:
-            wanted = Filter.of(authors=[person.key], kinds=[KEY_SCHEDULE, PROFILE])
-            there = {record.kind for record in self.records.newest_first(wanted)}
-            for record in self.people.basic_records(person):
-                if record.kind not in there:
-                    await self.publish(person, record)
 
     # --- who wants to know -----------------------------------------------------------------------
 
