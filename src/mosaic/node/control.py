@@ -22,7 +22,9 @@ from mosaic.errors import HomeInUse, MosaicError, UsageError
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = dict[str, Json]
-Act: TypeAlias = Callable[[JsonObject], AsyncGenerator[JsonObject, None]]
+Items: TypeAlias = AsyncGenerator[JsonObject, None]
+"""What an act gives, object by object."""
+Act: TypeAlias = Callable[[JsonObject], Items]
 """What a command does: arguments in, any number of objects out."""
 
 LINE_LIMIT = 4_194_304

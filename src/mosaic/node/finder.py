@@ -1,4 +1,6 @@
-"""What a reference leads to, in this home or on its author's servers, and the schedules that judge it.
+"""What acts are about: whose they are, what a reference leads to, and the schedules that judge it.
+
+A reference is looked up in this home, then on its author's servers.
 
 Source: record.md (references), keyschedule.md; edition §3 (who may sign).
 """
@@ -11,16 +13,20 @@ from typing import TYPE_CHECKING
 from mosaic.client.authority import Authority
 from mosaic.core import reference
 from mosaic.core.bootstrap import Usage
+from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.reference import Address, Id
-from mosaic.errors import MosaicError, Refused
+from mosaic.errors import MosaicError, Refused, UnknownPerson
 from mosaic.node import remote
 from mosaic.node.arguments import Arguments
+from mosaic.node.control import JsonObject
+from mosaic.node.people import Person
 from mosaic.wire.result_code import ResultCode
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
 
+_BY_KEY = "Name others by their key, mopub0…; `mosaic following` shows those you follow."
 # Key schedules that one act leaves in the home at most.
 _LEARNED = 1_000
 
@@ -34,6 +40,26 @@ class Finder:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+
+    def begin(self, given: JsonObject) -> tuple[Arguments, Person]:
+        """The arguments of an act, and whose act it is. Raises UnknownPerson."""
+        arguments = Arguments(given)
+        return arguments, self._node.people.find(arguments.optional_text("as"))
+
+    def key(self, text: str | None) -> PublicKey:
+        """A key by `mopub0…` or the name of somebody in this home; the first person without either.
+
+        Raises:
+            UnknownPerson: nobody here has that name.
+        """
+        if text is not None and text.startswith("mopub0"):
+            return PublicKey.parse_user(text)
+        try:
+            return self._node.people.find(text).key
+        except UnknownPerson as error:
+            if text is None:
+                raise
+            raise UnknownPerson(str(error), hint=_BY_KEY) from None
 
     def before(self, arguments: Arguments) -> Id | None:
         """Where a page begins: before the first version of the post that `before` names.

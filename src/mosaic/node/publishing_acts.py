@@ -1,0 +1,155 @@
+"""Acts that publish: posts, replies, edits, profiles, records of any kind.
+
+What is published is queued for others' servers; a node that works waits a
+moment, to tell how the deliveries went.
+
+Source: record.md (kinds, nonces), profile.md; edition §3.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mosaic.client.outbox import people_concerned
+from mosaic.core import nonce, profile
+from mosaic.core.bootstrap import Usage
+from mosaic.core.keys import PublicKey
+from mosaic.core.record import Record
+from mosaic.errors import UsageError
+from mosaic.node.arguments import Arguments, parse_kind, parse_tag
+from mosaic.node.control import Act, Items, JsonObject
+from mosaic.node.finder import Finder
+from mosaic.node.people import Person
+from mosaic.node.shapes import deliveries_object, record_object
+from mosaic.social import posts, profiles
+
+if TYPE_CHECKING:
+    from mosaic.node.node import Node
+
+_PROFILE_TEXTS = ("name", "display_name", "about", "website", "lud16")
+_PROFILE_FLAGS = ("org", "bot")
+
+
+class PublishingActs:
+    """What people publish.
+
+    Args:
+        node: The open home.
+        finder: Finds what acts are about.
+        working: Whether the node delivers meanwhile.
+    """
+
+    def __init__(self, node: Node, finder: Finder, *, working: bool) -> None:
+        self._node = node
+        self._finder = finder
+        self._working = working
+
+    def table(self) -> dict[str, Act]:
+        """These acts by their names."""
+        return {
+            "post": self.post,
+            "reply": self.reply,
+            "edit": self.edit,
+            "record": self.record,
+            "profile": self.profile,
+        }
+
+    async def post(self, given: JsonObject) -> Items:
+        """Publishes a post: `text`, and `kind` (`post` or `blog`)."""
+        arguments, person = self._finder.begin(given)
+        kind = parse_kind(arguments.optional_text("kind") or "post")
+        record = posts.post(person.signer, arguments.text("text"), now=self._node.clock.now(), kind=kind)
+        yield await self._publish(person, record)
+
+    async def reply(self, given: JsonObject) -> Items:
+        """Publishes a reply: `reference`, `text`."""
+        arguments, person = self._finder.begin(given)
+        parent = await self._finder.find(arguments)
+        text = arguments.text("text")
+        yield await self._publish(
+            person, posts.reply(person.signer, parent, text, now=self._node.clock.now())
+        )
+
+    async def edit(self, given: JsonObject) -> Items:
+        """Publishes the next version of a record of one's own: `reference`, and `text` or `payload`."""
+        arguments, person = self._finder.begin(given)
+        found = await self._finder.find(arguments)
+        newest = self._node.records.at(found.address)[0]
+        payload = arguments.optional_text("payload")
+        new = arguments.text("text") if payload is None else _hex(payload)
+        yield await self._publish(person, posts.edit(person.signer, newest, new, now=self._node.clock.now()))
+
+    async def record(self, given: JsonObject) -> Items:
+        """Publishes a record of any kind: `kind`, `text` or `payload`, `tags`, `at` (text for the nonce)."""
+        arguments, person = self._finder.begin(given)
+        kind = parse_kind(arguments.text("kind"))
+        now = self._node.clock.now()
+        place = arguments.optional_text("at")
+        payload = arguments.optional_text("payload")
+        record = posts.other(
+            person.signer,
+            kind,
+            arguments.text("text").encode() if payload is None else _hex(payload),
+            now=now,
+            at=nonce.from_time(now) if place is None else nonce.from_string(place.encode()),
+            tags=[parse_tag(text) for text in arguments.texts("tags")],
+        )
+        yield await self._publish(person, record)
+
+    async def profile(self, given: JsonObject) -> Items:
+        """Shows a profile (`person`), or changes one's own (`set`: fields, `null` takes one out)."""
+        arguments, node = Arguments(given), self._node
+        changes = given.get("set")
+        if changes is None:
+            key = self._finder.key(arguments.optional_text("person") or arguments.optional_text("as"))
+            yield {"key": key.user_text, **_profile_object(profiles.profile_of(node.records, key))}
+            return
+        if not isinstance(changes, dict):
+            raise UsageError("`set` is an object of fields")
+        person = node.people.find(arguments.optional_text("as"))
+        before = profiles.profile_of(node.records, person.key) or profile.Profile(name=person.name)
+        latest = profiles.profile_record(node.records, person.key)
+        now = node.clock.now() if latest is None else max(node.clock.now(), latest.timestamp + 1)
+        record = profile.build(node.people.master(person), profiles.changed(before, changes), now)
+        yield await self._publish(person, record)
+
+    async def _publish(self, person: Person, record: Record) -> JsonObject:
+        published = await self._node.publish(person, record)
+        deliveries = published.deliveries
+        if deliveries and self._working:
+            deliveries = await self._node.queue.settled(record.id.bytes, self._node.settings.settle_s)
+        return {
+            **record_object(record),
+            **deliveries_object(deliveries),
+            "unreached": [person.user_text for person in self._unreached(record)],
+            "working": self._working,
+        }
+
+    def _unreached(self, record: Record) -> list[PublicKey]:
+        """Those whom a record concerns and none of whose servers is known."""
+        servers = self._node.directory.servers
+        return [
+            person
+            for person in people_concerned(record, self._node.directory)
+            if not self._node.people.serves(person.bytes)
+            and not servers(person, Usage.INBOX)
+            and not servers(person, Usage.OUTBOX)
+        ]
+
+
+def _profile_object(shown: profile.Profile | None) -> JsonObject:
+    if shown is None:
+        return {"name": None}
+    fields: JsonObject = {name: getattr(shown, name) for name in (*_PROFILE_TEXTS, *_PROFILE_FLAGS)}
+    fields["avatar_bytes"] = len(shown.avatar or b"")
+    fields["banner_bytes"] = len(shown.banner or b"")
+    return fields
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise UsageError(
+            "the payload is not hexadecimal", hint="Write two hexadecimal digits for each byte."
+        ) from None
