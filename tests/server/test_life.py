@@ -190,7 +190,7 @@ async def test_a_store_that_fails_is_a_temporary_error_for_who_asks(
         def scan(*_: object, **__: object) -> Broken:
             return Broken()
 
-        real = world.server._sessions._store
+        real = world.server._questions._store
 
         class Half:
             """Every second question fails."""
@@ -201,7 +201,7 @@ async def test_a_store_that_fails_is_a_temporary_error_for_who_asks(
                 Half.asked += 1
                 return Broken() if Half.asked % 2 else real.scan(*args, **named)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(world.server._sessions, "_store", Half())
+        monkeypatch.setattr(world.server._questions, "_store", Half())
         wanted = OF_ANNA.encode()
         anna.send(*(ask.Query(number, 0, wanted) for number in range(6)))
         results = [(await anna.collect(number)) for number in range(6)]
@@ -224,7 +224,7 @@ async def test_a_fault_of_the_server_costs_one_link_and_not_its_neighbours(
         def fail(*_: object) -> None:
             raise ZeroDivisionError("a mistake")
 
-        monkeypatch.setattr(world.server._sessions, "_get", fail)
+        monkeypatch.setattr(world.server._questions, "get", fail)
         first.send(ask.Get(1, ()))
         assert (await first.take(tell.Closing)).result is ResultCode.GENERAL_ERROR
         await first.until(lambda: first.closed)

@@ -26,7 +26,9 @@ from mosaic.server.intake import Intake
 from mosaic.server.judge import Judge
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
+from mosaic.server.questions import Questions
 from mosaic.server.reader import Reader, Reading
+from mosaic.server.rights import Rights
 from mosaic.server.sessions import Sessions
 from mosaic.server.settings import ServerSettings
 from mosaic.server.subscriptions import Listener, Subscriptions
@@ -110,18 +112,16 @@ class Server:
             self.metrics,
             now_ns,
         )
+        self._questions = Questions(store, self._reader, self._subscriptions, settings, self.metrics)
         self._sessions = Sessions(
-            store,
-            self._authority,
             self._intake,
-            self._reader,
-            self._subscriptions,
+            self._questions,
             self._blobs,
             settings,
             session_settings or ServerSessionSettings(),
             self.metrics,
+            rights=Rights(self._authority, self._questions, served),
             admission=admission,
-            served=served,
             now_ns=now_ns,
         )
 
@@ -256,7 +256,7 @@ class Server:
         self._sessions.rights_changed(author)
 
     def _failed(self, reading: Reading, result: ResultCode) -> None:
-        self._sessions.failed(reading, result)
+        self._questions.failed(reading, result)
 
     def _stalled(self, peer: Peer) -> None:
-        self._sessions.stalled(peer)
+        self._questions.stalled(peer)

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from mosaic.core.filter import CompiledFilter, compile_filter
-from mosaic.errors import Disconnected, InvalidFilter, MosaicError
+from mosaic.errors import Disconnected, MosaicError
 from mosaic.policy.admission import AdmissionHook, Arrival, ConnectionLimits, address_group
 from mosaic.policy.rate import RateLimit
 from mosaic.policy.verdict import ACCEPT, Accept, decide
@@ -32,16 +31,13 @@ from mosaic.protocol.events import (
 )
 from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
-from mosaic.server.authority import Authority
 from mosaic.server.blob_service import BlobService
 from mosaic.server.intake import Intake
 from mosaic.server.metrics import Metrics
-from mosaic.server.openness import too_open
 from mosaic.server.peer import Peer
-from mosaic.server.reader import Reader, Reading
+from mosaic.server.questions import Questions
+from mosaic.server.rights import Rights
 from mosaic.server.settings import ServerSettings
-from mosaic.server.subscriptions import Subscriptions
-from mosaic.store.store import Store
 from mosaic.transport.events import (
     LINK_CLOSED,
     LINK_DRAINED,
@@ -52,7 +48,7 @@ from mosaic.transport.events import (
 from mosaic.transport.network import Event, Network
 from mosaic.wire.header import MessageType
 from mosaic.wire.limits import RECORD_LIMIT
-from mosaic.wire.result_code import ResultCode, for_error
+from mosaic.wire.result_code import ResultCode
 
 _LOG: Final = logging.getLogger(__name__)
 _SUBMISSION: Final = int(MessageType.SUBMISSION)
@@ -62,46 +58,37 @@ class Sessions:
     """All links of all networks.
 
     Args:
-        store: What is asked.
-        authority: What a connection counts as.
         intake: Takes submissions.
-        reader: Answers GET and QUERY.
-        subscriptions: Answers SUBSCRIBE.
+        questions: Answers GET, QUERY and SUBSCRIBE.
         blobs: Takes and gives blobs.
         settings: The server's.
         session_settings: The protocol's.
         metrics: Counted in.
+        rights: What connections count as.
         admission: Rules about connections beside the limits of the settings.
-        served: Whether a master key (32 bytes) lives here.
         now_ns: The clock.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the pump stands between all the others
+    def __init__(  # noqa: PLR0913 - the pump stands between all the others
         self,
-        store: Store,
-        authority: Authority,
         intake: Intake,
-        reader: Reader,
-        subscriptions: Subscriptions,
+        questions: Questions,
         blobs: BlobService,
         settings: ServerSettings,
         session_settings: ServerSessionSettings,
         metrics: Metrics,
         *,
+        rights: Rights,
         admission: Sequence[AdmissionHook],
-        served: Callable[[bytes], bool],
         now_ns: Callable[[], int],
     ) -> None:
-        self._store = store
-        self._authority = authority
         self._intake = intake
-        self._reader = reader
-        self._subscriptions = subscriptions
+        self._questions = questions
         self._blobs = blobs
         self._settings = settings
         self._session_settings = session_settings
         self._metrics = metrics
-        self._served = served
+        self._rights = rights
         self._now_ns = now_ns
         self._limits = ConnectionLimits(settings.connections, settings.connections_per_address)
         self._admission = (self._limits.hook, *admission)
@@ -165,8 +152,7 @@ class Sessions:
         if what < LINK_OPENED:
             self._act(peer, peer.session.receive(data, now_ns), now_ns)
         elif what == LINK_DRAINED:
-            self._reader.drained(peer)
-            self._subscriptions.peer_drained(peer)
+            self._questions.drained(peer)
             self._blobs.drained(peer)
         elif what == LINK_CLOSED:
             self._forget(peer)
@@ -205,7 +191,7 @@ class Sessions:
         self._greeting[peer] = None
         self._limits.opened(address)
         self._metrics.links_opened += 1
-        self._give_rights(peer)
+        self._rights.give(peer)
 
     def _forget(self, peer: Peer) -> None:
         """A link has ended."""
@@ -218,12 +204,8 @@ class Sessions:
         """Nothing more is to be answered on a link."""
         peer.gone = True
         self._greeting.pop(peer, None)
-        self._subscriptions.gone(peer)
-        self._reader.gone(peer)
+        self._questions.gone(peer)
         self._blobs.gone(peer)
-        for reading in peer.readings.values():
-            reading.stopped = True
-        peer.readings.clear()
 
     def close(self, peer: Peer, result: ResultCode) -> None:
         """Says CLOSING and closes a link."""
@@ -249,45 +231,15 @@ class Sessions:
     def refuse_new(self) -> None:
         """From now on links, submissions and questions are answered with SHUTTING_DOWN."""
         self._stopping = True
-
-    # --- rights
-
-    def _give_rights(self, peer: Peer) -> None:
-        former = peer.viewers
-        try:
-            peer.viewers = self._authority.viewers_of(peer.key)
-        except MosaicError as error:
-            _LOG.error("the rights of a connection could not be found: %s", error)
-            peer.viewers = () if peer.key is None else (peer.key,)
-        peer.at_home = any(self._served(key) for key in peer.viewers)
-        if not set(former) <= set(peer.viewers):
-            self._stop_readings(peer, ResultCode.UNAUTHORIZED)
-
-    def _stop_readings(self, peer: Peer, result: ResultCode) -> None:
-        """What is being read with rights that were lost ends at once."""
-        for query_id, reading in list(peer.readings.items()):
-            reading.stopped = True
-            del peer.readings[query_id]
-            peer.send(peer.session.query_closed(query_id, result))
-        for subscription in list(peer.subscriptions.values()):
-            if subscription.reading is not None:
-                self._subscriptions.cut(subscription, result)
+        self._questions.refuse_new()
 
     def rights_changed(self, author: bytes | None = None) -> None:
         """Judges rights anew: of connections that the author's (32 bytes) schedule concerns, or of all."""
-        listed: set[bytes] = set()
-        if author is not None:
-            schedule = self._authority.schedule_of(author)
-            listed = set() if schedule is None else {key.bytes for key in schedule.signing_keys()}
-        for peer in list(self._peers.values()):
-            if peer.key is not None and (author is None or author in peer.viewers or peer.key in listed):
-                self._give_rights(peer)
+        self._rights.changed(list(self._peers.values()), author)
 
     def look_at_strangers(self) -> None:
         """Judges the rights of connections anew that count as somebody who lives elsewhere."""
-        for peer in list(self._peers.values()):
-            if any(not self._served(key) for key in peer.viewers[1:]):
-                self._give_rights(peer)
+        self._rights.look_at_strangers(list(self._peers.values()))
 
     # --- what is asked
 
@@ -299,14 +251,12 @@ class Sessions:
                 pass
             case Submitted(record):
                 self._submit(peer, [record], now_ns)
-            case QueryAsked():
-                self._query(peer, event, now_ns)
+            case QueryAsked() | SubscribeAsked():
+                self._questions.ask(peer, event, now_ns)
             case GetAsked(query_id, references):
-                self._get(peer, query_id, references)
-            case SubscribeAsked():
-                self._subscribe(peer, event, now_ns)
+                self._questions.get(peer, query_id, references)
             case UnsubscribeAsked(query_id):
-                self._unsubscribe(peer, query_id)
+                self._questions.unsubscribe(peer, query_id)
             case BlobSubmitted():
                 self._blobs.submitted(peer, event)
             case BlobAsked(blob_hash):
@@ -337,94 +287,3 @@ class Sessions:
                 records = records[:granted]
         if records:
             self._intake.offer(peer, records)
-
-    def _compile(self, peer: Peer, asked: QueryAsked | SubscribeAsked, now_ns: int) -> CompiledFilter | None:
-        """The filter of a question that may be answered; else it is answered with the reason."""
-        result: ResultCode
-        try:
-            compiled = compile_filter(asked.filter)
-            if self._stopping:
-                result = ResultCode.SHUTTING_DOWN
-            elif too_open(compiled, asked.limit, self._settings, now_ns):
-                result = ResultCode.TOO_OPEN
-            else:
-                return compiled
-        except InvalidFilter:
-            result = ResultCode.INVALID
-        self._refuse_question(peer, asked.query_id, result)
-        return None
-
-    def _refuse_question(self, peer: Peer, query_id: int, result: ResultCode) -> None:
-        self._metrics.queries_refused += 1
-        peer.send(peer.session.query_closed(query_id, result))
-
-    def _query(self, peer: Peer, asked: QueryAsked, now_ns: int) -> None:
-        if len(peer.readings) >= self._settings.queries_per_link:
-            self._refuse_question(peer, asked.query_id, ResultCode.TOO_FAST)
-            return
-        compiled = self._compile(peer, asked, now_ns)
-        if compiled is None:
-            return
-        try:
-            scan = self._store.scan(compiled, limit=asked.limit, viewers=peer.viewers)
-        except MosaicError as error:
-            self._refuse_question(peer, asked.query_id, for_error(error))
-            return
-        self._read(Reading(peer, asked.query_id, scan, self._finish))
-
-    def _get(self, peer: Peer, query_id: int, references: tuple[bytes, ...]) -> None:
-        if self._stopping or len(peer.readings) >= self._settings.queries_per_link:
-            result = ResultCode.SHUTTING_DOWN if self._stopping else ResultCode.TOO_FAST
-            self._refuse_question(peer, query_id, result)
-            return
-        try:
-            scan = self._store.lookup(references, viewers=peer.viewers)
-        except MosaicError as error:
-            self._refuse_question(peer, query_id, for_error(error))
-            return
-        self._read(Reading(peer, query_id, scan, self._finish))
-
-    def _read(self, reading: Reading) -> None:
-        self._metrics.queries += 1
-        reading.peer.readings[reading.query_id] = reading
-        self._reader.ask(reading)
-
-    def _finish(self, reading: Reading, parts: list[bytes]) -> None:
-        reading.peer.readings.pop(reading.query_id, None)
-        parts.append(reading.peer.session.query_closed(reading.query_id, ResultCode.SUCCESS))
-
-    def failed(self, reading: Reading, result: ResultCode) -> None:
-        """The store could not answer a question to its end."""
-        peer = reading.peer
-        subscription = peer.subscriptions.get(reading.query_id)
-        if subscription is not None and subscription.reading is reading:
-            self._subscriptions.cut(subscription, result)
-        elif peer.readings.get(reading.query_id) is reading:
-            del peer.readings[reading.query_id]
-            self._refuse_question(peer, reading.query_id, result)
-
-    def stalled(self, peer: Peer) -> None:
-        """A peer has read none of its answers for too long: it gets no more of them."""
-        self._stop_readings(peer, ResultCode.TEMPORARY_ERROR)
-
-    def _subscribe(self, peer: Peer, asked: SubscribeAsked, now_ns: int) -> None:
-        if len(peer.subscriptions) >= self._settings.subscriptions_per_link:
-            self._refuse_question(peer, asked.query_id, ResultCode.TOO_FAST)
-            return
-        compiled = self._compile(peer, asked, now_ns)
-        if compiled is None:
-            return
-        try:
-            self._subscriptions.open(peer, asked.query_id, compiled, asked.limit)
-        except MosaicError as error:
-            self._refuse_question(peer, asked.query_id, for_error(error))
-
-    def _unsubscribe(self, peer: Peer, query_id: int) -> None:
-        """Ends a question of any kind; the session asks once, and only for open ones."""
-        subscription = peer.subscriptions.get(query_id)
-        if subscription is not None:
-            self._subscriptions.close(subscription)
-        reading = peer.readings.pop(query_id, None)
-        if reading is not None:
-            reading.stopped = True
-        peer.send(peer.session.query_closed(query_id, ResultCode.SUCCESS))
