@@ -54,7 +54,7 @@ class Node:
         self.asked.append(("reply", reference, text))
         return await self.post(text)
 
-    async def follow(self, person: str, *, server: str, server_key: str) -> FollowedPerson:
+    async def follow(self, person: str, *, server: str = "", server_key: str = "") -> FollowedPerson:
         self.asked.append(("follow", person, server, server_key))
         return FollowedPerson(person, "", (server,), "connecting")
 

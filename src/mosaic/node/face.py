@@ -6,7 +6,7 @@ The page acts for the first person of the home.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mosaic.core import reference
@@ -16,6 +16,8 @@ from mosaic.core.record import Record
 from mosaic.core.reference import Address, Id
 from mosaic.core.url import ServerUrl
 from mosaic.errors import Refused, UnknownPerson, UsageError
+from mosaic.node import states
+from mosaic.node.states import DHT_OFF, DhtState, ServerState
 from mosaic.social import feeds, posts, profiles, threads
 from mosaic.social.feeds import Page, Post
 from mosaic.wire.result_code import ResultCode
@@ -23,6 +25,8 @@ from mosaic.wire.result_code import ResultCode
 if TYPE_CHECKING:
     from mosaic.node.node import Node
     from mosaic.node.people import Person
+
+__all__ = ["DhtState", "Entry", "Face", "FollowedPerson", "ServerState", "Status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,12 @@ class Status:
     addresses: Sequence[str]
     waiting: int
     """Deliveries that wait in the outgoing queue."""
+    servers: Sequence[ServerState] = field(default=())
+    """The own server first, then those that are read."""
+    dht: DhtState = field(default=DHT_OFF)
+    """How the DHT does, through which people find each other's servers."""
+    share: str = field(default="")
+    """What to give to friends, who can follow by it alone: mopub0 (the same as `key`)."""
 
 
 class Face:
@@ -88,6 +98,9 @@ class Face:
             server=node.server_secret.public.server_text,
             addresses=[str(url) for url in node.urls],
             waiting=node.queue.waiting,
+            servers=states.servers(node),
+            dht=states.dht(node),
+            share=person.key.user_text if person else "",
         )
 
     async def begin(self, name: str) -> Status:
@@ -126,8 +139,8 @@ class Face:
             person, posts.reply(person.signer, found[0], text, now=self._node.clock.now())
         )
 
-    async def follow(self, person: str, *, server: str, server_key: str) -> FollowedPerson:
-        """Reads a person's posts from now on, from the server given as their outbox."""
+    async def follow(self, person: str, *, server: str = "", server_key: str = "") -> FollowedPerson:
+        """Reads a person's posts from now on; a server that is given is one of their outboxes."""
         node, key = self._node, PublicKey.parse_user(person)
         if server or server_key:
             url = ServerUrl.parse(server)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from mosaic.node.face import Entry, FollowedPerson, Status
+from mosaic.node.face import DhtState, Entry, FollowedPerson, ServerState, Status
 
-__all__ = ["Entry", "FollowedPerson", "NodeFace", "Status"]
+__all__ = ["DhtState", "Entry", "FollowedPerson", "NodeFace", "ServerState", "Status"]
 
 
 class NodeFace(Protocol):
@@ -38,8 +38,8 @@ class NodeFace(Protocol):
     async def reply(self, reference: str, text: str) -> Entry:
         """Publishes a reply."""
 
-    async def follow(self, person: str, *, server: str, server_key: str) -> FollowedPerson:
-        """Reads a person's posts from now on, from the server given as their outbox."""
+    async def follow(self, person: str, *, server: str = "", server_key: str = "") -> FollowedPerson:
+        """Reads a person's posts from now on; a server that is given is one of their outboxes."""
 
     async def unfollow(self, person: str) -> None:
         """Stops reading them."""
