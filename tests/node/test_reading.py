@@ -66,7 +66,7 @@ async def test_another_server_does_not_lead_a_home_back_behind_a_schedule(open_n
 async def test_what_can_not_be_written_is_told_to_who_mirrors(open_node: OpenNode) -> None:
     async with open_node("anna") as node:
         record = CARA.record(node.clock.now_ns()).data
-        node.server._intake._store = FailingStore(node.store, append=[StoreFull()])  # type: ignore[assignment]
+        node.server._writer._store = FailingStore(node.store, append=[StoreFull()])  # type: ignore[assignment]
         with pytest.raises(StoreFull):
             await node.mirror([record])
         assert await node.mirror([record]) == [ACCEPTED]

@@ -210,7 +210,7 @@ async def test_a_schedule_is_taken_only_when_its_consequences_are_on_disk(tmp_pa
         false = ANNA.record(world.now(), signer=BEN.device())
         assert await anna.submit(false) == [ACCEPTED]
         failing = FailingStore(world.store, remove=[StoreFull()])
-        world.server._intake._store = failing  # type: ignore[assignment]
+        world.server._writer._store = failing  # type: ignore[assignment]
         schedule = ANNA.schedule(world.now())
         assert await anna.submit(schedule) == [ResultCode.TEMPORARY_ERROR]
         assert await anna.get(schedule.id.bytes) == []

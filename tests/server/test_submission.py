@@ -285,7 +285,7 @@ async def test_a_full_disk_is_a_temporary_error_and_reading_goes_on(tmp_path: Pa
         anna = await world.connect()
         before = ANNA.record(world.now())
         assert await anna.submit(before) == [ACCEPTED]
-        world.server._intake._store = FailingStore(world.store, append=[StoreFull()])  # type: ignore[assignment]
+        world.server._writer._store = FailingStore(world.store, append=[StoreFull()])  # type: ignore[assignment]
         late = ANNA.record(world.now(1))
         assert await anna.submit(late) == [ResultCode.TEMPORARY_ERROR]
         assert await all_of(world, ANNA) == [before.data]
@@ -298,7 +298,7 @@ async def test_what_only_passes_through_needs_no_disk(tmp_path: Path) -> None:
     async with running(tmp_path, ANNA) as world:
         anna, reader = await world.connect(ANNA.master), await world.connect()
         query_id, _ = await reader.subscribe(Filter.of(authors=[ANNA.key]))
-        world.server._intake._store = FailingStore(world.store, append=[StoreFull()])  # type: ignore[assignment]
+        world.server._writer._store = FailingStore(world.store, append=[StoreFull()])  # type: ignore[assignment]
         stored, passing = ANNA.record(world.now()), ANNA.record(world.now(), kind=EPHEMERAL)
         assert await anna.submit(stored, passing) == [ResultCode.TEMPORARY_ERROR, ACCEPTED]
         await reader.until(lambda: bool(reader.inbox))

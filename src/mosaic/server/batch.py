@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mosaic.policy.submission import Way
+from mosaic.wire.result_code import ResultCode
 
 
 class Bearer(Protocol):
@@ -33,6 +35,34 @@ class Bearer(Protocol):
 
     def caught(self) -> None:
         """A record with a false hash or signature came from there."""
+
+
+class DirectBearer:
+    """The node itself: its own acts, or what it read from another server.
+
+    Args:
+        way: OWNER or MIRROR.
+        viewers: The keys (32 bytes each) of the person who acts, if anybody does.
+        received_by_ns: By when an outbox of the author says that it received the records (ns), if one does.
+    """
+
+    __slots__ = ("answered", "received_by_ns", "suspect", "viewers", "way")
+
+    def __init__(self, way: Way, viewers: tuple[bytes, ...] = (), received_by_ns: int | None = None) -> None:
+        self.way = way
+        self.viewers = viewers
+        self.received_by_ns = received_by_ns
+        self.suspect = way is Way.MIRROR
+        self.answered: asyncio.Future[list[ResultCode]] = asyncio.get_running_loop().create_future()
+
+    def answer(self, records: Sequence[bytes], results: bytes) -> None:
+        """Hands the results to who waits for them."""
+        del records
+        if not self.answered.done():
+            self.answered.set_result([ResultCode(result) for result in results])
+
+    def caught(self) -> None:
+        """Nothing to do: mirrored records have batches of their own already."""
 
 
 NOT_STORED: Final = -1

@@ -33,6 +33,7 @@ from mosaic.server.sessions import Sessions
 from mosaic.server.settings import ServerSettings
 from mosaic.server.subscriptions import Listener, Subscriptions
 from mosaic.server.uploads import Uploads
+from mosaic.server.writer import Writer
 from mosaic.store.store import Store
 from mosaic.transport.network import Event, Network
 from mosaic.wire.result_code import ResultCode
@@ -93,17 +94,15 @@ class Server:
             has_consumers=self._subscriptions.has_consumers,
             now_ns=now_ns,
         )
-        self._intake = Intake(
+        self._writer = Writer(
             store,
-            judge,
             self._authority,
-            settings,
             self.metrics,
             publish=self._subscriptions.publish,
             schedule_changed=self._schedule_changed,
-            has_room=self._has_room,
             now_ns=now_ns,
         )
+        self._intake = Intake(judge, self._writer, settings, self.metrics, has_room=self._has_room)
         self._blobs = BlobService(
             blobs,
             Uploads(blobs.folder / "uploads"),

@@ -1,0 +1,182 @@
+"""The writer of the log: what was judged gets its received time, is written and synced, and handed on.
+
+Received times are given here: max(now, last + 1), so they rise strictly.
+
+A key schedule is written alone: before it, what it makes invalid is removed;
+after it, rights are judged anew.
+
+Source: edition §3 (received times, key schedules); that nothing is lost in a crash rests on `Store.append`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple
+
+from mosaic.core import key_schedule
+from mosaic.core.record import Record
+from mosaic.errors import MosaicError
+from mosaic.server.authority import Authority
+from mosaic.server.batch import NOT_STORED, Batch, Committed, Segment
+from mosaic.server.metrics import Metrics
+from mosaic.server.schedule_change import settle
+from mosaic.store.store import Outcome, Store
+from mosaic.wire.result_code import ResultCode, for_error
+
+_LOG: Final = logging.getLogger(__name__)
+_STORED: Final = int(Outcome.STORED)
+
+
+def _results_of_outcomes() -> bytes:
+    table = bytearray([ResultCode.GENERAL_ERROR] * 256)
+    table[Outcome.STORED] = ResultCode.ACCEPTED
+    table[Outcome.DUPLICATE] = ResultCode.DUPLICATE
+    table[Outcome.SUPERSEDED] = ResultCode.DUPLICATE
+    table[Outcome.REFUSED] = ResultCode.UNAUTHORIZED
+    return bytes(table)
+
+
+_RESULTS: Final = _results_of_outcomes()
+
+
+class _Written(NamedTuple):
+    """What the store said: an outcome, a received time and a position for each record, and its end then."""
+
+    outcomes: bytes
+    received_ns: list[int]
+    positions: list[int]
+    end: int
+
+
+class Writer:
+    """The one writer of a server's store, in a thread of its own.
+
+    Args:
+        store: Where records go.
+        authority: Told about key schedules.
+        metrics: Counted in.
+        publish: Takes what was written, in the order of the log; may make the writer wait.
+        schedule_changed: Told about authors (32 bytes) whose key schedule has changed.
+        now_ns: The clock.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        authority: Authority,
+        metrics: Metrics,
+        *,
+        publish: Callable[[Committed], Awaitable[None]],
+        schedule_changed: Callable[[bytes], None],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._authority = authority
+        self._metrics = metrics
+        self._publish = publish
+        self._schedule_changed = schedule_changed
+        self._now_ns = now_ns
+        self._last_received_ns = store.last_received_ns
+        self._thread = ThreadPoolExecutor(1, "mosaic-write")
+
+    async def stop(self) -> None:
+        """Ends the thread. Nothing may be under way."""
+        await asyncio.to_thread(self._thread.shutdown)
+
+    async def write(self, batch: Batch, segment: Segment) -> None:
+        """Writes what was accepted, notes the results, and hands on what is new."""
+        written = await self._append(batch, segment)
+        results = written.outcomes.translate(_RESULTS)
+        if len(results) == len(batch.records):
+            batch.results[:] = results
+        else:
+            for index, result in zip(segment.indexes, results, strict=False):
+                batch.results[index] = result
+        committed = self._committed(batch, segment, written)
+        if segment.schedule is not None and written.outcomes:
+            self._schedule_arrived(batch.records[segment.schedule], written.outcomes[-1])
+        if committed.records:
+            await self._publish(committed)
+
+    async def _append(self, batch: Batch, segment: Segment) -> _Written:
+        """One write and one sync for all of a segment; on a failure nothing of it is written."""
+        count = len(segment.records)
+        if not count:
+            return _Written(b"", [], [], self._store.end)
+        first = max(self._now_ns(), self._last_received_ns + 1)
+        self._last_received_ns = first + count - 1
+        received = list(range(first, first + count))
+        modes = bytes(segment.modes)
+
+        def write() -> _Written:
+            outcomes, positions = self._store.append(segment.records, received, modes)
+            return _Written(outcomes, received, positions, self._store.end)
+
+        try:
+            if segment.schedule is not None:
+                await self._settle(batch.records[segment.schedule])
+            written = await asyncio.get_running_loop().run_in_executor(self._thread, write)
+        except MosaicError as error:
+            self._write_failed(batch, segment, error)
+            return _Written(b"", [], [], self._store.end)
+        self._metrics.batches += 1
+        return written
+
+    def _write_failed(self, batch: Batch, segment: Segment, error: MosaicError) -> None:
+        self._metrics.write_failures += 1
+        _LOG.error("%d records could not be written: %s (%s)", len(segment.records), error, error.hint)
+        for index in segment.indexes:
+            batch.results[index] = for_error(error)
+
+    def _committed(self, batch: Batch, segment: Segment, written: _Written) -> Committed:
+        """What is to be handed on: what is new in the log, and ephemeral records between."""
+        outcomes, received, positions, end = written
+        stored = outcomes.count(_STORED)
+        self._metrics.records_stored += stored
+        self._metrics.records_ephemeral += len(segment.live)
+        if not segment.live and stored == len(outcomes) == len(segment.records):
+            return Committed(segment.records, received, positions, end)
+        rows = [
+            (segment.indexes[at], received[at], positions[at])
+            for at, outcome in enumerate(outcomes)
+            if outcome == _STORED
+        ]
+        now_ns = self._now_ns()
+        rows += [(index, now_ns, NOT_STORED) for index in segment.live]
+        rows.sort()
+        return Committed(
+            [batch.records[index] for index, _, _ in rows],
+            [received_ns for _, received_ns, _ in rows],
+            [position for _, _, position in rows],
+            end,
+        )
+
+    async def _settle(self, record: bytes) -> None:
+        """Judges the author's records anew before a key schedule that will hold is written.
+
+        In this order, a crash in between leaves no record that the schedule
+        makes invalid: it was not acknowledged, and is handed in again.
+
+        Raises:
+            StoreError: the store failed; the schedule must not be written.
+        """
+        schedule = key_schedule.parse(Record(record))
+        former = self._authority.schedule_of(schedule.master.bytes)
+        if former is None or (schedule.supersedes(former) and schedule.entries != former.entries):
+            self._metrics.records_removed += await asyncio.get_running_loop().run_in_executor(
+                self._thread, settle, self._store, schedule, former
+            )
+
+    def _schedule_arrived(self, record: bytes, outcome: int) -> None:
+        """A key schedule was written, or shown again: rights are judged anew."""
+        author = record[64:96]
+        if outcome == Outcome.STORED:
+            self._authority.changed(author)
+        elif outcome == Outcome.DUPLICATE and self._authority.is_newest(record):
+            self._authority.confirm(author)
+        else:
+            return
+        self._schedule_changed(author)
