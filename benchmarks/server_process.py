@@ -22,7 +22,7 @@ from mosaic.server.server import Server
 from mosaic.server.settings import ServerSettings
 from mosaic.store.blobs import BlobStore
 from mosaic.store.embedded import open_store
-from mosaic.transport import TcpNetwork, TransportSettings
+from mosaic.transport import SocketNetwork, Transport, TransportSettings
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 
 
@@ -41,7 +41,7 @@ async def serve(options: argparse.Namespace) -> None:
     server = Server(
         store, BlobStore(options.folder / "blobs"), settings, now_ns=Clock().now_ns, served=lambda _: True
     )
-    network = TcpNetwork(
+    network = SocketNetwork(
         TransportSettings(
             frame_limits=tuple(frame_limits()),
             spool_prefix=tuple(SPOOL_PREFIX),
@@ -50,7 +50,7 @@ async def serve(options: argparse.Namespace) -> None:
     )
     server.attach(network)
     await server.start()
-    port = network.listen("127.0.0.1", 0, bytes(31) + b"\x01")
+    port = network.listen(Transport.TCP, "127.0.0.1", 0, bytes(31) + b"\x01")
     print(json.dumps({"port": port}), flush=True)
     before = time.process_time()
     await asyncio.to_thread(sys.stdin.read)

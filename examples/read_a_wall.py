@@ -17,16 +17,16 @@ from mosaic.client.settings import ClientSettings
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import MICROBLOG
-from mosaic.core.url import Scheme, ServerUrl
+from mosaic.core.url import ServerUrl
 from mosaic.node.clock import Clock
-from mosaic.transport import TcpNetwork, TransportSettings
+from mosaic.transport import SocketNetwork, TransportSettings
 from mosaic.wire.limits import frame_limits
 
 
 async def main(url: str, server: str, person: str) -> None:
     """Prints a person's posts."""
-    network = TcpNetwork(TransportSettings(tuple(frame_limits())))
-    pool = LinkPool({Scheme.TCP: network}, ClientSettings(), Clock().now_ns)
+    network = SocketNetwork(TransportSettings(tuple(frame_limits())))
+    pool = LinkPool(network, ClientSettings(), Clock().now_ns)
     address = ServerAddress(PublicKey.parse_server(server), (ServerUrl.parse(url),))
     wanted = Filter.of(authors=[PublicKey.parse_user(person)], kinds=[MICROBLOG])
     try:

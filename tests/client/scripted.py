@@ -20,6 +20,7 @@ from mosaic.transport.events import LINK_CLOSED, LINK_OPENED, LINK_SPOOLED
 from mosaic.transport.memory import memory_pair
 from mosaic.transport.network import Network
 from mosaic.transport.settings import TransportSettings
+from mosaic.transport.transport import Target
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 from mosaic.wire.result_code import ResultCode
 from mosaic.wire.server_messages import Record as RecordMessage
@@ -148,6 +149,6 @@ class Wire:
         self.switch = Switch(self.far, client or ClientSettings(), lambda: self.now)
 
     async def connect(self) -> Connection:
-        connection = self.switch.connection(self.far.dial(server_key=SERVER_KEY))
+        connection = self.switch.connection(self.far.dial(Target.in_memory(SERVER_KEY)))
         await connection.opened()
         return connection

@@ -15,6 +15,7 @@ from mosaic.core import blob_hash
 from mosaic.core.filter import Filter
 from mosaic.core.record import Record
 from mosaic.errors import Disconnected, ProtocolViolation, Refused, UsageError, WrongServerKey
+from mosaic.transport.transport import Target
 from mosaic.wire.result_code import ResultCode
 
 POSTS = [post(timestamp=NOW - n, payload=b"post %d" % n) for n in range(5)]
@@ -182,7 +183,7 @@ async def test_a_server_that_breaks_off_fails_all_that_waits(wire: Wire) -> None
 
 
 async def test_another_key_than_expected_ends_the_connection(wire: Wire) -> None:
-    connection = wire.switch.connection(wire.far.dial(server_key=bytes([8]) * 32))
+    connection = wire.switch.connection(wire.far.dial(Target.in_memory(bytes([8]) * 32)))
     with pytest.raises(WrongServerKey):
         await connection.opened()
 

@@ -15,7 +15,8 @@ from mosaic.client.settings import ClientSettings
 from mosaic.core.keys import SecretKey
 from mosaic.core.url import Scheme, ServerUrl
 from mosaic.errors import Unreachable, WrongServerKey
-from mosaic.transport.tcp import TcpNetwork
+from mosaic.transport.sockets import SocketNetwork
+from mosaic.transport.transport import Transport
 from mosaic.wire.result_code import ResultCode
 
 SERVER = SecretKey.from_seed(bytes([40]) * 32)
@@ -25,16 +26,16 @@ class Site:
     """A scripted server behind real sockets, and a pool that dials it."""
 
     def __init__(self, folder: Path, client: ClientSettings | None = None) -> None:
-        self.listener = TcpNetwork(settings(str(folder)))
+        self.listener = SocketNetwork(settings(str(folder)))
 
         self.server = ScriptedServer(self.listener)
         self.listener.start(self.server.take)
-        port = self.listener.listen("127.0.0.1", 0, SERVER.reveal())
+        port = self.listener.listen(Transport.TCP, "127.0.0.1", 0, SERVER.reveal())
         self.url = ServerUrl(Scheme.TCP, "127.0.0.1", port)
         self.address = ServerAddress(SERVER.public, (self.url,))
-        self.dialer = TcpNetwork(settings(str(folder)))
+        self.dialer = SocketNetwork(settings(str(folder)))
         self.now = NOW
-        self.pool = LinkPool({Scheme.TCP: self.dialer}, client or ClientSettings(), lambda: self.now)
+        self.pool = LinkPool(self.dialer, client or ClientSettings(), lambda: self.now)
 
     async def stop(self) -> None:
         self.pool.close()

@@ -25,7 +25,7 @@ from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node as OpenHome
 from mosaic.node.people import Person
 from mosaic.transport.settings import TransportSettings
-from mosaic.transport.tcp import TcpNetwork
+from mosaic.transport.sockets import SocketNetwork
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 
 NOTE = Kind.from_bytes(bytes.fromhex("000000630002000e"))  # replaceable
@@ -100,8 +100,8 @@ async def test_every_acknowledged_record_survives_twenty_kills(tmp_path: Path) -
     load = Load(person, seed=7)
     for _ in range(ROUNDS):
         await asyncio.to_thread(node.start)
-        network = TcpNetwork(TransportSettings(tuple(frame_limits()), tuple(SPOOL_PREFIX), str(tmp_path)))
-        pool = LinkPool({Scheme.TCP: network}, ClientSettings(), load.clock.now_ns)
+        network = SocketNetwork(TransportSettings(tuple(frame_limits()), tuple(SPOOL_PREFIX), str(tmp_path)))
+        pool = LinkPool(network, ClientSettings(), load.clock.now_ns)
         address = ServerAddress(
             PublicKey.parse_server(node.line["server"]), (ServerUrl(Scheme.TCP, "127.0.0.1", node.port),)
         )

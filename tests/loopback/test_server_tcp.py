@@ -16,7 +16,7 @@ from mosaic.core.keys import SecretKey
 from mosaic.core.kind import Readers
 from mosaic.testing import Person
 from mosaic.testing.people import kind_of
-from mosaic.transport import TcpNetwork
+from mosaic.transport import SocketNetwork, Target, Transport
 from mosaic.wire import client_messages as ask
 from mosaic.wire import server_messages as tell
 from mosaic.wire.header import encode_header
@@ -31,20 +31,23 @@ class Net:
     """A server's listener and a network to dial it from."""
 
     def __init__(self, world: World) -> None:
-        self.listening = TcpNetwork(world.transport)
+        self.listening = SocketNetwork(world.transport)
         world.server.attach(self.listening)
-        self.port = self.listening.listen("127.0.0.1", 0, SERVER_SEED)
-        self.dialling: list[TcpNetwork] = []
+        self.port = self.listening.listen(Transport.TCP, "127.0.0.1", 0, SERVER_SEED)
+        self.dialling: list[SocketNetwork] = []
         self._world = world
 
     async def connect(self, key: SecretKey | None = None) -> Client:
-        network = TcpNetwork(self._world.transport)
+        network = SocketNetwork(self._world.transport)
         self.dialling.append(network)
         link = network.dial(
-            "127.0.0.1",
-            self.port,
-            server_key=SecretKey.from_seed(SERVER_SEED).public.bytes,
-            seed=None if key is None else key.reveal(),
+            Target(
+                Transport.TCP,
+                "127.0.0.1",
+                self.port,
+                server_key=SecretKey.from_seed(SERVER_SEED).public.bytes,
+                seed=None if key is None else key.reveal(),
+            )
         )
         client = Client(network, link)
         await client.hello()

@@ -315,7 +315,7 @@ async def test_following_reads_what_was_and_what_comes_and_goes_on_after_breaks(
         assert [outbox["state"] for outbox in outboxes if isinstance(outbox, dict)] == ["connected"]
         # The connection breaks, and more comes meanwhile.
         for connection in list(ben.pool._open.values()):
-            ben.pool._switches["mosaictcp"][0].abort(connection._link)
+            ben.pool._dialer.abort(connection._link)
         await one(anna, "post", text="later")
         await eventually(lambda: texts(ben, key)[:1] == ["later"])
         await one(ben, "unfollow", working=True, person=key.user_text)

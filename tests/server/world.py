@@ -20,7 +20,7 @@ from mosaic.server.settings import ServerSettings
 from mosaic.store.blobs import BlobStore
 from mosaic.store.embedded import EmbeddedStore, open_store
 from mosaic.testing import FakeClock, Person
-from mosaic.transport import Event, MemoryNetwork, TcpNetwork, TransportSettings, memory_pair
+from mosaic.transport import Event, MemoryNetwork, SocketNetwork, Target, TransportSettings, memory_pair
 from mosaic.transport.events import LINK_CLOSED, LINK_OPENED, LINK_REFUSED_LENGTH, LINK_SPOOLED
 from mosaic.wire import client_messages as ask
 from mosaic.wire import server_messages as tell
@@ -36,7 +36,7 @@ _Message = TypeVar("_Message")
 class Client:
     """A peer of the server: what it got stands in `inbox`, decoded, until `take` removes it."""
 
-    def __init__(self, network: MemoryNetwork | TcpNetwork, link: int | None = None) -> None:
+    def __init__(self, network: MemoryNetwork | SocketNetwork, link: int | None = None) -> None:
         self.network = network
         self.inbox: list[Message] = []
         self.closed = False
@@ -44,7 +44,7 @@ class Client:
         self._changed = asyncio.Event()
         self._reading = True
         network.start(self._take)
-        self.link = network.dial("", 0, server_key=None, seed=None) if link is None else link
+        self.link = network.dial(Target.in_memory()) if link is None else link
         self._query = 1_000
 
     def _take(self, events: Sequence[Event]) -> None:

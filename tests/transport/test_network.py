@@ -21,7 +21,16 @@ from tests.transport.station import (
 
 from mosaic._kernel._rust import blake3, public_key
 from mosaic.errors import Disconnected, UsageError
-from mosaic.transport import Dialer, Event, Network, TcpNetwork, TransportSettings, memory_pair
+from mosaic.transport import (
+    Dialer,
+    Event,
+    Network,
+    SocketNetwork,
+    Target,
+    Transport,
+    TransportSettings,
+    memory_pair,
+)
 from mosaic.transport.events import (
     DIAL_WRONG_KEY,
     LINK_CLOSED,
@@ -78,7 +87,7 @@ class Pair:
     at_client: Heard = field(default_factory=Heard)
 
     async def connect(self) -> tuple[int, int]:
-        link = self.client.dial("127.0.0.1", self.port, server_key=SERVER_KEY, seed=CLIENT_SEED)
+        link = self.client.dial(Target(Transport.TCP, "127.0.0.1", self.port, SERVER_KEY, CLIENT_SEED))
         assert await self.at_client.next() == (link, LINK_OPENED, SERVER_KEY)
         opened, what, key = await self.at_server.next()
         assert (what, key) == (LINK_OPENED, CLIENT_KEY)
@@ -96,8 +105,8 @@ async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         link_inbox_bytes=200_000,
     )
     if request.param == "tcp":
-        server, client = TcpNetwork(settings), TcpNetwork(settings)
-        made = Pair(server, client, server.listen("127.0.0.1", 0, SERVER_SEED))
+        server, client = SocketNetwork(settings), SocketNetwork(settings)
+        made = Pair(server, client, server.listen(Transport.TCP, "127.0.0.1", 0, SERVER_SEED))
     else:
         near, far = memory_pair(settings, server_key=SERVER_KEY, client_key=CLIENT_KEY)
         made = Pair(near, far, 0)
@@ -122,7 +131,7 @@ async def test_frames_go_both_ways(pair: Pair) -> None:
 
 
 async def test_a_wrong_key_is_told(pair: Pair) -> None:
-    link = pair.client.dial("127.0.0.1", pair.port, server_key=CLIENT_KEY, seed=None)
+    link = pair.client.dial(Target(Transport.TCP, "127.0.0.1", pair.port, CLIENT_KEY))
     assert await pair.at_client.next() == (link, DIAL_WRONG_KEY, SERVER_KEY)
     assert pair.client.send(link, frame(1)) == -1
 
@@ -250,8 +259,8 @@ async def test_the_servers_end_in_memory_dials_nobody() -> None:
     settings = TransportSettings(frame_limits=(100,) * 256)
     server, client = memory_pair(settings, server_key=SERVER_KEY)
     with pytest.raises(UsageError):
-        server.dial()
+        server.dial(Target.in_memory())
     heard = Heard()
     server.start(heard.sink)
-    client.dial()
+    client.dial(Target.in_memory())
     assert (await heard.next())[2] == b""

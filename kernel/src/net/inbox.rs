@@ -29,6 +29,12 @@ pub mod what {
     pub const DIAL_FAILED: u16 = 261;
     /// The key that answered.
     pub const DIAL_WRONG_KEY: u16 = 262;
+    /// How the peer came (a byte), and the head of its HTTP request or response.
+    pub const UPGRADE: u16 = 263;
+    /// The reason in words: the server broke off the handshake.
+    pub const DIAL_REFUSED_FORM: u16 = 264;
+    /// The reason in words: what the server shows is not an Ed25519 certificate.
+    pub const DIAL_FOREIGN_CERTIFICATE: u16 = 265;
 }
 
 /// What an event counts for beside its bytes, so that empty ones are bounded too.
@@ -58,7 +64,11 @@ impl Event {
     const fn ends_link(&self) -> bool {
         matches!(
             self.what,
-            what::CLOSED | what::DIAL_FAILED | what::DIAL_WRONG_KEY
+            what::CLOSED
+                | what::DIAL_FAILED
+                | what::DIAL_WRONG_KEY
+                | what::DIAL_REFUSED_FORM
+                | what::DIAL_FOREIGN_CERTIFICATE
         )
     }
 }

@@ -354,6 +354,9 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("LINK_SPOOLED", what::SPOOLED)?;
     module.add("DIAL_FAILED", what::DIAL_FAILED)?;
     module.add("DIAL_WRONG_KEY", what::DIAL_WRONG_KEY)?;
+    module.add("LINK_UPGRADE", what::UPGRADE)?;
+    module.add("DIAL_REFUSED_FORM", what::DIAL_REFUSED_FORM)?;
+    module.add("DIAL_FOREIGN_CERTIFICATE", what::DIAL_FOREIGN_CERTIFICATE)?;
     module.add_class::<FrameCutter>()?;
     module.add_class::<Net>()
 }

@@ -261,6 +261,11 @@ LINK_DRAINED: Final = 259  # data: empty; the out queue sank under half its limi
 LINK_SPOOLED: Final = 260  # data: the frame's prefix; its body is a file, see take_spooled
 DIAL_FAILED: Final = 261  # link: the dial's number; data: reason in words
 DIAL_WRONG_KEY: Final = 262  # link: the dial's number; data: the key (32 bytes) that answered
+LINK_UPGRADE: Final = (
+    263  # data: mode (u8: 0 native, 1 browser, 2 plain) ‖ HTTP head; waits for answer_upgrade
+)
+DIAL_REFUSED_FORM: Final = 264  # link: the dial's number; data: words. The server broke off the handshake
+DIAL_FOREIGN_CERTIFICATE: Final = 265  # link: the dial's number; data: words. No Ed25519 certificate
 
 @final
 class Net:

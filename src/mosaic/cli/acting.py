@@ -20,7 +20,6 @@ from mosaic.cli.output import notice
 from mosaic.client.authority import Authority
 from mosaic.client.link_pool import LinkPool
 from mosaic.client.settings import ClientSettings
-from mosaic.core.url import Scheme
 from mosaic.errors import HomeInUse
 from mosaic.node.acts import Acts
 from mosaic.node.arguments import Arguments
@@ -30,7 +29,7 @@ from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node
 from mosaic.node.stranger import StrangerActs
 from mosaic.transport.settings import TransportSettings
-from mosaic.transport.tcp import TcpNetwork
+from mosaic.transport.sockets import SocketNetwork
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 
 Items = AsyncGenerator[JsonObject, None]
@@ -108,14 +107,14 @@ async def _in_home(home: Home, name: str, arguments: JsonObject, *, working: boo
 async def _as_stranger(name: str, arguments: JsonObject, spool: Path) -> Items:
     """Asks another server as nobody, without any home; long blobs come through the folder `spool`."""
     clock = Clock()
-    network = TcpNetwork(
+    network = SocketNetwork(
         TransportSettings(
             frame_limits=tuple(frame_limits()),
             spool_prefix=tuple(SPOOL_PREFIX),
             spool_folder=str(spool),
         )
     )
-    pool = LinkPool({Scheme.TCP: network}, ClientSettings(), clock.now_ns)
+    pool = LinkPool(network, ClientSettings(), clock.now_ns)
     acts = StrangerActs(pool, clock, lambda: Authority(clock.now_ns))
     try:
         async with contextlib.aclosing(acts.run(name, Arguments(arguments))) as items:

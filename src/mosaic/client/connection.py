@@ -38,6 +38,8 @@ from mosaic.protocol import events
 from mosaic.protocol.client_session import ClientSession
 from mosaic.transport.events import (
     DIAL_FAILED,
+    DIAL_FOREIGN_CERTIFICATE,
+    DIAL_REFUSED_FORM,
     DIAL_WRONG_KEY,
     LINK_CLOSED,
     LINK_DRAINED,
@@ -222,7 +224,7 @@ class Connection:
                 self._over(
                     Disconnected(f"the connection ended: {reason}" if reason else "the connection ended")
                 )
-            case _ if what == DIAL_FAILED:
+            case _ if what in {DIAL_FAILED, DIAL_REFUSED_FORM, DIAL_FOREIGN_CERTIFICATE}:
                 self._over(Unreachable(f"nobody answered: {data.decode('utf-8', 'replace')}"))
             case _ if what == DIAL_WRONG_KEY:
                 self._over(

@@ -9,18 +9,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.connection import Connection
 from mosaic.client.settings import ClientSettings
 from mosaic.core.keys import SecretKey
-from mosaic.core.url import ServerUrl
+from mosaic.core.url import Scheme, ServerUrl
 from mosaic.errors import Disconnected, MosaicError, PeerError, Unreachable, WrongServerKey
 from mosaic.protocol.client_session import ClientSession
 from mosaic.protocol.settings import ClientSessionSettings
 from mosaic.transport.network import Dialer, Network
+from mosaic.transport.transport import Target, Transport
 
 _SECOND = 1_000_000_000
+
+TRANSPORTS: Mapping[Scheme, Transport] = MappingProxyType(
+    {Scheme.TCP: Transport.TCP, Scheme.QUIC: Transport.QUIC, Scheme.WEBSOCKET: Transport.WS}
+)
+"""What each scheme of a URL asks for."""
 
 
 class Switch:
@@ -74,17 +81,14 @@ class LinkPool:
     """Connections to servers.
 
     Args:
-        dialers: How to connect, by the scheme of a URL; the caller stops them.
+        dialer: How to connect; the caller stops it.
         settings: Choices of the client.
         now_ns: The clock.
     """
 
-    def __init__(
-        self, dialers: Mapping[str, Dialer], settings: ClientSettings, now_ns: Callable[[], int]
-    ) -> None:
-        self._switches = {
-            scheme: (dialer, Switch(dialer, settings, now_ns)) for scheme, dialer in dialers.items()
-        }
+    def __init__(self, dialer: Dialer, settings: ClientSettings, now_ns: Callable[[], int]) -> None:
+        self._dialer = dialer
+        self._switch = Switch(dialer, settings, now_ns)
         self._settings = settings
         self._now_ns = now_ns
         self._open: dict[tuple[bytes, bytes], Connection] = {}
@@ -132,25 +136,21 @@ class LinkPool:
         raise next((error for error in failures if isinstance(error, WrongServerKey)), failures[0])
 
     async def _dial_url(self, url: ServerUrl, server: ServerAddress, secret: SecretKey | None) -> Connection:
-        known = self._switches.get(url.scheme)
-        if known is None:
-            raise Unreachable(
-                f"{url} can't be dialled: only {', '.join(sorted(self._switches))} can",
-                hint="Use another address of this server.",
+        link = self._dialer.dial(
+            Target(
+                TRANSPORTS[url.scheme],
+                url.host,
+                url.port,
+                server_key=server.key.bytes,
+                seed=secret.reveal() if secret else None,
+                timeout_ms=int(self._settings.connect_s * 1000),
             )
-        dialer, switch = known
-        link = dialer.dial(
-            url.host,
-            url.port,
-            server_key=server.key.bytes,
-            seed=secret.reveal() if secret else None,
-            timeout_ms=int(self._settings.connect_s * 1000),
         )
-        connection = switch.connection(link)
+        connection = self._switch.connection(link)
         try:
             await connection.opened()
         except PeerError as error:
-            switch.forget(connection)
+            self._switch.forget(connection)
             raise _told(error, f"{url}: {error}") from None
         return connection
 

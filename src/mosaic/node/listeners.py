@@ -13,7 +13,8 @@ from mosaic.core.keys import SecretKey
 from mosaic.core.url import Scheme, ServerUrl
 from mosaic.server.server import Server
 from mosaic.transport.settings import TransportSettings
-from mosaic.transport.tcp import TcpNetwork
+from mosaic.transport.sockets import SocketNetwork
+from mosaic.transport.transport import Transport
 
 # What to dial on this machine where a listener takes all addresses.
 _NEAREST: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
@@ -37,9 +38,9 @@ class Listeners:
 
     def tcp(self, host: str, port: int) -> ServerUrl:
         """Listens over TCP; port 0 picks one. Raises ListenFailed."""
-        network = TcpNetwork(self._transport)
+        network = SocketNetwork(self._transport)
         self._server.attach(network)
-        port = network.listen(host, port, self._secret.reveal())
+        port = network.listen(Transport.TCP, host, port, self._secret.reveal())
         return self._reached_at(Scheme.TCP, host, port)
 
     def _reached_at(self, scheme: Scheme, host: str, port: int) -> ServerUrl:

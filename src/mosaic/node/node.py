@@ -20,7 +20,7 @@ from mosaic.client.connection import Connection
 from mosaic.client.link_pool import LinkPool
 from mosaic.client.queue import OutgoingQueue
 from mosaic.core.record import Record
-from mosaic.core.url import Scheme, ServerUrl
+from mosaic.core.url import ServerUrl
 from mosaic.errors import StoreFull
 from mosaic.node.clock import Clock
 from mosaic.node.deliveries import Deliveries
@@ -44,7 +44,7 @@ from mosaic.store.blobs import BlobStore
 from mosaic.store.embedded import EmbeddedStore, open_store
 from mosaic.store.record_source import RecordSource
 from mosaic.transport.settings import TransportSettings
-from mosaic.transport.tcp import TcpNetwork
+from mosaic.transport.sockets import SocketNetwork
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 from mosaic.wire.result_code import ResultCode
 
@@ -139,9 +139,9 @@ class Node:
 
     def _client(self, stack: contextlib.AsyncExitStack) -> None:
         client = self.settings.client
-        network = TcpNetwork(self._transport())
+        network = SocketNetwork(self._transport())
         stack.push_async_callback(network.stop, 0.5)
-        self.pool = LinkPool({Scheme.TCP: network}, client, self.clock.now_ns)
+        self.pool = LinkPool(network, client, self.clock.now_ns)
         stack.callback(self.pool.close)
         self.directory = HomeDirectory(self.db, lambda: self.records, self.clock, self.server_secret.public)
         backoff = Backoff(entropy, client.retry_first_s, client.retry_most_s)

@@ -14,6 +14,7 @@ from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.server.server import Server
 from mosaic.transport.memory import memory_pair
 from mosaic.transport.settings import TransportSettings
+from mosaic.transport.transport import Target
 
 
 class OwnServer:
@@ -56,7 +57,7 @@ class OwnServer:
         near, far = memory_pair(self._transport, server_key=self._key.bytes, client_key=place or None)
         self._server.attach(near)
         switch = Switch(far, self._client, self._now_ns)
-        connection = switch.connection(far.dial(server_key=self._key.bytes))
+        connection = switch.connection(far.dial(Target.in_memory(self._key.bytes)))
         self._open[place] = connection
         await connection.opened()
         return connection

@@ -13,6 +13,7 @@ from mosaic.transport.events import DIAL_WRONG_KEY, LINK_CLOSED, LINK_DRAINED, L
 from mosaic.transport.memory_end import FilePart, MemoryEnd
 from mosaic.transport.network import Event, Sink
 from mosaic.transport.settings import TransportSettings
+from mosaic.transport.transport import Target
 
 _HEADER = 8
 _RECORD = 0x80
@@ -62,25 +63,15 @@ class MemoryNetwork:
         self._sink = sink
         self._schedule()
 
-    def dial(
-        self,
-        host: str = "",
-        port: int = 0,
-        *,
-        server_key: bytes | None = None,
-        seed: bytes | None = None,
-        timeout_ms: int = 10_000,
-        raw_key: bool = False,
-    ) -> int:
-        """Connects to the other end. See `Dialer.dial`; only `server_key` has a meaning here.
+    def dial(self, target: Target) -> int:
+        """Connects to the other end. See `Dialer.dial`; only `target.server_key` has a meaning here.
 
         Raises:
             UsageError: this is the server's end.
         """
-        del host, port, seed, timeout_ms, raw_key
         if self._other is None:
             raise UsageError("The server's end of a memory pair can't dial.", hint="Dial from the other end.")
-        if server_key is not None and server_key != self._other.own_key:
+        if target.server_key not in {None, self._other.own_key}:
             number, self._next = self._next, self._next + 1
             self._report(None, (number, DIAL_WRONG_KEY, self._other.own_key))
             return number
@@ -89,6 +80,16 @@ class MemoryNetwork:
         near.report(near, (near.number, LINK_OPENED, self._other.own_key))
         far.report(far, (far.number, LINK_OPENED, self.own_key))
         return near.number
+
+    def open_stream(self, link: int, timeout_ms: int = 10_000) -> int:
+        """Always refused. See `Dialer.open_stream`."""
+        del timeout_ms
+        raise UsageError(f"Link {link} is not a stream of a QUIC connection.", hint="Dial once more.")
+
+    def answer_upgrade(self, link: int, head: bytes, accepted: bool) -> None:  # noqa: FBT001
+        """Always refused. See `Network.answer_upgrade`."""
+        del head, accepted
+        raise UsageError(f"Link {link} is not a WebSocket.")
 
     def make_end(self, *, accepted: bool) -> MemoryEnd:
         """A new end of a link on this side, still without its peer."""

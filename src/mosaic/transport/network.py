@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
+from mosaic.transport.transport import Target
+
 Event: TypeAlias = tuple[int, int, bytes]
 """(link, what, data): `what` under 256 is a frame's type and `data` the whole frame; else see `events`."""
 
@@ -70,6 +72,23 @@ class Network(Protocol):
         """The bytes queued towards a link, -1 if it is gone."""
         ...
 
+    def answer_upgrade(self, link: int, head: bytes, accepted: bool) -> None:  # noqa: FBT001
+        """Answers LINK_UPGRADE, which comes after LINK_OPENED where the link is a WebSocket.
+
+        Its data is a byte (0 native, 1 browser mode, 2 plain) and the whole HTTP head: a request at the
+        server, the response at the client. Nothing is read until it is answered.
+
+        Args:
+            link: The link.
+            head: The whole response, with its empty line; empty at the client.
+            accepted: Whether frames follow; else the link closes once `head` is sent.
+
+        Raises:
+            UsageError: the link waits for no such answer.
+            Disconnected: the link has ended.
+        """
+        ...
+
     def close(self, link: int) -> None:
         """Sends what is queued, then closes. Frames that still come from it are dropped."""
         ...
@@ -112,28 +131,28 @@ class Network(Protocol):
 class Dialer(Network, Protocol):
     """A network that can also connect to servers."""
 
-    def dial(
-        self,
-        host: str,
-        port: int,
-        *,
-        server_key: bytes | None,
-        seed: bytes | None,
-        timeout_ms: int = 10_000,
-        raw_key: bool = False,
-    ) -> int:
+    def dial(self, target: Target) -> int:
         """Begins to connect.
 
-        Args:
-            host: A name or address.
-            port: The port.
-            server_key: The key (32 bytes) that must answer. It is compared before our own goes out.
-            seed: Our own secret (32 bytes), or None to stay anonymous.
-            timeout_ms: For name, connection and handshake together.
-            raw_key: Whether both sides show raw public keys instead of certificates.
+        Returns:
+            The link's number. It ends in LINK_OPENED (data: the server's key, nothing in a WebSocket's
+            browser mode), DIAL_FAILED (data: the reason in words), DIAL_REFUSED_FORM (words: the server
+            broke off the handshake, raw keys may do), DIAL_FOREIGN_CERTIFICATE (words: its certificate
+            is not an Ed25519 one, browser mode may do) or DIAL_WRONG_KEY (data: the key that answered).
+
+        Raises:
+            UsageError: the target contradicts itself.
+        """
+        ...
+
+    def open_stream(self, link: int, timeout_ms: int = 10_000) -> int:
+        """Opens one more stream of a QUIC connection that was dialled; a link of its own.
 
         Returns:
-            The link's number. It ends in LINK_OPENED (data: the server's key), DIAL_FAILED (data: the
-            reason in words) or DIAL_WRONG_KEY (data: the key that answered).
+            The new link's number. It ends in LINK_OPENED or DIAL_FAILED.
+
+        Raises:
+            UsageError: the link is no QUIC stream.
+            Disconnected: the link has ended.
         """
         ...

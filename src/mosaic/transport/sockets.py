@@ -1,19 +1,20 @@
-"""TCP with TLS on the event loop: the kernel moves the bytes, a descriptor tells of batches.
+"""TCP, QUIC and WebSocket on the event loop: the kernel moves the bytes, a descriptor tells of batches.
 
-Source: edition §2 (keys, certificates), RFC 7250 (raw public keys).
+Source: edition §2 (keys, certificates), RFC 7250 (raw public keys), RFC 6455 (WebSocket).
 """
 
 import asyncio
 from collections.abc import Sequence
 
 from mosaic._kernel import _rust
-from mosaic.errors import UsageError
+from mosaic.errors import ListenFailed, Unreachable, UsageError
 from mosaic.transport.network import Sink
 from mosaic.transport.settings import TransportSettings
+from mosaic.transport.transport import HostCertificate, Target, Transport
 
 
-class TcpNetwork:
-    """Listens for and dials peers; a `Network`.
+class SocketNetwork:
+    """Listens for and dials peers over all transports; a `Dialer`.
 
     Every listener speaks X.509 and raw public keys on one port, TLS 1.3 (and
     1.2, where everybody is anonymous). A key is the identity: certificates
@@ -42,17 +43,39 @@ class TcpNetwork:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopped = False
 
-    def listen(self, host: str, port: int, seed: bytes) -> int:
+    def listen(
+        self,
+        transport: Transport,
+        host: str,
+        port: int,
+        seed: bytes,
+        *,
+        names: Sequence[HostCertificate] = (),
+        plain: bool = False,
+    ) -> int:
         """Listens on a host and port (0 picks one) with the key of a 32-byte seed.
+
+        Args:
+            transport: Over what.
+            host: A name or address of this machine.
+            port: The port.
+            seed: The secret of the key that the listener proves.
+            names: Certificates for browsers, for each host name that they may ask for. WebSocket only.
+            plain: Whether peers may come without TLS, through the operator's own proxy. WebSocket only.
 
         Returns:
             The port.
 
         Raises:
-            ListenFailed: the address can't be had.
+            ListenFailed: the address can't be had, or a certificate does not hold.
             InvalidSecretKey: the seed is not one.
+            UsageError: names or `plain` for another transport than WebSocket.
         """
-        return self._net.listen_tcp(host, port, seed)
+        if (names or plain) and transport is not Transport.WS:
+            raise UsageError("Certificates of authorities and plain connections are for WebSocket only.")
+        if transport is Transport.TCP:
+            return self._net.listen_tcp(host, port, seed)
+        raise ListenFailed(f"can't listen for {transport.name} here", hint="Listen for TCP.")
 
     def listen_address(self, port: int) -> str:
         """Where the listener of that port listens, as HOST:PORT."""
@@ -62,20 +85,28 @@ class TcpNetwork:
         """Ends all listeners; links stay."""
         self._net.stop_listening()
 
-    def dial(
-        self,
-        host: str,
-        port: int,
-        *,
-        server_key: bytes | None,
-        seed: bytes | None,
-        timeout_ms: int = 10_000,
-        raw_key: bool = False,
-    ) -> int:
+    def dial(self, target: Target) -> int:
         """See `Dialer.dial`."""
-        return self._net.dial_tcp(
-            host, port, server_key=server_key, seed=seed, timeout_ms=timeout_ms, raw_key=raw_key
-        )
+        if target.transport is Transport.TCP and target.proxy is None:
+            return self._net.dial_tcp(
+                target.host,
+                target.port,
+                server_key=target.server_key,
+                seed=target.seed,
+                timeout_ms=target.timeout_ms,
+                raw_key=target.raw_key,
+            )
+        raise Unreachable(f"{target.transport.name} can't be dialled here", hint="Use a TCP address.")
+
+    def open_stream(self, link: int, timeout_ms: int = 10_000) -> int:
+        """See `Dialer.open_stream`."""
+        del timeout_ms
+        raise UsageError(f"Link {link} is not a stream of a QUIC connection.", hint="Dial once more.")
+
+    def answer_upgrade(self, link: int, head: bytes, accepted: bool) -> None:  # noqa: FBT001
+        """See `Network.answer_upgrade`."""
+        del head, accepted
+        raise UsageError(f"Link {link} waits for no answer to an upgrade.")
 
     def start(self, sink: Sink) -> None:
         """See `Network.start`."""
