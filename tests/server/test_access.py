@@ -77,7 +77,7 @@ async def test_every_path_gives_a_record_to_those_who_may_read_it_alone(
         record = ANNA.record(world.now(), kind=kind_of(readers=readers), nonce=FIXED, notify=[BEN.key]).data
         passing = ANNA.record(world.now(), kind=ephemeral_of(readers), notify=[BEN.key]).data
         assert await writer.submit(record, passing) == [ResultCode.ACCEPTED] * 2
-        await world.server._subscriptions.drained()
+        await world.server._publisher.drained()
         got: dict[str, set[str]] = {}
         for name, client in clients.items():
             await client.settled()

@@ -371,12 +371,12 @@ async def test_changes_are_told_in_the_order_of_the_log(tmp_path: Path) -> None:
         records = [ANNA.record(world.now(n)).data for n in range(300)]
         await world.server.submit(records[:200], Way.OWNER)
         await world.server.submit([*records[200:], records[0]], Way.OWNER)
-        await world.server._subscriptions.drained()
+        await world.server._publisher.drained()
         assert [record for _, record in told] == records
         assert [position for position, _ in told] == sorted(position for position, _ in told)
         stop()
         await world.server.submit([ANNA.record(world.now()).data], Way.OWNER)
-        await world.server._subscriptions.drained()
+        await world.server._publisher.drained()
         assert len(told) == 300
 
 

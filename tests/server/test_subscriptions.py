@@ -29,7 +29,7 @@ OF_ANNA = Filter.of(authors=[ANNA.key])
 async def write(world: World, *records: bytes) -> None:
     """Writes records and waits until they have been handed on."""
     assert set(await world.server.submit(records, Way.OWNER)) == {ResultCode.ACCEPTED}
-    await world.server._subscriptions.drained()
+    await world.server._publisher.drained()
 
 
 @pytest.mark.claim("C44")
@@ -85,7 +85,7 @@ async def test_a_replaced_record_is_not_sent_again_and_its_successor_is(tmp_path
             ResultCode.DUPLICATE,
             ResultCode.ACCEPTED,
         ]
-        await world.server._subscriptions.drained()
+        await world.server._publisher.drained()
         await reader.settled()
         assert reader.records(query_id) == [versions[2]]
 
@@ -132,7 +132,7 @@ async def test_each_record_comes_exactly_once_whatever_is_written_meanwhile(
                 reading.go_on_reading()
 
         await asyncio.gather(writing(), subscribing())
-        await world.server._subscriptions.drained()
+        await world.server._publisher.drained()
         for client, _ in readers:
             client.go_on_reading()
         late = await world.connect()

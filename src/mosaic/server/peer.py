@@ -17,7 +17,7 @@ from mosaic.wire.server_messages import SubmissionResult
 
 if TYPE_CHECKING:
     from mosaic.server.reader import Reading
-    from mosaic.server.subscriptions import Subscription
+    from mosaic.server.subscription import Subscription
 
 _HEADS: Final = [
     encode_header(MessageType.SUBMISSION_RESULT, SubmissionResult.LENGTH, code) for code in range(256)

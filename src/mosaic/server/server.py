@@ -1,6 +1,6 @@
 """A server: what it is made of, how it starts and stops.
 
-    network ──> sessions ──┬─> intake ──> store ──> subscriptions ──> network
+    network ──> sessions ──┬─> intake ──> store ──> publisher ──> subscriptions ──> network
                            ├─> reader ──> network
                            └─> blobs  ──> network
 
@@ -26,12 +26,13 @@ from mosaic.server.intake import Intake
 from mosaic.server.judge import Judge
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
+from mosaic.server.publisher import Listener, Publisher
 from mosaic.server.questions import Questions
 from mosaic.server.reader import Reader, Reading
 from mosaic.server.rights import Rights
 from mosaic.server.sessions import Sessions
 from mosaic.server.settings import ServerSettings
-from mosaic.server.subscriptions import Listener, Subscriptions
+from mosaic.server.subscriptions import Subscriptions
 from mosaic.server.uploads import Uploads
 from mosaic.server.writer import Writer
 from mosaic.store.store import Store
@@ -85,6 +86,7 @@ class Server:
             settings, self.metrics, failed=self._failed, stalled=self._stalled, now_ns=now_ns
         )
         self._subscriptions = Subscriptions(store, self._reader, settings, self.metrics, now_ns=now_ns)
+        self._publisher = Publisher(self._subscriptions)
         judge = Judge(
             store,
             self._authority,
@@ -98,7 +100,7 @@ class Server:
             store,
             self._authority,
             self.metrics,
-            publish=self._subscriptions.publish,
+            publish=self._publisher.publish,
             schedule_changed=self._schedule_changed,
             now_ns=now_ns,
         )
@@ -137,7 +139,7 @@ class Server:
         self._running = True
         self._intake.start()
         self._reader.start()
-        self._subscriptions.start()
+        self._publisher.start()
         self._ticker = asyncio.create_task(self._tick_on(), name="server: tick")
         for network in self._networks:
             network.start(partial(self._take, network))
@@ -154,7 +156,7 @@ class Server:
         grace_s = self.settings.drain_s if drain_s is None else drain_s
         self._sessions.refuse_new()
         await self._intake.drained()
-        await self._subscriptions.drained()
+        await self._publisher.drained()
         await self._blobs.settled()
         self._sessions.close_all(ResultCode.SHUTTING_DOWN)
         await asyncio.gather(*(network.stop(grace_s) for network in self._networks))
@@ -163,7 +165,7 @@ class Server:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._ticker
         await self._intake.stop()
-        await self._subscriptions.stop()
+        await self._publisher.stop()
         await self._reader.stop()
         await self._blobs.stop()
         await asyncio.to_thread(self._store.close)
@@ -219,7 +221,7 @@ class Server:
         Returns:
             A function that ends it.
         """
-        return self._subscriptions.listen(listener)
+        return self._publisher.listen(listener)
 
     def people_changed(self) -> None:
         """Somebody has moved in or out: the rights of all connections are judged anew."""

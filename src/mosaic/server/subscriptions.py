@@ -17,95 +17,31 @@ Source: messages.md (SUBSCRIBE, UNSUBSCRIBE), edition §1, §3.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 from mosaic.core.filter import CompiledFilter
 from mosaic.errors import MosaicError
 from mosaic.fanout.fanout import Fanout
 from mosaic.policy.access import is_open, may_read
-from mosaic.server.batch import NOT_STORED, Committed
+from mosaic.server.batch import NOT_STORED
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.reader import Reader, Reading, Then
 from mosaic.server.settings import ServerSettings
+from mosaic.server.subscription import Subscription
 from mosaic.store.store import Store
 from mosaic.transport.network import Network
 from mosaic.wire.header import MessageType, encode_header
 from mosaic.wire.result_code import ResultCode, for_error
 
 _LOG: Final = logging.getLogger(__name__)
-_AT_ONCE: Final = 64
-_DELIVERIES_AT_ONCE: Final = 2_000
 _HEADER: Final = 8
-_QUEUED: Final = 4
-
-Listener: TypeAlias = Callable[[int, bytes], None]
-"""Is told (position, record) of what was stored, in the order of the log; NOT_STORED for what was not."""
-
-
-class Subscription:
-    """One open subscription.
-
-    Args:
-        number: Its number in the fan-out.
-        peer: Whose it is.
-        query_id: Under which id.
-        compiled: What it asks for.
-
-    Attributes:
-        live: Whether new records are delivered at once.
-        network: What carries its link.
-        target: Where they are delivered to: (link, query id).
-        reading: What is being read for it, if anything.
-        complete: Whether LOCALLY COMPLETE was sent.
-        held: Records that came while it was behind.
-        missed: The position from which on the log has to be read; None if all is held.
-        missed_records: How many stored records there are at least.
-        pending: What waited towards its peer when that was last looked at.
-        behind_since_ns: When its queue was found full, or its peer was last seen to read.
-    """
-
-    __slots__ = (
-        "behind_since_ns",
-        "compiled",
-        "complete",
-        "held",
-        "live",
-        "missed",
-        "missed_records",
-        "network",
-        "number",
-        "peer",
-        "pending",
-        "query_id",
-        "reading",
-        "target",
-    )
-
-    def __init__(self, number: int, peer: Peer, query_id: int, compiled: CompiledFilter) -> None:
-        self.number = number
-        self.peer = peer
-        self.query_id = query_id
-        self.compiled = compiled
-        self.live = False
-        self.network = peer.network
-        self.target = (peer.link, query_id)
-        self.reading: Reading | None = None
-        self.complete = False
-        self.held: list[bytes] = []
-        self.missed: int | None = None
-        self.missed_records = 0
-        self.pending = 0
-        self.behind_since_ns = 0
 
 
 class Subscriptions:
-    """All open subscriptions, and what is being handed on to them.
+    """All open subscriptions.
 
     Args:
         store: Where older records are read from.
@@ -128,47 +64,16 @@ class Subscriptions:
         self._reader = reader
         self._settings = settings
         self._metrics = metrics
-        self._listeners: list[Listener] = []
         self._now_ns = now_ns
         self._fanout = Fanout()
         self._open: dict[int, Subscription] = {}
         self._lagging: dict[Subscription, None] = {}
         self._next = 1
-        self._queue: deque[Committed] = deque()
-        self._wake = asyncio.Event()
-        self._taken = asyncio.Event()
-        self._empty = asyncio.Event()
-        self._empty.set()
-        self._task: asyncio.Task[None] | None = None
-        self.position = store.end
-        """The position up to which the log has been handed on."""
+        self._position = store.end  # up to which the log has been handed on
 
     def __len__(self) -> int:
         """How many are open."""
         return len(self._open)
-
-    # --- life
-
-    def start(self) -> None:
-        """Begins to hand on."""
-        self._task = asyncio.create_task(self._hand_on_all(), name="fan-out")
-
-    async def drained(self) -> None:
-        """Waits until all that was published has been handed on."""
-        await self._empty.wait()
-
-    async def stop(self) -> None:
-        """Ends handing on."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Calls `listener` for each record that is handed on; call what comes back to end that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
 
     # --- opening and closing
 
@@ -178,7 +83,7 @@ class Subscriptions:
         Raises:
             StoreError: the store failed.
         """
-        scan = self._store.scan(compiled, limit=limit, viewers=peer.viewers, before=self.position)
+        scan = self._store.scan(compiled, limit=limit, viewers=peer.viewers, before=self._position)
         subscription = Subscription(self._next, peer, query_id, compiled)
         self._next += 1
         self._open[subscription.number] = subscription
@@ -268,7 +173,7 @@ class Subscriptions:
         peer = subscription.peer
         try:
             scan = self._store.follow(
-                subscription.compiled, subscription.missed, viewers=peer.viewers, before=self.position
+                subscription.compiled, subscription.missed, viewers=peer.viewers, before=self._position
             )
         except MosaicError as error:
             _LOG.error("a subscription could not go on: %s (%s)", error, error.hint)
@@ -298,55 +203,22 @@ class Subscriptions:
             for number in self._fanout.reach([record], [self._now_ns()])[0]
         )
 
-    async def publish(self, committed: Committed) -> None:
-        """Takes records to be handed on, in the order of the log; waits while too many are before them."""
-        self._queue.append(committed)
-        self._empty.clear()
-        self._wake.set()
-        while len(self._queue) > _QUEUED:
-            self._taken.clear()
-            await self._taken.wait()
+    def reach(self, records: list[bytes], received_ns: list[int], positions: list[int]) -> int:
+        """Hands new records, in the order of the log, to the subscriptions that they match.
 
-    async def _hand_on_all(self) -> None:
-        while True:
-            if not self._queue:
-                self._empty.set()
-                self._wake.clear()
-                await self._wake.wait()
-            committed = self._queue.popleft()
-            self._taken.set()
-            try:
-                await self._hand_on(committed)
-            except Exception:  # noqa: BLE001 - one record must not stop all others
-                _LOG.exception("%d records were not handed on", len(committed.records))
-            self.position = max(self.position, committed.end)
-
-    async def _hand_on(self, committed: Committed) -> None:
-        records, positions = committed.records, committed.positions
+        Returns:
+            How many times one of them matched.
+        """
         deliveries = 0
-        for begin in range(0, len(records), _AT_ONCE):
-            end = begin + _AT_ONCE
-            if self._open:
-                reached = self._fanout.reach(records[begin:end], committed.received_ns[begin:end])
-                for at, numbers in enumerate(reached, begin):
-                    if numbers:
-                        self._deliver(records[at], positions[at], numbers)
-                        deliveries += len(numbers)
-            if self._listeners:
-                self._tell(records[begin:end], positions[begin:end])
-            following = (position for position in positions[end:] if position != NOT_STORED)
-            self.position = max(self.position, next(following, committed.end))
-            if deliveries >= _DELIVERIES_AT_ONCE:
-                deliveries = 0
-                await asyncio.sleep(0)
+        for at, numbers in enumerate(self._fanout.reach(records, received_ns)):
+            if numbers:
+                self._deliver(records[at], positions[at], numbers)
+                deliveries += len(numbers)
+        return deliveries
 
-    def _tell(self, records: list[bytes], positions: list[int]) -> None:
-        for record, position in zip(records, positions, strict=True):
-            for listener in self._listeners:
-                try:
-                    listener(position, record)
-                except Exception:  # noqa: BLE001 - what listens is not ours
-                    _LOG.exception("a listener for changes failed")
+    def handed_on(self, position: int) -> None:
+        """The log was handed on up to a position: what is opened from now on reads what lies before it."""
+        self._position = max(self._position, position)
 
     def _deliver(self, record: bytes, position: int, numbers: list[int]) -> None:
         """Hands one record to the subscriptions that it matches and whose owners may read it."""
