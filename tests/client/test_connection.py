@@ -129,11 +129,11 @@ async def test_what_is_held_back_is_bounded_and_let_go_with_the_connection() -> 
         wire.server.receive(record)
     assert await anext(live) == POSTS[0]
     assert connection.dropped == 3
-    assert len(connection._held_back) == 2
+    assert len(connection._queries._held_back) == 2
     wire.server.cut()
     with pytest.raises(Disconnected):
         await anext(live)
-    assert len(connection._held_back) == 0
+    assert len(connection._queries._held_back) == 0
 
 
 @pytest.mark.claim("C44")

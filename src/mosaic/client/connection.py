@@ -1,8 +1,7 @@
 """One connection to one server: what is asked of it, and what it answers.
 
 The session (without I/O) says what frames mean; this class brings them and
-hands each answer to whoever waits for it. Records are validated in batches as
-they arrive, before anybody sees them.
+hands each answer to whoever waits for it.
 
 Source: messages.md; edition §1, §3.
 """
@@ -10,18 +9,17 @@ Source: messages.md; edition §1, §3.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from mosaic.client.answers import Answers, CaughtUp
+from mosaic.client.answers import CaughtUp
 from mosaic.client.blob_exchange import BlobExchange
-from mosaic.client.held_back import HeldBack
+from mosaic.client.queries import Queries
 from mosaic.client.refusals import refused
 from mosaic.client.settings import ClientSettings
 from mosaic.client.waiting import Waiting
-from mosaic.core import validation
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
@@ -31,7 +29,6 @@ from mosaic.errors import (
     MosaicError,
     ProtocolViolation,
     Unreachable,
-    UsageError,
     WrongServerKey,
 )
 from mosaic.protocol import events
@@ -50,8 +47,6 @@ from mosaic.transport.events import (
 from mosaic.transport.network import Network
 from mosaic.wire.result_code import ResultCode
 
-_REFERENCES_IN_A_GET = 1_000
-_SECOND = 1_000_000_000
 # The network tells when its queue towards the server is half empty again; this is where we begin to wait.
 _HIGH_WATER = 131_072
 
@@ -87,20 +82,17 @@ class Connection:
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writable = asyncio.Event()
         self._writable.set()
-        self._answers: dict[int, Answers] = {}
         self._submitted: Waiting[ResultCode] = Waiting()
         self._users = 0
-        self._held_back = HeldBack(settings.unread_bytes)
         self._last_heard_ns = now_ns()
         self._idle_since_ns = now_ns()
         self.server_key: PublicKey | None = None
         """The key that the server has proven."""
+        self._queries = Queries(session, settings, self._send, partial(network.send, link))
         self.blobs = BlobExchange(session, settings.answer_s, self._send, self._send_file, self._moved)
         """Puts and gets blobs."""
         self.closed: MosaicError | None = None
         """Why the connection is over, or None while it is not."""
-        self.dropped = 0
-        """Records that the server sent and that were not valid."""
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -128,7 +120,7 @@ class Connection:
     @property
     def is_idle(self) -> bool:
         """Whether nobody uses it and nothing is open on it."""
-        return not (self._users or self._answers or self._submitted or self.blobs)
+        return not (self._users or self._queries or self._submitted or self.blobs)
 
     @property
     def idle_since_ns(self) -> int:
@@ -171,10 +163,7 @@ class Connection:
         if not self._ready.done():
             self._ready.set_exception(error)
             self._ready.exception()  # nobody has to wait for it
-        for answers in self._answers.values():
-            answers.fail(error)
-        self._answers.clear()
-        self._held_back.drop()
+        self._queries.fail(error)
         self._submitted.fail(error)
         self.blobs.fail(error)
         self._writable.set()
@@ -197,12 +186,13 @@ class Connection:
             else:
                 event = self._link_event(what, data, now)
             # Records and what follows them keep their order.
-            self._records(arrived, now)
-            arrived = []
+            if arrived:
+                self._queries.take_records(arrived, now)
+                arrived = []
             if event is not None:
                 self._event(event)
-        if self.closed is None:
-            self._records(arrived, now)
+        if arrived and self.closed is None:
+            self._queries.take_records(arrived, now)
 
     def _link_event(self, what: int, data: bytes, now: int) -> events.ClientEvent | None:
         match what:
@@ -240,7 +230,7 @@ class Connection:
                 if not self._ready.done():
                     self._ready.set_result(None)
             case events.LocallyCompleted() | events.QueryEnded():
-                self._query_event(event)
+                self._queries.take(event)
             case events.SubmissionAnswered(prefix, result):
                 self._submitted.resolve(prefix, result)
             case events.BlobAnswered() | events.BlobArrived():
@@ -251,33 +241,6 @@ class Connection:
                 self.fail(ProtocolViolation(f"the server broke the protocol: {reason}"))
             case _:
                 pass
-
-    def _query_event(self, event: events.LocallyCompleted | events.QueryEnded) -> None:
-        answers = self._answers.get(event.query_id)
-        if isinstance(event, events.QueryEnded):
-            self._answers.pop(event.query_id, None)
-            if answers is not None:
-                answers.close(event.result)
-        elif answers is not None:
-            answers.caught_up()
-
-    def _records(self, arrived: Sequence[tuple[int, bytes]], now: int) -> None:
-        """Checks records in one go and hands the valid ones on."""
-        if not arrived:
-            return
-        latest = now + self._settings.ahead_s * _SECOND
-        verdicts = validation.check_batch([data for _, data in arrived])
-        for (query_id, data), verdict in zip(arrived, verdicts, strict=True):
-            answers = self._answers.get(query_id)
-            if verdict:
-                self.dropped += 1
-            elif answers is not None:
-                record = Record(data)
-                if record.timestamp > latest:
-                    self.dropped += not self._held_back.keep(record, record.timestamp - latest, answers)
-                elif not answers.put(record):
-                    answers.give_up()
-                    self._end(query_id)
 
     # --- what is sent --------------------------------------------------------------------------------
 
@@ -330,75 +293,28 @@ class Connection:
         except TimeoutError:
             raise Disconnected("the server did not answer in time") from None
 
+    # --- what is asked for records -------------------------------------------------------------------
+
     async def get(self, references: Sequence[Reference]) -> list[Record]:
         """The records that references name, as far as the server gives them. Raises PeerError."""
-        found: list[Record] = []
-        for start in range(0, len(references), _REFERENCES_IN_A_GET):
-            part = tuple(reference.bytes for reference in references[start : start + _REFERENCES_IN_A_GET])
-            names = frozenset(part)
+        return await self._queries.get(references)
 
-            def asked_for(record: Record, names: frozenset[bytes] = names) -> bool:
-                return record.data[:48] in names or record.data[48:96] in names
-
-            answers = Answers(asked_for, self._settings.unread_bytes)
-            query_id, frame = self._session.get(part)
-            async with contextlib.aclosing(self._read(query_id, frame, answers)) as items:
-                found.extend([item async for item in items if isinstance(item, Record)])
-        return found
-
-    async def query(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record, None]:
+    def query(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record, None]:
         """What a filter matches, newest first; at most `limit` (0 to 65,535; 0 = all). Raises PeerError."""
-        query_id, frame = self._session.query(wanted.encode(), _limit(limit))
-        async with contextlib.aclosing(self._read(query_id, frame, self._filtered(wanted))) as items:
-            async for item in items:
-                if isinstance(item, Record):
-                    yield item
+        return self._queries.query(wanted, limit)
 
-    async def subscribe(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record | CaughtUp, None]:
+    def subscribe(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record | CaughtUp, None]:
         """What a filter matches: what is stored, newest first, then CaughtUp, then live records.
 
         Ends only by an error. Raises PeerError.
         """
-        query_id, frame = self._session.subscribe(wanted.encode(), _limit(limit))
-        async with contextlib.aclosing(self._read(query_id, frame, self._filtered(wanted))) as items:
-            async for item in items:
-                yield item
-
-    def _filtered(self, wanted: Filter) -> Answers:
-        return Answers(wanted.matches, self._settings.unread_bytes)
-
-    async def _read(
-        self, query_id: int, frame: bytes, answers: Answers
-    ) -> AsyncGenerator[Record | CaughtUp, None]:
-        self._answers[query_id] = answers
-        try:
-            await self._send(frame)
-            while (item := await answers.next()) is not None:
-                yield item
-        finally:
-            self.dropped += answers.dropped
-            if not answers.is_over:
-                answers.fail(None)
-                self._end(query_id)
-
-    def _end(self, query_id: int) -> None:
-        """Tells the server that nobody listens any more. The id stays taken until it has answered."""
-        if self.closed is not None or query_id not in self._answers:
-            return
-        if frame := self._session.unsubscribe(query_id):
-            self._network.send(self._link, frame)
+        return self._queries.subscribe(wanted, limit)
 
     async def ping(self) -> None:
         """Asks for nothing, to see that the server is there. Raises PeerError."""
-        query_id, frame = self._session.get(())
-        answers = Answers(lambda _: False, 0)
-        async with asyncio.timeout(self._settings.answer_s):
-            async with contextlib.aclosing(self._read(query_id, frame, answers)) as items:
-                async for _ in items:
-                    pass
+        await self._queries.ping()
 
-
-def _limit(limit: int) -> int:
-    if not 0 <= limit <= 65_535:
-        raise UsageError(f"a limit is 0 to 65535, not {limit}")
-    return limit
+    @property
+    def dropped(self) -> int:
+        """Records that the server sent and that were not valid."""
+        return self._queries.dropped
