@@ -159,11 +159,18 @@ impl Shared {
     }
 }
 
+/// Who listens where: ports of different transports may coincide.
+struct Listener {
+    transport: &'static str,
+    address: SocketAddr,
+    task: AbortHandle,
+}
+
 /// Sockets, TLS and framing behind one queue of events.
 pub struct Engine {
     shared: Arc<Shared>,
     runtime: Mutex<Option<Runtime>>,
-    listeners: Mutex<Vec<(SocketAddr, AbortHandle)>>,
+    listeners: Mutex<Vec<Listener>>,
 }
 
 impl Engine {
@@ -227,21 +234,31 @@ impl Engine {
                 .spawn(accept(shared, listener, configs))
                 .abort_handle()
         })?;
-        lock(&self.listeners).push((address, task));
-        Ok(address.port())
+        Ok(self.add_listener("tcp", address, task))
     }
 
-    /// The address of the listener on that port.
-    pub fn listen_address(&self, port: u16) -> Option<SocketAddr> {
+    fn add_listener(&self, transport: &'static str, address: SocketAddr, task: AbortHandle) -> u16 {
+        lock(&self.listeners).push(Listener {
+            transport,
+            address,
+            task,
+        });
+        address.port()
+    }
+
+    /// The address of a transport's listener on that port.
+    pub fn listen_address(&self, port: u16, transport: &str) -> Option<SocketAddr> {
         let listeners = lock(&self.listeners);
-        let found = listeners.iter().find(|(address, _)| address.port() == port);
-        found.map(|(address, _)| *address)
+        let found = listeners
+            .iter()
+            .find(|one| one.address.port() == port && one.transport == transport);
+        found.map(|one| one.address)
     }
 
     /// Ends all listeners; links stay.
     pub fn stop_listening(&self) {
-        for (_, task) in lock(&self.listeners).drain(..) {
-            task.abort();
+        for listener in lock(&self.listeners).drain(..) {
+            listener.task.abort();
         }
     }
 

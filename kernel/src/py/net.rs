@@ -130,12 +130,15 @@ impl Net {
             })
     }
 
-    /// The address (`HOST:PORT`, IPv6 in brackets) of the listener on that port.
-    fn listen_address(&self, port: u16) -> PyResult<String> {
+    /// The address (`HOST:PORT`, IPv6 in brackets) of a transport's listener on that port.
+    #[pyo3(signature = (port, transport = "tcp"))]
+    fn listen_address(&self, port: u16, transport: &str) -> PyResult<String> {
         self.engine
-            .listen_address(port)
+            .listen_address(port, transport)
             .map(|address| address.to_string())
-            .ok_or_else(|| UsageError::new_err(format!("nothing listens on port {port}")))
+            .ok_or_else(|| {
+                UsageError::new_err(format!("nothing listens on {transport} port {port}"))
+            })
     }
 
     /// Ends all listeners; links stay.

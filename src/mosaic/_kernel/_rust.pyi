@@ -292,7 +292,8 @@ class Net:
         """(link, what, data): `what` under 256 is a frame's type and `data` the whole frame."""
     def listen_tcp(self, host: str, port: int, seed: bytes) -> int:
         """Listens with TLS 1.3 and 1.2, X.509 and raw keys on one port; returns the port. Raises ListenFailed."""
-    def listen_address(self, port: int) -> str: ...
+    def listen_address(self, port: int, transport: str = "tcp") -> str:
+        """HOST:PORT of the listener on that port; `transport` is "tcp", "quic" or "ws". Raises UsageError."""
     def stop_listening(self) -> None: ...
     def dial_tcp(
         self,

@@ -77,9 +77,9 @@ class SocketNetwork:
             return self._net.listen_tcp(host, port, seed)
         raise ListenFailed(f"can't listen for {transport.name} here", hint="Listen for TCP.")
 
-    def listen_address(self, port: int) -> str:
-        """Where the listener of that port listens, as HOST:PORT."""
-        return self._net.listen_address(port)
+    def listen_address(self, port: int, transport: Transport = Transport.TCP) -> str:
+        """Where a transport's listener of that port listens, as HOST:PORT. Raises UsageError."""
+        return self._net.listen_address(port, transport.value)
 
     def stop_listening(self) -> None:
         """Ends all listeners; links stay."""
