@@ -1,4 +1,7 @@
-"""People with keys, key schedules and records: deterministic, for tests and benchmarks."""
+"""People with keys, key schedules and records: deterministic, for tests and benchmarks.
+
+Source: keyschedule.md, kinds.md; this project's own design, docs/architecture.md "Layers".
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def kind_of(
     application: int = 99,
     number: int = 7,
 ) -> Kind:
-    """A kind of the examples' application with the handling that a test needs."""
+    """A kind with the handling that a test needs; without a number, the seventh of the examples' application."""
     return Kind.from_parts(application, number, duplicates=duplicates, readers=readers, printable=False)
 
 

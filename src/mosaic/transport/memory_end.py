@@ -1,4 +1,7 @@
-"""One end of a link in memory: cuts what comes, queues what goes, with the bounds of a socket's link."""
+"""One end of a link in memory: cuts what comes, queues what goes, with the bounds of a socket's link.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
 
 import os
 import secrets

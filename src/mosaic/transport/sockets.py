@@ -109,7 +109,7 @@ class SocketNetwork:
         raise UsageError(f"Link {link} waits for no answer to an upgrade.")
 
     def start(self, sink: Sink) -> None:
-        """See `Network.start`."""
+        """See `Network.start`. Raises UsageError the second time."""
         if self._loop is not None:
             raise UsageError("The network was started before.", hint="Make a new one.")
         self._loop = asyncio.get_running_loop()
@@ -140,7 +140,7 @@ class SocketNetwork:
         return self._net.deliver(record, targets)
 
     def send_file(self, link: int, head: bytes, path: str, offset: int, length: int) -> int:
-        """See `Network.send_file`."""
+        """See `Network.send_file`. `offset` and `length` are bytes."""
         return self._net.send_file(link, head, path, offset, length)
 
     def pending(self, link: int) -> int:

@@ -86,7 +86,13 @@ class Header(NamedTuple):
 
 
 def encode_header(message_type: int, length: int, result: int = 0, query_id: int = 0) -> bytes:
-    """The 8 bytes of a header; `length` counts the whole message in bytes.
+    """The 8 bytes of a header.
+
+    Args:
+        message_type: One byte.
+        length: Of the whole message, in bytes (u32).
+        result: A result code or flag, one byte.
+        query_id: u16.
 
     Raises:
         UsageError: a number does not fit its field.
