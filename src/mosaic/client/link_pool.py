@@ -2,6 +2,8 @@
 
 Who uses a connection takes it from here and gives it back; one that nobody
 uses for a while is closed, a quiet one is asked whether it is still there.
+
+Source: network.md (clients dial, never servers); edition §2 (the server's key is compared in the handshake).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What a server counts: plain numbers that only grow, since it was started."""
+"""What a server counts: plain numbers that only grow, since it was started.
+
+Source: this project's own design, docs/architecture.md "A record arrives".
+"""
 
 from __future__ import annotations
 
