@@ -78,7 +78,7 @@ class Subscriptions:
     # --- opening and closing
 
     def open(self, peer: Peer, query_id: int, compiled: CompiledFilter, limit: int) -> None:
-        """Opens a subscription and begins with its stored records (at most `limit`, 0 = all).
+        """Opens a subscription under a query id; its stored records (at most `limit`, 0 = all) come first.
 
         Raises:
             StoreError: the store failed.
