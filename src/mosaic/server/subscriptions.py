@@ -206,6 +206,11 @@ class Subscriptions:
     def reach(self, records: list[bytes], received_ns: list[int], positions: list[int]) -> int:
         """Hands new records, in the order of the log, to the subscriptions that they match.
 
+        Args:
+            records: Whole records.
+            received_ns: When each was received (ns, Mosaic time).
+            positions: Where each stands in the log.
+
         Returns:
             How many times one of them matched.
         """
