@@ -11,17 +11,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::certificate::Key;
 use super::dial::{Dial, dial};
+use super::dial_tcp;
 use super::frame::Limits;
 use super::half_frames::HalfFrames;
 use super::half_open::HalfOpen;
 use super::inbox::{Event, Inbox, what};
 use super::link::Link;
 use super::listen::{accept, bind};
+use super::listeners::{Listeners, Transport};
 use super::lock;
 use super::task::LinkTask;
 use super::tls::ServerConfigs;
@@ -159,18 +160,11 @@ impl Shared {
     }
 }
 
-/// Who listens where: ports of different transports may coincide.
-struct Listener {
-    transport: &'static str,
-    address: SocketAddr,
-    task: AbortHandle,
-}
-
 /// Sockets, TLS and framing behind one queue of events.
 pub struct Engine {
     shared: Arc<Shared>,
     runtime: Mutex<Option<Runtime>>,
-    listeners: Mutex<Vec<Listener>>,
+    listeners: Listeners,
 }
 
 impl Engine {
@@ -200,7 +194,7 @@ impl Engine {
         Ok(Self {
             shared,
             runtime: Mutex::new(Some(runtime)),
-            listeners: Mutex::default(),
+            listeners: Listeners::default(),
         })
     }
 
@@ -234,32 +228,18 @@ impl Engine {
                 .spawn(accept(shared, listener, configs))
                 .abort_handle()
         })?;
-        Ok(self.add_listener("tcp", address, task))
+        self.listeners.add(Transport::Tcp, address, task);
+        Ok(address.port())
     }
 
-    fn add_listener(&self, transport: &'static str, address: SocketAddr, task: AbortHandle) -> u16 {
-        lock(&self.listeners).push(Listener {
-            transport,
-            address,
-            task,
-        });
-        address.port()
-    }
-
-    /// The address of a transport's listener on that port.
-    pub fn listen_address(&self, port: u16, transport: &str) -> Option<SocketAddr> {
-        let listeners = lock(&self.listeners);
-        let found = listeners
-            .iter()
-            .find(|one| one.address.port() == port && one.transport == transport);
-        found.map(|one| one.address)
+    /// The address of the listener on that port.
+    pub fn listen_address(&self, transport: Transport, port: u16) -> Option<SocketAddr> {
+        self.listeners.address(transport, port)
     }
 
     /// Ends all listeners; links stay.
     pub fn stop_listening(&self) {
-        for listener in lock(&self.listeners).drain(..) {
-            listener.task.abort();
-        }
+        self.listeners.stop();
     }
 
     /// Begins to connect; the link's number.
@@ -267,7 +247,11 @@ impl Engine {
         self.with_runtime(|runtime| {
             let link = self.shared.add_link(false, None);
             let number = link.number;
-            runtime.spawn(dial(Arc::clone(&self.shared), link, plan));
+            let shared = Arc::clone(&self.shared);
+            runtime.spawn(async move {
+                let connect = dial_tcp::connect(&link, &plan);
+                dial(shared, Arc::clone(&link), plan.patience, connect).await;
+            });
             number
         })
     }

@@ -305,8 +305,8 @@ class Net:
         timeout_ms: int = 10_000,
         raw_key: bool = False,
     ) -> int:
-        """Begins to connect; the link's number. Ends in LINK_OPENED (data: the server's key), DIAL_FAILED or
-        DIAL_WRONG_KEY. The server's key is compared before `seed`'s certificate goes out."""
+        """Begins to connect; the link's number. Ends in LINK_OPENED (data: the server's key) or one of the
+        DIAL_ events. The server's key is compared before `seed`'s certificate goes out."""
     def peer_address(self, link: int) -> tuple[str, int]: ...
     def send(self, link: int, data: bytes) -> int:
         """Queues whole frames; the bytes now waiting, or -1 if the link is gone. Never blocks, never refuses:
