@@ -298,25 +298,49 @@ def _unknown_source(line: str, headings: set[str]) -> str | None:
 
 
 def missing_units(source: Source) -> Iterator[str]:
-    """The numbers of public functions that nobody describes or whose unit nobody says, likewise."""
+    """The numbers that nobody describes or whose unit nobody says, likewise: arguments, results, fields."""
     for function, owner, docstring in source.public():
         if _is_told_elsewhere(function, docstring):
             continue
         where = f"{source.path}:{function.lineno}: {_called(function, owner)}"
         described = _words(docstring) | _words(ast.get_docstring(owner) if owner else "")
-        has_unit = UNIT.search(docstring)
+        has_unit = bool(UNIT.search(docstring))
         for argument in [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]:
-            if not _is_number(argument.annotation) or UNIT_SUFFIX.search(argument.arg):
-                continue
-            if not (
-                argument.arg.removesuffix("s") in described
-                or _words(argument.arg.replace("_", " ")) <= described
-            ):
-                yield f"{where} doesn't say what the number `{argument.arg}` is"
-            elif _is_quantity(argument.arg) and not has_unit:
-                yield f"{where} doesn't say in which unit `{argument.arg}` is"
+            if _is_number(argument.annotation):
+                yield from _missing(where, argument.arg, described, has_unit=has_unit)
         if _is_number(function.returns) and _is_quantity(function.name) and not has_unit:
             yield f"{where} doesn't say its unit"
+    for node in source.tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from _missing_in_fields(source, node)
+
+
+def _missing(where: str, name: str, described: set[str], *, has_unit: bool) -> Iterator[str]:
+    """What is not said of one number."""
+    if UNIT_SUFFIX.search(name):
+        return
+    if not (name.removesuffix("s") in described or _words(name.replace("_", " ")) <= described):
+        yield f"{where} doesn't say what the number `{name}` is"
+    elif _is_quantity(name) and not has_unit:
+        yield f"{where} doesn't say in which unit `{name}` is"
+
+
+def _missing_in_fields(source: Source, owner: ast.ClassDef) -> Iterator[str]:
+    """What is not said of a class: in its docstring, below the field, or as the help of a setting."""
+    for node, below in zip(owner.body, [*owner.body[1:], None], strict=True):
+        if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
+            continue
+        name, default = node.target.id, node.value
+        if name.startswith("_") or name.isupper() or not _is_number(node.annotation):
+            continue
+        own = (
+            below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
+        )
+        if own or (default is not None and "help" in ast.unparse(default)):
+            continue
+        docstring = ast.get_docstring(owner) or ""
+        where = f"{source.path}:{node.lineno}: {owner.name}"
+        yield from _missing(where, name, _words(docstring), has_unit=bool(UNIT.search(docstring)))
 
 
 def _words(text: str | None) -> set[str]:

@@ -181,3 +181,27 @@ def test_numbers_are_described_with_their_unit(
 ) -> None:
     found = list(missing_units(module(tmp_path, f'def {head}:\n    """{docstring}"""\n')))
     assert found == ([] if problem is None else [f"room.py:1: {problem}"])
+
+
+def test_fields_are_described_by_their_class_or_below(tmp_path: Path) -> None:
+    text = """
+        class Part:
+            '''A part of something.
+
+            Args:
+                offset: Where it begins.
+            '''
+
+            offset: int
+            left: int
+            wait_ns: int
+            name: str
+            tries: int = field(metadata={"help": "how often"})
+            count: int = 0
+            '''How many.'''
+            _inner: int = 0
+    """
+    assert list(missing_units(module(tmp_path, text))) == [
+        "room.py:9: Part doesn't say in which unit `offset` is",
+        "room.py:10: Part doesn't say what the number `left` is",
+    ]

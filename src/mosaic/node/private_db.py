@@ -50,7 +50,13 @@ class PersonRow:
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """A server that somebody uses: its key, the use (bits of a user bootstrap), its URLs by preference."""
+    """A server that somebody uses.
+
+    Attributes:
+        server_key: Its key (32 bytes).
+        usage: What for: the bits of a user bootstrap.
+        urls: Where it is, the best first.
+    """
 
     server_key: bytes
     usage: int

@@ -26,7 +26,13 @@ HasRoom: TypeAlias = Callable[[], bool]
 
 @dataclass(slots=True)
 class FilePart:
-    """Bytes of an open file that are still to be sent."""
+    """Bytes of an open file that are still to be sent.
+
+    Args:
+        descriptor: The open file; -1 once it is closed.
+        offset: Where the next byte stands.
+        left: How many bytes are still to be read.
+    """
 
     descriptor: int
     offset: int
@@ -51,7 +57,15 @@ class FilePart:
 
 @dataclass(slots=True)
 class Spool:
-    """A body on its way to a file."""
+    """A body on its way to a file.
+
+    Args:
+        path: The file.
+        prefix: The first bytes of the frame, which stay out of the file.
+        left: How many bytes are still to come.
+        length: How many bytes have come.
+        hasher: Of what has come.
+    """
 
     path: Path
     prefix: bytes

@@ -77,7 +77,14 @@ _WITH_RESULT: Final = frozenset(
 
 
 class Header(NamedTuple):
-    """The four fields of a header, as numbers."""
+    """The four fields of a header, as numbers.
+
+    Attributes:
+        type: One byte; see `MessageType`.
+        result: A result code or flag, one byte.
+        query_id: u16, 0 where the type has none.
+        length: Of the whole message, in bytes (u32).
+    """
 
     type: int
     result: int

@@ -192,7 +192,13 @@ class SubmissionResult:
 
 
 class DhtItem(NamedTuple):
-    """A bootstrap with what proves it: a BEP 44 item under the key that was asked for."""
+    """A bootstrap with what proves it: a BEP 44 item under the key that was asked for.
+
+    Attributes:
+        sequence: The sequence number (i64).
+        signature: 64 bytes, over salt, sequence number and text.
+        text: The bootstrap, as it was signed.
+    """
 
     sequence: int
     signature: bytes

@@ -42,7 +42,14 @@ class Failure:
 
 @dataclass(slots=True)
 class FileReport:
-    """What became of the cases of one file."""
+    """What became of the cases of one file.
+
+    Attributes:
+        name: Of the file.
+        passed: How many cases passed.
+        open: How many cases no rule decides.
+        failures: The others, with the reason of each.
+    """
 
     name: str
     passed: int = 0
