@@ -44,9 +44,6 @@ The first level says whose doing it is, which decides who has to act:
 Every error has a `code` (stable, in snake case, for programs) and a `hint`
 (what to do next, for people). The one table from errors to the protocol's
 result codes is `mosaic.wire.result_code`.
-
-Source: this project's own design, docs/architecture.md "Where to find a rule"; validation's order is that of
-record.md and edition §5.
 """
 
 from __future__ import annotations
@@ -239,9 +236,14 @@ class WrongPassword(MosaicError):
 
 
 class PeerError(MosaicError):
-    """The other side of a connection did not do what was asked."""
+    """The other side of a connection did not do what was asked.
+
+    Attributes:
+        tried: Each URL that was tried and why it failed, where a server was to be reached.
+    """
 
     default_hint = "Try again later, or another server of the same person."
+    tried: tuple[tuple[str, str], ...] = ()
 
 
 class Unreachable(PeerError):

@@ -9,8 +9,8 @@ from pathlib import Path
 from tests.core.makers import NOW
 
 from mosaic.client.connection import Connection
-from mosaic.client.link_pool import Switch
 from mosaic.client.settings import ClientSettings
+from mosaic.client.switch import Switch
 from mosaic.core.filter import Filter
 from mosaic.core.record import Record
 from mosaic.protocol import events

@@ -101,7 +101,7 @@ async def test_every_acknowledged_record_survives_twenty_kills(tmp_path: Path) -
     for _ in range(ROUNDS):
         await asyncio.to_thread(node.start)
         network = SocketNetwork(TransportSettings(tuple(frame_limits()), tuple(SPOOL_PREFIX), str(tmp_path)))
-        pool = LinkPool(network, ClientSettings(), load.clock.now_ns)
+        pool = LinkPool(network, ClientSettings(private_addresses=True), load.clock.now_ns)
         address = ServerAddress(
             PublicKey.parse_server(node.line["server"]), (ServerUrl(Scheme.TCP, "127.0.0.1", node.port),)
         )

@@ -1,8 +1,4 @@
-"""Commands about blobs: files that records point at, named by their hash.
-
-Source: messages.md "BLOB Submission", "BLOB Get"; this project's own design, docs/architecture.md "A person
-acts".
-"""
+"""Commands about blobs: files that records point at, named by their hash."""
 
 from __future__ import annotations
 
@@ -34,10 +30,6 @@ def put(options: Common, file: str, server: str | None, key: str | None) -> None
 
     Servers take blobs from people they know: name another server's person
     with --as NAME, so that your key is proven to it.
-
-    \f
-    Raises:
-        UsageError: there is no such file.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(file).absolute()
@@ -61,12 +53,7 @@ def put(options: Common, file: str, server: str | None, key: str | None) -> None
 @server
 @common
 def get(options: Common, name: str, file: str, server: str | None, key: str | None) -> None:
-    """Fetch the file of a hash (64 hexadecimal digits) into FILE, or to stdout.
-
-    \f
-    Raises:
-        UsageError: there is no such folder.
-    """
+    """Fetch the file of a hash (64 hexadecimal digits) into FILE, or to stdout."""
     target = Path(file).absolute()
     if file != "-" and not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}", hint="Make it, or name another file.")

@@ -1,7 +1,4 @@
-"""`mosaic conformance`: judges a folder of vector files.
-
-Source: this project's own design, docs/architecture.md "Small on purpose".
-"""
+"""`mosaic conformance`: judges a folder of vector files."""
 
 from __future__ import annotations
 
@@ -39,12 +36,7 @@ def judge_folder(folder: Path) -> Report:
 @click.option("--explain", "explained", is_flag=True, help="Print the table of whose answer decides.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: failures, files, sums.")
 def conformance(folder: Path | None, *, explained: bool, as_json: bool) -> None:
-    """Judge every vector file in FOLDER; exit 1 if a case fails.
-
-    \f
-    Raises:
-        UsageError: no folder was given, or no vector file is in it.
-    """
+    """Judge every vector file in FOLDER; exit 1 if a case fails."""
     if explained:
         for line in explain():
             click.echo(line)

@@ -1,7 +1,4 @@
-"""`mosaic`: all commands, and what happens when one of them fails.
-
-Source: this project's own design, docs/architecture.md "A person acts".
-"""
+"""`mosaic`: all commands, and what happens when one of them fails."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Options that many commands share.
-
-Source: this project's own design, docs/architecture.md "A person acts".
-"""
+"""Options that many commands share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Commands about people and keys: init, whoami, key, profile, where.
-
-Source: identity.md, bootstrap.md; this project's own design, docs/architecture.md "A person acts".
-"""
+"""Commands about people and keys: init, whoami, key, profile, where."""
 
 from __future__ import annotations
 
@@ -53,12 +50,7 @@ def _show_new_person(options: Common, item: JsonObject, *, new_home: bool) -> No
 @click.command()
 @common
 def whoami(options: Common) -> None:
-    """Show who acts when nobody is named with --as.
-
-    \f
-    Raises:
-        UnknownPerson: nobody lives here, or nobody of that name.
-    """
+    """Show who acts when nobody is named with --as."""
     for item in act(options.home, "people", {}):
         if options.person in {None, item["name"], item["key"]}:
             _show_person(options, item)

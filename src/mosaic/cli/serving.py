@@ -1,7 +1,4 @@
-"""`mosaic serve` and `mosaic run`: the node, until it is told to stop.
-
-Source: transports.md; this project's own design, docs/architecture.md "A person acts".
-"""
+"""`mosaic serve` and `mosaic run`: the node, until it is told to stop."""
 
 from __future__ import annotations
 
@@ -57,13 +54,6 @@ def serve(options: Common, tcp: str, web: str, *, verbose: bool) -> None:
     Examples:
       mosaic serve
       mosaic serve --home /srv/mosaic --tcp [::]:1320 --web 127.0.0.1:8080
-
-    \f
-    Raises:
-        UsageError: an address is not HOST:PORT.
-        HomeMissing: there is no home.
-        HomeInUse: another process has it open.
-        ListenFailed: an address could not be listened on.
     """
     _log(verbose=verbose)
     options.home.check()
@@ -80,14 +70,7 @@ def serve(options: Common, tcp: str, web: str, *, verbose: bool) -> None:
 @click.option("--browse/--no-browse", default=True, help="Whether to open the page in a browser.")
 @common
 def run(options: Common, tcp: str, web: str, *, browse: bool) -> None:
-    """Make a home if there is none, run the node on this machine and open its page.
-
-    \f
-    Raises:
-        UsageError: an address is not HOST:PORT.
-        HomeInUse: another process has it open.
-        ListenFailed: an address could not be listened on.
-    """
+    """Make a home if there is none, run the node on this machine and open its page."""
     _log(verbose=False)
     if not options.home.is_there:
         options.home.make()

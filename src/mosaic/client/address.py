@@ -18,10 +18,13 @@ class ServerAddress:
     Args:
         key: The key that the server has to prove.
         urls: Its URLs, the preferred first. Empty when only the key is known.
+        named: Those of them that the person who runs this client named himself: they are dialled
+            even where they lead to a private address.
     """
 
     key: PublicKey
     urls: tuple[ServerUrl, ...]
+    named: frozenset[ServerUrl] = frozenset()
 
     def __str__(self) -> str:
         where = str(self.urls[0]) if self.urls else "no known address"

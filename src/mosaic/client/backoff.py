@@ -1,7 +1,4 @@
-"""How long to wait before trying again: longer each time, never all at once.
-
-Source: this project's own design, docs/architecture.md "A person acts".
-"""
+"""How long to wait before trying again: longer each time, never all at once."""
 
 from __future__ import annotations
 

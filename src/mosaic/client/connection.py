@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from mosaic.client.answers import CaughtUp
 from mosaic.client.blob_exchange import BlobExchange
+from mosaic.client.greeting import Greeting, Refusal
 from mosaic.client.queries import Queries
 from mosaic.client.refusals import refused
 from mosaic.client.settings import ClientSettings
@@ -24,12 +25,12 @@ from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.reference import Reference
+from mosaic.core.url import Scheme, ServerUrl
 from mosaic.errors import (
     Disconnected,
     MosaicError,
     ProtocolViolation,
     Unreachable,
-    WrongServerKey,
 )
 from mosaic.protocol import events
 from mosaic.protocol.client_session import ClientSession
@@ -50,6 +51,8 @@ from mosaic.wire.result_code import ResultCode
 # The network tells when its queue towards the server is half empty again; this is where we begin to wait.
 _HIGH_WATER = 131_072
 
+_DIAL_ENDED = {DIAL_FAILED, DIAL_REFUSED_FORM, DIAL_FOREIGN_CERTIFICATE, DIAL_WRONG_KEY}
+
 _T = TypeVar("_T")
 
 
@@ -64,6 +67,7 @@ class Connection:
         session: The client's session.
         settings: Choices of the client.
         now_ns: The clock.
+        url: Where the server was dialled, if that was at a URL.
     """
 
     def __init__(
@@ -73,7 +77,10 @@ class Connection:
         session: ClientSession,
         settings: ClientSettings,
         now_ns: Callable[[], int],
+        url: ServerUrl | None = None,
     ) -> None:
+        self.url = url
+        """Where the server was dialled, None for one in this process."""
         self._network = network
         self._link = link
         self._session = session
@@ -86,8 +93,7 @@ class Connection:
         self._users = 0
         self._last_heard_ns = now_ns()
         self._idle_since_ns = now_ns()
-        self.server_key: PublicKey | None = None
-        """The key that the server has proven."""
+        self._greeting = Greeting(session)
         self._queries = Queries(session, settings, self._send, partial(network.send, link))
         self.blobs = BlobExchange(session, settings.answer_s, self._send, self._send_file, self._moved)
         """Puts and gets blobs."""
@@ -111,6 +117,26 @@ class Connection:
         except TimeoutError:
             self.fail(Unreachable("the server did not greet in time"))
             raise Unreachable("the server did not greet in time") from None
+
+    @property
+    def link(self) -> int:
+        """The link's number in its network."""
+        return self._link
+
+    @property
+    def has_streams(self) -> bool:
+        """Whether its link is one of several streams that it may have."""
+        return self.url is not None and self.url.scheme is Scheme.QUIC
+
+    @property
+    def server_key(self) -> PublicKey | None:
+        """The key that the server has proven, None until then."""
+        return self._greeting.server_key
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the server, which was reached, did not take the form of the dial; another one may do."""
+        return self._greeting.refusal
 
     @property
     def is_open(self) -> bool:
@@ -171,7 +197,7 @@ class Connection:
     # --- what comes from the network ---------------------------------------------------------------
 
     def take(self, batch: Sequence[tuple[int, bytes]]) -> None:
-        """Takes a batch of what the network has for this link, in order: (`what`, data) as in `Network`."""
+        """Takes what the network has for this link, in order: (`what`, data) as in `Network`."""
         arrived: list[tuple[int, bytes]] = []
         now = self._last_heard_ns = self._now_ns()
         for what, data in batch:
@@ -197,8 +223,7 @@ class Connection:
     def _link_event(self, what: int, data: bytes, now: int) -> events.ClientEvent | None:
         match what:
             case _ if what == LINK_OPENED:
-                self.server_key = PublicKey(data)
-                self._network.send(self._link, self._session.hello())
+                self._network.send(self._link, self._greeting.opened(data))
             case _ if what == LINK_DRAINED:
                 self._writable.set()
             case _ if what == LINK_SPOOLED:
@@ -214,12 +239,8 @@ class Connection:
                 self._over(
                     Disconnected(f"the connection ended: {reason}" if reason else "the connection ended")
                 )
-            case _ if what in {DIAL_FAILED, DIAL_REFUSED_FORM, DIAL_FOREIGN_CERTIFICATE}:
-                self._over(Unreachable(f"nobody answered: {data.decode('utf-8', 'replace')}"))
-            case _ if what == DIAL_WRONG_KEY:
-                self._over(
-                    WrongServerKey(f"the server that answered has the key {PublicKey(data).server_text}")
-                )
+            case _ if what in _DIAL_ENDED:
+                self._over(self._greeting.failed(what, data))
             case _:
                 pass
         return None
@@ -300,32 +321,13 @@ class Connection:
         return await self._queries.get(references)
 
     def query(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record, None]:
-        """What a filter matches, newest first.
-
-        Args:
-            wanted: What is asked for.
-            limit: How many records at most (0 to 65,535; 0 = all).
-
-        Raises:
-            PeerError: the server would not, or went away.
-            UsageError: no query can have this limit.
-            InvalidFilter: no message can hold this filter.
-        """
+        """What a filter matches, newest first; at most `limit` (0 to 65,535; 0 = all). Raises PeerError."""
         return self._queries.query(wanted, limit)
 
     def subscribe(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record | CaughtUp, None]:
         """What a filter matches: what is stored, newest first, then CaughtUp, then live records.
 
-        Ends only by an error.
-
-        Args:
-            wanted: What is asked for.
-            limit: How many stored records at most (0 to 65,535; 0 = all).
-
-        Raises:
-            PeerError: the server would not, or went away.
-            UsageError: no subscription can have this limit.
-            InvalidFilter: no message can hold this filter.
+        Ends only by an error. Raises PeerError.
         """
         return self._queries.subscribe(wanted, limit)
 

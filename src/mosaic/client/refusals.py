@@ -1,7 +1,4 @@
-"""What a server's refusal means for the person who asked, and what to do about it.
-
-Source: messages.md "Result Codes".
-"""
+"""What a server's refusal means for the person who asked, and what to do about it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What can be chosen about the client.
-
-Source: this project's own design, docs/architecture.md "A person acts"; `ahead_s` is of edition §3.
-"""
+"""What can be chosen about the client."""
 
 from __future__ import annotations
 
@@ -13,6 +10,31 @@ class ClientSettings:
     """How the client deals with servers. Times are seconds, sizes bytes."""
 
     connect_s: float = field(default=10.0, metadata={"help": "how long a connection may take to be there"})
+    reach_s: float = field(
+        default=30.0, metadata={"help": "how long it may take to reach a server by any of its addresses"}
+    )
+    next_url_s: float = field(
+        default=0.25, metadata={"help": "how long an address may take before the next one is tried beside it"}
+    )
+    avoid_s: float = field(
+        default=600.0, metadata={"help": "how long an address that failed is tried after all others"}
+    )
+    private_addresses: bool = field(
+        default=False,
+        metadata={"help": "connect to private, loopback and link-local addresses that others publish"},
+    )
+    proxy: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "help": "a SOCKS5 proxy for all connections (socks5://HOST:PORT), or for hosts with some ending "
+            "(.onion=socks5://HOST:PORT); several with commas between"
+        },
+    )
+    authorities_file: str = field(
+        default="",
+        metadata={"help": "certificates (PEM) that vouch for web hosts, instead of the system's"},
+    )
     answer_s: float = field(default=30.0, metadata={"help": "how long a server may take for an answer"})
     idle_s: float = field(default=60.0, metadata={"help": "when a connection that nobody uses is closed"})
     keep_alive_s: float = field(

@@ -57,7 +57,7 @@ class Tag:
 
     @property
     def length(self) -> int:
-        """The length of the wire form, 4 to 65,535 bytes."""
+        """Bytes of the wire form (4 to 65,535)."""
         return HEADER_LENGTH + len(self.value)
 
 

@@ -1,7 +1,4 @@
-"""Arguments of acts: JSON objects read field by field, with errors that people understand.
-
-Source: this project's own design, docs/architecture.md "A person acts".
-"""
+"""Arguments of acts: JSON objects read field by field, with errors that people understand."""
 
 from __future__ import annotations
 
@@ -72,14 +69,14 @@ class Arguments:
         return Path(value)
 
     def number(self, name: str, default: int) -> int:
-        """A number from 0 on, `default` if it is not there. Raises UsageError."""
+        """A number from 0 on. Raises UsageError."""
         value = self._of(name, int)
         if value is not None and value < 0:
             raise UsageError(f"`{name}` is a number from 0 on")
         return default if value is None else value
 
     def flag(self, name: str) -> bool:
-        """A yes or no; no if it is not there. Raises UsageError."""
+        """A yes or no; no if it is not there."""
         return bool(self._of(name, bool))
 
     def texts(self, name: str) -> list[str]:
@@ -110,7 +107,8 @@ class Arguments:
                 "a server is named by its URL and its key together",
                 hint="Give both --server URL and --key mosrv0…; `mosaic serve` prints them.",
             )
-        return ServerAddress(PublicKey.parse_server(key), (ServerUrl.parse(url),))
+        where = ServerUrl.parse(url)
+        return ServerAddress(PublicKey.parse_server(key), (where,), frozenset({where}))
 
     def references(self, name: str) -> list[Reference]:
         """References as `moref0…`."""

@@ -1,7 +1,4 @@
-"""Who uses which servers, as far as this home knows: `client.outbox.Directory`.
-
-Source: bootstrap.md (roles of servers); this project's own design, docs/architecture.md "A person acts".
-"""
+"""Who uses which servers, as far as this home knows: `client.outbox.Directory`."""
 
 from __future__ import annotations
 

@@ -5,8 +5,6 @@ command that found the home free. Both have the same parts; the serving one
 also listens, delivers and follows.
 
     private.db → keys → store, blobs → server ← memory links ← client
-
-Source: this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.backoff import Backoff
@@ -143,7 +142,9 @@ class Node:
         client = self.settings.client
         network = SocketNetwork(self._transport())
         stack.push_async_callback(network.stop, 0.5)
-        self.pool = LinkPool(network, client, self.clock.now_ns)
+        # All addresses that this home knows were named by its people.
+        own = replace(client, private_addresses=True)
+        self.pool = LinkPool(network, own, self.clock.now_ns)
         stack.callback(self.pool.close)
         self.directory = HomeDirectory(self.db, lambda: self.records, self.clock, self.server_secret.public)
         backoff = Backoff(entropy, client.retry_first_s, client.retry_most_s)

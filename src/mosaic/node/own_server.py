@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mosaic.client.connection import Connection
-from mosaic.client.link_pool import Switch
 from mosaic.client.settings import ClientSettings
+from mosaic.client.switch import Switch
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.server.server import Server
 from mosaic.transport.memory import memory_pair

@@ -1,7 +1,4 @@
-"""What can be chosen about a node: the settings of its parts, each with its own help.
-
-Source: this project's own design, docs/architecture.md "A person acts".
-"""
+"""What can be chosen about a node: the settings of its parts, each with its own help."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Records on their way through intake: who brings them, and what becomes of each.
-
-Source: this project's own design, docs/architecture.md "A record arrives".
-"""
+"""Records on their way through intake: who brings them, and what becomes of each."""
 
 from __future__ import annotations
 

@@ -45,7 +45,6 @@ class BlobStore:
 
     Raises:
         StoreError: A newer version of Mosaic made the folder.
-        StoreFull: No room on the disk.
     """
 
     def __init__(self, folder: Path | str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
@@ -89,11 +88,7 @@ class BlobStore:
             return None
 
     def begin(self) -> BlobWriter:
-        """Begins a blob whose bytes come in pieces. Use it in a `with` block.
-
-        Raises:
-            StoreFull: No room on the disk.
-        """
+        """Begins a blob whose bytes come in pieces. Use it in a `with` block."""
         with _room():
             return BlobWriter(self, self._incoming / secrets.token_hex(16))
 
@@ -212,7 +207,7 @@ class BlobWriter:
 
     @property
     def length(self) -> int:
-        """How many bytes were written until now."""
+        """Bytes written until now."""
         return self._length
 
     def write(self, piece: bytes) -> None:

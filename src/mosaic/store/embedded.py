@@ -1,7 +1,4 @@
-"""The embedded store: the kernel's record log and index in a folder of this machine.
-
-Source: this project's own design, docs/architecture.md "The kernel".
-"""
+"""The embedded store: the kernel's record log and index in a folder of this machine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A clock that stands still until it is told to go on.
-
-Source: this project's own design, docs/architecture.md "Layers".
-"""
+"""A clock that stands still until it is told to go on."""
 
 from __future__ import annotations
 
@@ -26,6 +23,6 @@ class FakeClock:
         return self.time_ns
 
     def advance(self, *, seconds: float = 0, nanoseconds: int = 0) -> int:
-        """Goes on by `seconds` and `nanoseconds` and returns the new time, ns."""
+        """Goes on and returns the new time, ns."""
         self.time_ns += int(seconds * 1_000_000_000) + nanoseconds
         return self.time_ns

@@ -1,8 +1,6 @@
 """Two ends in one process: the same events and the same bounds as over sockets, without them.
 
 The node's own client reaches the node's own server this way, and tests reach anything.
-
-Source: this project's own design, docs/architecture.md "A person acts".
 """
 
 import asyncio
@@ -58,7 +56,7 @@ class MemoryNetwork:
     # --- the face -------------------------------------------------------------------------------
 
     def start(self, sink: Sink) -> None:
-        """See `Network.start`. Raises UsageError the second time."""
+        """See `Network.start`."""
         if self._loop is not None:
             raise UsageError("The network was started before.", hint="Make a new one.")
         self._loop = asyncio.get_running_loop()
@@ -128,7 +126,7 @@ class MemoryNetwork:
         return refused
 
     def send_file(self, link: int, head: bytes, path: str, offset: int, length: int) -> int:
-        """See `Network.send_file`; bytes. Raises OSError if the file is missing or too short."""
+        """See `Network.send_file`."""
         end = self._ends.get(link)
         if end is None:
             return -1
@@ -158,7 +156,7 @@ class MemoryNetwork:
             end.finish("dropped here", "the connection was cut")
 
     def take_spooled(self, link: int) -> tuple[str, bytes, int]:
-        """See `Network.take_spooled`. Raises Disconnected or UsageError."""
+        """See `Network.take_spooled`."""
         end = self._ends.get(link)
         if end is None:
             raise Disconnected(f"Link {link} has ended.")
@@ -169,7 +167,7 @@ class MemoryNetwork:
         return taken
 
     def peer_address(self, link: int) -> tuple[str, int]:
-        """Always ("memory", 0). See `Network.peer_address`. Raises Disconnected."""
+        """Always ("memory", 0). See `Network.peer_address`."""
         if link not in self._ends:
             raise Disconnected(f"Link {link} has ended.")
         return ("memory", 0)

@@ -1,7 +1,4 @@
-"""One end of a link in memory: cuts what comes, queues what goes, with the bounds of a socket's link.
-
-Source: this project's own design, docs/architecture.md "A person acts".
-"""
+"""One end of a link in memory: cuts what comes, queues what goes, with the bounds of a socket's link."""
 
 import os
 import secrets
@@ -26,13 +23,7 @@ HasRoom: TypeAlias = Callable[[], bool]
 
 @dataclass(slots=True)
 class FilePart:
-    """Bytes of an open file that are still to be sent.
-
-    Args:
-        descriptor: The open file; -1 once it is closed.
-        offset: Where the next byte stands.
-        left: How many bytes are still to be read.
-    """
+    """Bytes of an open file that are still to be sent."""
 
     descriptor: int
     offset: int
@@ -57,15 +48,7 @@ class FilePart:
 
 @dataclass(slots=True)
 class Spool:
-    """A body on its way to a file.
-
-    Args:
-        path: The file.
-        prefix: The first bytes of the frame, which stay out of the file.
-        left: How many bytes are still to come.
-        length: How many bytes have come.
-        hasher: Of what has come.
-    """
+    """A body on its way to a file."""
 
     path: Path
     prefix: bytes

@@ -1,7 +1,4 @@
-"""The face of every network, whatever carries its bytes.
-
-Source: this project's own design, docs/architecture.md "A record arrives".
-"""
+"""The face of every network, whatever carries its bytes."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias

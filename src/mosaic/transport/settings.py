@@ -1,7 +1,4 @@
-"""What can be set about links.
-
-Source: this project's own design, docs/architecture.md "A record arrives".
-"""
+"""What can be set about links."""
 
 from dataclasses import dataclass, field
 

@@ -1,7 +1,4 @@
-"""What can be set about the page.
-
-Source: this project's own design, docs/architecture.md "A person acts".
-"""
+"""What can be set about the page."""
 
 from __future__ import annotations
 

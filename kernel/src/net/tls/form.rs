@@ -41,7 +41,7 @@ impl Form {
     }
 }
 
-pub(super) fn algorithms() -> WebPkiSupportedAlgorithms {
+fn algorithms() -> WebPkiSupportedAlgorithms {
     ring::default_provider().signature_verification_algorithms
 }
 

@@ -1,7 +1,4 @@
-"""What an operation is, and a case that remembers which of its fields were looked at.
-
-Source: this project's own design, docs/architecture.md "Small on purpose".
-"""
+"""What an operation is, and a case that remembers which of its fields were looked at."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the operations of encrypted_secret_keys.json mean here.
-
-Source: encrypted_secret_key.md; edition §5 (E1, E2).
-"""
+"""What the operations of encrypted_secret_keys.json mean here."""
 
 from __future__ import annotations
 

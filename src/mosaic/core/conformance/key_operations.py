@@ -1,7 +1,4 @@
-"""What the operations of keys.json mean here.
-
-Source: human_encodings.md, cryptography.md; edition §5 (K1 to K5).
-"""
+"""What the operations of keys.json mean here."""
 
 from __future__ import annotations
 

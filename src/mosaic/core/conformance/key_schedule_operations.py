@@ -1,7 +1,4 @@
-"""The operations of key_schedules.json: the text's form and the library's 48-byte one.
-
-Source: keyschedule.md; edition §5 (Y1 to Y4).
-"""
+"""The operations of key_schedules.json: the text's form and the library's 48-byte one."""
 
 from __future__ import annotations
 
@@ -28,21 +25,12 @@ def op_marker(case: Case) -> Values:
 
 
 def op_entry(case: Case) -> Values:
-    """The verdict on key, marker and time, and what is kept of them.
-
-    Raises:
-        InvalidKeySchedule: no such marker, or it lacks its timestamp.
-    """
+    """The verdict on key, marker and time, and what is kept of them."""
     return {"stored": _stored(case["entry"])}
 
 
 def op_old_format_record(case: Case) -> Values:
-    """A record with 48-byte entries is reported as foreign, with what it says.
-
-    Raises:
-        ValueError: the record is read as anything else, or its entries are not those that went in.
-        InvalidKeySchedule: an entry that went in is none.
-    """
+    """A record with 48-byte entries is reported as foreign, with what it says."""
     record = record_of(case)
     values = rebuilt(case, record) | {"entries": _cut(record.payload)}
     try:
@@ -60,11 +48,7 @@ def op_old_format_record(case: Case) -> Values:
 
 
 def op_spec_format_record(case: Case) -> Values:
-    """Typed entries to a record, byte for byte, and back.
-
-    Raises:
-        ValueError: the record itself is not valid.
-    """
+    """Typed entries to a record, byte for byte, and back."""
     record = record_of(case)
     values = rebuilt(case, record)
     try:

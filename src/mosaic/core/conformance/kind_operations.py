@@ -1,7 +1,4 @@
-"""What the operations of kinds.json mean here.
-
-Source: kind.md, kinds.md; edition §5 (R5).
-"""
+"""What the operations of kinds.json mean here."""
 
 from __future__ import annotations
 
@@ -44,7 +41,7 @@ def _values(kind: Kind) -> Values:
 
 
 def op_constant(case: Case) -> Values:
-    """A kind that has a name. Raises InvalidKind if none has this name."""
+    """A kind that has a name."""
     constant = case["constant"]
     for kind, name in kinds.NAMES.items():
         if name.upper().replace(" ", "_") == constant:
@@ -53,7 +50,7 @@ def op_constant(case: Case) -> Values:
 
 
 def op_from_parts(case: Case) -> Values:
-    """A kind put together. Raises InvalidKind for parts that no kind can have."""
+    """A kind put together."""
     readers = _READERS.get(case["read_access"])
     if readers is None:
         raise InvalidKind(f"no kind can have the read access {case['read_access']}")
@@ -69,7 +66,7 @@ def op_from_parts(case: Case) -> Values:
 
 
 def op_from_bytes(case: Case) -> Values:
-    """Eight bytes to a kind. Raises InvalidKind."""
+    """Eight bytes to a kind."""
     return {**_values(Kind.from_bytes(bytes.fromhex(case["bytes"]))), "reserved_bits_set": False}
 
 

@@ -1,7 +1,4 @@
-"""All operations of the vector files that are about values of this room.
-
-Source: this project's own design, docs/architecture.md "Small on purpose".
-"""
+"""All operations of the vector files that are about values of this room."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the operations of profiles.json mean here: one, whatever form the profile has.
-
-Source: profile.md; edition §5 (P1, P3, P4).
-"""
+"""What the operations of profiles.json mean here: one, whatever form the profile has."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the operations of ids.json, addresses.json and references.json mean here.
-
-Source: reference.md, record.md; edition §5 (R4, R5, K4).
-"""
+"""What the operations of ids.json, addresses.json and references.json mean here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the operations of tags.json and tag_sets.json mean here.
-
-Source: tags.md, core_tags.md; edition §5 (G1 to G5).
-"""
+"""What the operations of tags.json and tag_sets.json mean here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the operations of timestamps.json mean here. 64-bit integers are decimal strings.
-
-Source: timestamps.md; edition §5 (T1, T2).
-"""
+"""What the operations of timestamps.json mean here. 64-bit integers are decimal strings."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the operation of urls.json means here.
-
-Source: url.md; edition §5 (U1 to U5).
-"""
+"""What the operation of urls.json means here."""
 
 from __future__ import annotations
 

@@ -1,0 +1,150 @@
+"""One link to one address of a server, in the form that the server takes.
+
+Self-signed certificates are offered first, raw keys where the server breaks
+that off. Over WebSocket a certificate of an authority leads to browser mode.
+Each form is tried once at most.
+
+Source: edition §2 (X.509 and raw public keys; native and browser mode).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mosaic.client.authorities import Authorities
+from mosaic.client.connection import Connection
+from mosaic.client.greeting import Refusal
+from mosaic.client.settings import ClientSettings
+from mosaic.client.switch import Switch
+from mosaic.client.way import Form, Way
+from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.core.url import Scheme
+from mosaic.errors import Disconnected, PeerError
+from mosaic.transport.network import Dialer
+from mosaic.transport.transport import Proxy, Target, Transport
+
+_TRANSPORTS = {Scheme.TCP: Transport.TCP, Scheme.QUIC: Transport.QUIC, Scheme.WEBSOCKET: Transport.WS}
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """What is to be dialled.
+
+    Args:
+        server: The key that the server has to prove.
+        way: Its URL, and the form to begin with.
+        host: The address that was judged, or the name where a proxy resolves it.
+        secret: Whose key is proven to the server, None for nobody's.
+        proxy: What connects instead of us.
+    """
+
+    server: PublicKey
+    way: Way
+    host: str
+    secret: SecretKey | None = None
+    proxy: Proxy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A connection whose server's key is proven, and the way that led to it."""
+
+    connection: Connection
+    way: Way
+
+
+class Linker:
+    """Makes links over one dialer.
+
+    Args:
+        dialer: Carries them; the caller stops it.
+        settings: Choices of the client.
+        now_ns: The clock.
+        entropy: Random bytes of a length.
+    """
+
+    def __init__(
+        self,
+        dialer: Dialer,
+        settings: ClientSettings,
+        now_ns: Callable[[], int],
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self._dialer = dialer
+        self._switch = Switch(dialer, settings, now_ns)
+        self._settings = settings
+        self._entropy = entropy
+        self._authorities = Authorities(settings.authorities_file)
+
+    async def link(self, plan: LinkPlan) -> Linked:
+        """Connects. Whoever is cancelled here leaves no link behind.
+
+        Raises:
+            PeerError: see `Connection.opened`.
+            LocalError: browser mode needs authorities, and there are none.
+        """
+        left = set(Form) if plan.way.url.scheme is Scheme.WEBSOCKET else {Form.CERTIFICATE, Form.RAW_KEY}
+        way = plan.way if plan.way.form in left else replace(plan.way, form=Form.CERTIFICATE)
+        while True:
+            left.discard(way.form)
+            connection = self._dial(replace(plan, way=way))
+            try:
+                await self._opened(connection)
+            except PeerError:
+                form = _instead(way.form, connection.refusal)
+                if form not in left:
+                    raise
+                way = replace(way, form=form)
+            else:
+                return Linked(connection, way)
+
+    async def stream(self, connection: Connection) -> Connection:
+        """One more stream of a QUIC connection: a connection of its own, with the same proven keys.
+
+        Raises:
+            UsageError: it is not one over QUIC.
+            PeerError: see `Connection.opened`; the server may allow no more streams.
+        """
+        timeout_ms = int(self._settings.connect_s * 1_000)
+        stream = self._switch.connection(
+            self._dialer.open_stream(connection.link, timeout_ms), connection.url
+        )
+        await self._opened(stream)
+        return stream
+
+    def _dial(self, plan: LinkPlan) -> Connection:
+        url, form = plan.way.url, plan.way.form
+        link = self._dialer.dial(
+            Target(
+                _TRANSPORTS[url.scheme],
+                plan.host,
+                url.port,
+                server_key=plan.server.bytes,
+                seed=plan.secret.reveal() if plan.secret else None,
+                timeout_ms=int(self._settings.connect_s * 1_000),
+                raw_key=form is Form.RAW_KEY,
+                proxy=plan.proxy,
+            )
+        )
+        return self._switch.connection(link, url)
+
+    async def _opened(self, connection: Connection) -> None:
+        try:
+            await connection.opened()
+        except BaseException:
+            connection.fail(Disconnected("it was given up"))
+            self._switch.forget(connection)
+            raise
+
+
+def _instead(form: Form, refusal: Refusal | None) -> Form | None:
+    """What to try after a form that did not do."""
+    match refusal:
+        case Refusal.FORM:
+            return Form.CERTIFICATE if form is not Form.CERTIFICATE else Form.RAW_KEY
+        case Refusal.FOREIGN_CERTIFICATE:
+            return Form.BROWSER
+        case None:
+            # A remembered browser mode may be over. Native mode, which proves more, never leads here.
+            return Form.CERTIFICATE if form is Form.BROWSER else None

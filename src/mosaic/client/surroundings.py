@@ -1,0 +1,25 @@
+"""What the client is given from outside, beside the clock and the network."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mosaic.client.dial_memory import DialMemory, ProcessMemory
+from mosaic.client.resolving import Resolve, system_resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Who remembers, who resolves names, where randomness comes from.
+
+    Args:
+        memory: Remembers what worked; a node keeps that on disk.
+        resolve: Gives the addresses of a name.
+        entropy: Random bytes of a length.
+    """
+
+    memory: DialMemory = field(default_factory=ProcessMemory)
+    resolve: Resolve = system_resolve
+    entropy: Callable[[int], bytes] = secrets.token_bytes
