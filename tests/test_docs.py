@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import importlib
 import re
 import subprocess
@@ -12,6 +13,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+from tests import docstrings
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -89,6 +92,28 @@ def test_every_public_name_has_a_docstring(module: Path) -> None:
             assert overload or ast.get_docstring(node), node.name
             if isinstance(node, ast.ClassDef):
                 nodes.extend(node.body)
+
+
+@functools.cache
+def sources() -> list[docstrings.Source]:
+    return [docstrings.Source.read(ROOT, module) for module in modules()]
+
+
+def test_every_docstring_names_the_errors_that_its_function_raises() -> None:
+    package = docstrings.Package(sources())
+    problems = [line for source in sources() for line in docstrings.unnamed_exceptions(source, package)]
+    assert not problems, "\n".join(problems)
+
+
+def test_every_module_names_the_page_that_its_rules_are_from() -> None:
+    headings = set(re.findall(r"^#+ (.+)$", ARCHITECTURE, re.MULTILINE))
+    problems = [line for source in sources() for line in docstrings.missing_source(source, headings)]
+    assert not problems, "\n".join(problems)
+
+
+def test_every_number_is_described_and_every_quantity_has_a_unit() -> None:
+    problems = [line for source in sources() for line in docstrings.missing_units(source)]
+    assert not problems, "\n".join(problems)
 
 
 def test_modules_stay_readable() -> None:

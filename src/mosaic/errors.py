@@ -44,6 +44,9 @@ The first level says whose doing it is, which decides who has to act:
 Every error has a `code` (stable, in snake case, for programs) and a `hint`
 (what to do next, for people). The one table from errors to the protocol's
 result codes is `mosaic.wire.result_code`.
+
+Source: this project's own design, docs/architecture.md "Where to find a rule"; validation's order is that of
+record.md and edition §5.
 """
 
 from __future__ import annotations

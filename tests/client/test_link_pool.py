@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,12 +9,12 @@ from tests.client.scripted import ScriptedServer, settings
 from tests.core.makers import NOW, OTHER, SUBKEY, post
 
 from mosaic.client.address import ServerAddress
-from mosaic.client.connection import Connection
 from mosaic.client.link_pool import LinkPool
 from mosaic.client.settings import ClientSettings
 from mosaic.core.keys import SecretKey
 from mosaic.core.url import Scheme, ServerUrl
 from mosaic.errors import Unreachable, WrongServerKey
+from mosaic.transport.network import Event
 from mosaic.transport.sockets import SocketNetwork
 from mosaic.transport.transport import Transport
 from mosaic.wire.result_code import ResultCode
@@ -29,13 +29,25 @@ class Site:
         self.listener = SocketNetwork(settings(str(folder)))
 
         self.server = ScriptedServer(self.listener)
-        self.listener.start(self.server.take)
+        self.changed = asyncio.Event()
+        self.listener.start(self._take)
         port = self.listener.listen(Transport.TCP, "127.0.0.1", 0, SERVER.reveal())
         self.url = ServerUrl(Scheme.TCP, "127.0.0.1", port)
         self.address = ServerAddress(SERVER.public, (self.url,))
         self.dialer = SocketNetwork(settings(str(folder)))
         self.now = NOW
         self.pool = LinkPool(self.dialer, client or ClientSettings(private_addresses=True), lambda: self.now)
+
+    def _take(self, batch: Sequence[Event]) -> None:
+        self.server.take(batch)
+        self.changed.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Waits until something holds that only what comes to the server can change."""
+        async with asyncio.timeout(30):
+            while not holds():
+                await self.changed.wait()
+                self.changed.clear()
 
     async def stop(self) -> None:
         self.pool.close()
@@ -106,22 +118,27 @@ async def test_nobody_there_is_told_with_the_url(site: Site) -> None:
             pass
 
 
-def _is_open(connection: Connection) -> bool:
-    return connection.is_open
-
-
-async def test_an_idle_connection_is_closed_and_a_quiet_one_asked_after(tmp_path: Path) -> None:
+async def test_an_idle_connection_is_closed_and_a_quiet_one_asked_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     site = Site(tmp_path, ClientSettings(idle_s=0.02, keep_alive_s=0.02, private_addresses=True))
     upkeep = asyncio.create_task(site.pool.maintain())
     async with site.pool.connect(site.address) as connection:
-        quiet_since = connection.last_heard_ns
+        answered, ping = asyncio.Event(), connection.ping
+
+        async def asked_after() -> None:
+            await ping()
+            answered.set()
+
+        monkeypatch.setattr(connection, "ping", asked_after)
         site.now += 10**9
-        while connection.last_heard_ns == quiet_since:  # noqa: ASYNC110 - the upkeep tells nobody
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(answered.wait(), 30)
         assert connection.is_open
+        assert connection.last_heard_ns == site.now
+    assert len(site.server.sessions) == 1
     site.now += 10**9
-    while _is_open(connection):  # noqa: ASYNC110 - the upkeep tells nobody
-        await asyncio.sleep(0.01)
+    await site.until(lambda: not site.server.sessions)
+    assert connection.closed is not None
     upkeep.cancel()
     await asyncio.gather(upkeep, return_exceptions=True)
     await site.stop()

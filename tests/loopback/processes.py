@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -153,10 +152,13 @@ def watching(*arguments: str | Path) -> Iterator[Watch]:
         assert watch.stop() == 0
 
 
-def eventually(look: Callable[[], _T]) -> _T:
-    """What `look` gives as soon as it is true; other processes take their time."""
-    give_up = time.monotonic() + PATIENCE_S
-    while not (found := look()):
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
-    return found
+def arrived(node: Node, look: Callable[[], _T]) -> _T:
+    """What `look` gives as soon as it is true, looked at with each record that comes to a node's reader."""
+    watch = Watch("--home", node.home, "--stored")
+    try:
+        watch.next()
+        while not (found := look()):
+            watch.next()
+        return found
+    finally:
+        assert watch.stop() == 0

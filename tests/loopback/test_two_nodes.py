@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.loopback.processes import Node, eventually, run, watching
+from tests.loopback.processes import Node, arrived, run, watching
 
 NOTE = "000000630002000e"  # a replaceable kind of the application for examples
 
@@ -34,7 +34,7 @@ def test_posts_replies_and_edits_are_seen_live_and_both_restart_in_between(anna:
     before = anna.do("post", "before anybody followed")[0]
     (followed,) = ben.do("follow", anna.key, *anna.where)
     assert followed["new"]
-    eventually(lambda: texts(ben) == ["before anybody followed"])
+    arrived(ben, lambda: texts(ben) == ["before anybody followed"])
 
     with watching("--home", ben.home) as watch:
         post = anna.do("post", "good morning")[0]
@@ -59,7 +59,7 @@ def test_posts_replies_and_edits_are_seen_live_and_both_restart_in_between(anna:
     anna.start()
     while_away = anna.do("post", "while you were away")[0]
     ben.start()
-    eventually(lambda: texts(ben)[:1] == ["while you were away"])
+    arrived(ben, lambda: texts(ben)[:1] == ["while you were away"])
     with watching("--home", ben.home) as watch:
         later = anna.do("edit", post["address"], "good morning, all")[0]
         assert watch.next()["id"] == later["id"]
@@ -89,7 +89,7 @@ def test_posts_replies_and_edits_are_seen_live_and_both_restart_in_between(anna:
 def test_a_reply_goes_to_the_inbox_of_who_is_answered(anna: Node, ben: Node) -> None:
     post = anna.do("post", "who bakes?")[0]
     ben.do("follow", anna.key, *anna.where)
-    eventually(lambda: texts(ben) == ["who bakes?"])
+    arrived(ben, lambda: texts(ben) == ["who bakes?"])
     reply = ben.do("reply", post["address"], "I do")[0]
     (delivery,) = reply["deliveries"]
     assert (delivery["server"], delivery["state"]) == (anna.line["server"], "delivered")
@@ -105,7 +105,7 @@ def test_a_reply_goes_to_the_inbox_of_who_is_answered(anna: Node, ben: Node) -> 
 def test_what_can_not_be_delivered_waits_and_is_told(anna: Node, ben: Node) -> None:
     post = anna.do("post", "who bakes?")[0]
     ben.do("follow", anna.key, *anna.where)
-    eventually(lambda: texts(ben) == ["who bakes?"])
+    arrived(ben, lambda: texts(ben) == ["who bakes?"])
     anna.stop()
     reply = ben.do("reply", post["address"], "I do")[0]
     assert (reply["queued"], reply["delivered"]) == (1, 0)
@@ -117,9 +117,13 @@ def test_what_can_not_be_delivered_waits_and_is_told(anna: Node, ben: Node) -> N
     assert b"mosaic serve" in done.stderr
     assert [item["kind_name"] for item in ben.do("queue")] == ["Key Schedule", *["Reply Comment"] * 2]
     anna.start()
-    ben.start()
-    eventually(lambda: not ben.do("queue"))
+    with watching("--home", anna.home, "--author", ben.key, "--kind", "reply") as watch:
+        ben.start()
+        assert [watch.next()["text"], watch.next()["text"]] == ["I do", "and I like it"]
     assert run("get", reply["id"], *anna.where).returncode == 0
+    # What is queued for a server is answered in order: behind this one nothing waits.
+    assert ben.do("reply", post["address"], "and so does Cara")[0]["delivered"] == 1
+    assert ben.do("queue") == []
 
 
 @pytest.mark.slow

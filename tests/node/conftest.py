@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -65,3 +66,12 @@ async def one(
 ) -> JsonObject:
     (item,) = await do(node, act, more, working=working, **arguments)
     return item
+
+
+async def stored(node: Node, look: Callable[[], object]) -> None:
+    """Waits until `look` finds what only a record that is stored can change."""
+    with node.changes() as changed:
+        async with asyncio.timeout(30):
+            while not look():
+                await changed.wait()
+                changed.clear()

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.node.conftest import OpenNode, do, one
+from tests.node.conftest import OpenNode, do, one, stored
 
 from mosaic.core import encrypted_secret_key, key_schedule, kinds, nonce
 from mosaic.core.bootstrap import UserBootstrap
@@ -30,12 +29,6 @@ from mosaic.social import posts
 from mosaic.social.signer import Signer
 
 NOTE = "000000630002000e"
-
-
-async def eventually(look: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
-        while not look():  # noqa: ASYNC110 - there is no single event for all that is looked at
-            await asyncio.sleep(0.01)
 
 
 def texts(node: Node, key: PublicKey) -> list[str]:
@@ -305,9 +298,12 @@ async def test_following_reads_what_was_and_what_comes_and_goes_on_after_breaks(
         key = anna.people.find(None).key
         server = {"server": str(url), "key": anna.server_secret.public.server_text}
         await one(ben, "follow", server, working=True, person=key.user_text)
-        await eventually(lambda: texts(ben, key) == ["before"])
+        await stored(ben, lambda: texts(ben, key) == ["before"])
         await one(anna, "post", text="live")
-        await eventually(lambda: texts(ben, key) == ["live", "before"])
+        await stored(ben, lambda: texts(ben, key) == ["live", "before"])
+        # How the connection does is noted when what came with that is stored: before the next post comes.
+        await one(anna, "post", text="more")
+        await stored(ben, lambda: texts(ben, key) == ["more", "live", "before"])
         (followed,) = await do(ben, "following", working=True)
         assert followed["name"] == "anna"
         outboxes = followed["outboxes"]
@@ -317,7 +313,7 @@ async def test_following_reads_what_was_and_what_comes_and_goes_on_after_breaks(
         for connection in list(ben.pool._open.values()):
             connection._network.abort(connection.link)
         await one(anna, "post", text="later")
-        await eventually(lambda: texts(ben, key)[:1] == ["later"])
+        await stored(ben, lambda: texts(ben, key)[:1] == ["later"])
         await one(ben, "unfollow", working=True, person=key.user_text)
         assert await do(ben, "following") == []
         with pytest.raises(UnknownPerson):
@@ -361,7 +357,8 @@ async def test_a_home_that_does_not_work_leaves_deliveries_in_the_queue(open_nod
             assert [item["kind_name"] for item in waiting] == ["Key Schedule", "Reply Comment"]
             assert waiting[1]["id"] == reply["id"]
             ben.work()
-            await eventually(lambda: ben.queue.waiting == 0)
+            await ben.queue.settled(id_of(reply), 30)
+            assert ben.queue.waiting == 0
             assert anna.store.contains([id_of(reply)]) != [None]
 
 

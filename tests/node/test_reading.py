@@ -7,8 +7,7 @@ from typing import cast
 
 import pytest
 from tests.core.makers import post
-from tests.node.conftest import OpenNode, do, one
-from tests.node.test_node import eventually
+from tests.node.conftest import OpenNode, do, one, stored
 from tests.server.world import FailingStore
 
 from mosaic.client.address import ServerAddress
@@ -129,7 +128,7 @@ async def test_what_an_outbox_had_before_a_revocation_counts_though_it_comes_lat
         def shown() -> list[bytes]:
             return [record.data for record in anna.records.newest_first(own)]
 
-        await eventually(lambda: len(shown()) == 3)
+        await stored(anna, lambda: len(shown()) == 3)
         assert shown() == before[::-1]
         # Another schedule that leaves the revocation as it is takes nothing away.
         more = CARA.schedule(

@@ -12,6 +12,7 @@ from tests.transport.station import CLIENT_SEED, SERVER_SEED, Station, connect, 
 
 from mosaic._kernel._rust import (
     DIAL_FAILED,
+    DIAL_REFUSED_FORM,
     DIAL_WRONG_KEY,
     LINK_CLOSED,
     LINK_DRAINED,
@@ -22,6 +23,10 @@ from mosaic.errors import InvalidSecretKey, ListenFailed, UsageError
 
 SERVER_KEY = public_key(SERVER_SEED)
 CLIENT_KEY = public_key(CLIENT_SEED)
+
+
+def alert(number: int) -> bytes:
+    return bytes((0x15, 3, 3, 0, 2, 2, number))
 
 
 @pytest.mark.claim("C49", "C50")
@@ -87,9 +92,19 @@ def test_nobody_there_is_a_failed_dial_with_the_reason(server: Station, client: 
 
 
 @pytest.mark.parametrize(
-    "answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x03\x00\x02\x02\x28"]
+    ("answer", "outcome"),
+    [
+        (b"", DIAL_FAILED),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", DIAL_FAILED),
+        (alert(120), DIAL_FAILED),  # no such application protocol
+        (alert(70), DIAL_FAILED),  # no such version of TLS
+        (alert(40), DIAL_REFUSED_FORM),  # handshake failure
+        (alert(43), DIAL_REFUSED_FORM),  # unsupported certificate
+    ],
 )
-def test_a_server_that_speaks_no_tls_is_a_failed_dial(client: Station, answer: bytes) -> None:
+def test_a_server_that_does_not_shake_hands_is_a_failed_dial(
+    client: Station, answer: bytes, outcome: int
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         dialled = client.dial(listener.getsockname()[1])
         peer, _ = listener.accept()
@@ -98,7 +113,7 @@ def test_a_server_that_speaks_no_tls_is_a_failed_dial(client: Station, answer: b
             peer.sendall(answer)
             peer.shutdown(socket.SHUT_WR)
             link, what, reason = client.next()
-    assert (link, what) == (dialled, DIAL_FAILED)
+    assert (link, what) == (dialled, outcome)
     assert reason
 
 

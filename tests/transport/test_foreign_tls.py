@@ -9,7 +9,7 @@ import pytest
 from tests.transport.raw import Reader, context
 from tests.transport.station import CLIENT_SEED, SERVER_SEED, Station, frame
 
-from mosaic._kernel._rust import DIAL_FAILED, LINK_CLOSED, LINK_OPENED, public_key
+from mosaic._kernel._rust import DIAL_FAILED, DIAL_FOREIGN_CERTIFICATE, LINK_CLOSED, LINK_OPENED, public_key
 
 V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
 SERVER_KEY = public_key(SERVER_SEED)
@@ -221,11 +221,11 @@ def test_our_client_dials_with_tls_1_3_only(client: Station, ed25519: str) -> No
     foreign.join()
 
 
-def test_a_foreign_kind_of_server_certificate_is_a_failed_dial(client: Station, ecdsa: str) -> None:
+def test_a_foreign_kind_of_server_certificate_is_told_as_such(client: Station, ecdsa: str) -> None:
     foreign = ForeignServer(ecdsa)
     dialled = client.dial(foreign.port, seed=CLIENT_SEED)
     link, what, reason = client.next()
-    assert (link, what) == (dialled, DIAL_FAILED)
+    assert (link, what) == (dialled, DIAL_FOREIGN_CERTIFICATE)
     assert LINK_OPENED not in [event[1] for event in client.seen]
     assert reason
     foreign.join()

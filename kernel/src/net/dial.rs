@@ -1,4 +1,4 @@
-//! Connects to a server and compares its key.
+//! What all dials share: whom to reach, how long to try, and what became of it.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -9,10 +9,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustls::Connection;
-use tokio::net::{TcpStream, lookup_host};
+use rustls::AlertDescription;
+use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_rustls::TlsConnector;
 use zeroize::Zeroizing;
 
 use super::certificate::Key;
@@ -20,9 +19,8 @@ use super::engine::Shared;
 use super::inbox::what;
 use super::link::Link;
 use super::outbox::Standing;
-use super::socket;
-use super::tcp::TlsWire;
-use super::tls::{Expected, Form, Witness, client_config, proven_key, server_name};
+use super::tls::{Expected, Form, Refusal, Witness};
+use super::wire::Wire;
 
 /// Whom to dial, and how.
 pub struct Dial {
@@ -42,22 +40,111 @@ pub struct Dial {
     pub patience: Duration,
 }
 
-/// Connects `link`, or says why not.
-pub async fn dial(shared: Arc<Shared>, link: Arc<Link>, plan: Dial) {
-    let witness = Witness::default();
-    let attempt = timeout(plan.patience, connect(&link, &plan, witness.clone()));
-    let outcome = unless_dropped(&link, attempt).await;
+impl Dial {
+    /// The server as the handshake is to judge it.
+    pub fn expected(&self, witness: &Witness) -> Expected {
+        Expected {
+            key: self.server_key,
+            form: self.server_form,
+            witness: witness.clone(),
+        }
+    }
+}
+
+/// Why a dial failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Not reached, too late, or another protocol.
+    Failed(String),
+    /// Another key answered.
+    WrongKey(Key),
+    /// The handshake was broken off: another certificate form may do.
+    RefusedForm(String),
+    /// The server shows another kind of certificate.
+    ForeignCertificate(String),
+}
+
+impl Failure {
+    /// What a TLS handshake died of.
+    pub fn of_tls(error: &rustls::Error, witness: &Witness) -> Self {
+        match (witness.refusal(), error) {
+            (Some(refusal), _) => refusal.into(),
+            (None, rustls::Error::AlertReceived(alert)) => Self::of_alert(*alert),
+            (None, rustls::Error::PeerIncompatible(_)) => Self::RefusedForm(error.to_string()),
+            (None, _) => Self::Failed(error.to_string()),
+        }
+    }
+
+    /// What an alert of the server means.
+    pub fn of_alert(alert: AlertDescription) -> Self {
+        match alert {
+            AlertDescription::NoApplicationProtocol => {
+                Self::Failed("the server speaks another protocol than mosaic".into())
+            }
+            AlertDescription::ProtocolVersion => {
+                Self::Failed("the server does not speak TLS 1.3".into())
+            }
+            alert => Self::RefusedForm(format!("the server broke off the handshake: {alert:?}")),
+        }
+    }
+
+    /// What an I/O operation died of that may have been a TLS handshake.
+    pub fn of_io(error: &io::Error, witness: &Witness) -> Self {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        match inner {
+            Some(tls) => Self::of_tls(tls, witness),
+            None => Self::Failed(error.to_string()),
+        }
+    }
+
+    fn tell(self, shared: &Shared, link: Arc<Link>) {
+        let (what, data) = match self {
+            Self::Failed(words) => (what::DIAL_FAILED, Bytes::from(words)),
+            Self::WrongKey(key) => (what::DIAL_WRONG_KEY, Bytes::copy_from_slice(&key)),
+            Self::RefusedForm(words) => (what::DIAL_REFUSED_FORM, Bytes::from(words)),
+            Self::ForeignCertificate(words) => (what::DIAL_FOREIGN_CERTIFICATE, Bytes::from(words)),
+        };
+        shared.tell(link, what, data);
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::WrongKey(key) => Self::WrongKey(key),
+            Refusal::Foreign(reason) => Self::ForeignCertificate(reason.into()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<rustls::Error> for Failure {
+    fn from(error: rustls::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Opens `link` with the wire that `connect` makes, or says why there is none.
+pub async fn dial<W: Wire>(
+    shared: Arc<Shared>,
+    link: Arc<Link>,
+    patience: Duration,
+    connect: impl Future<Output = Result<(W, Option<Key>), Failure>>,
+) {
+    let outcome = unless_dropped(&link, timeout(patience, connect)).await;
     let failure = match outcome {
-        None => "given up here".into(),
-        Some(Err(_)) => format!("no answer within {} ms", plan.patience.as_millis()),
-        Some(Ok(Err(error))) => error.to_string(),
+        None => Failure::Failed("given up here".into()),
+        Some(Err(_)) => Failure::Failed(format!("no answer within {} ms", patience.as_millis())),
+        Some(Ok(Err(failure))) => failure,
         Some(Ok(Ok((wire, key)))) => return shared.open(link, wire, key),
     };
     link.set_gone();
-    match witness.wrong_key() {
-        Some(key) => shared.tell(link, what::DIAL_WRONG_KEY, Bytes::copy_from_slice(&key)),
-        None => shared.tell(link, what::DIAL_FAILED, Bytes::from(failure)),
-    }
+    failure.tell(&shared, link);
 }
 
 /// What `work` gives, or nothing as soon as the link is closed or dropped.
@@ -72,47 +159,28 @@ async fn unless_dropped<R>(link: &Link, work: impl Future<Output = R>) -> Option
     .await
 }
 
-async fn connect(link: &Link, plan: &Dial, witness: Witness) -> io::Result<(TlsWire, Option<Key>)> {
-    let seed = plan.seed.as_deref();
-    let server = Expected {
-        key: plan.server_key,
-        form: plan.server_form,
-        witness,
-    };
-    let config = client_config(server, seed, plan.own_form).map_err(io::Error::other)?;
-    let name = server_name().map_err(io::Error::other)?;
-    let (stream, address) = reach(plan).await?;
-    socket::prepare(&stream)?;
-    // Set once: only this task does.
-    let _ = link.peer.set(address);
-    let (stream, tls) = TlsConnector::from(config)
-        .connect(name, stream)
-        .await?
-        .into_inner();
-    let key = proven_key(&tls, plan.server_form);
-    Ok((TlsWire::new(stream, Connection::Client(tls)), key))
-}
-
 /// Tries the host's addresses one after the other, each for its share of the time.
-async fn reach(plan: &Dial) -> io::Result<(TcpStream, SocketAddr)> {
-    let end = Instant::now() + plan.patience;
-    let addresses: Vec<SocketAddr> = lookup_host((plan.host.as_str(), plan.port))
-        .await?
-        .collect();
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+///
+/// What is not a matter of the address (a key, a certificate) is not tried again.
+pub async fn reach<R, F: Future<Output = Result<R, Failure>>>(
+    host: &str,
+    port: u16,
+    patience: Duration,
+    connect: impl Fn(SocketAddr) -> F,
+) -> Result<(R, SocketAddr), Failure> {
+    let end = Instant::now() + patience;
+    let addresses: Vec<SocketAddr> = lookup_host((host, port)).await?.collect();
+    let mut last = "the host has no address".into();
     for (index, address) in addresses.iter().enumerate() {
         let now = Instant::now();
         let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
         let share = now + end.saturating_duration_since(now) / left;
-        match timeout_at(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok((stream, *address)),
-            Ok(Err(error)) => {
-                last = io::Error::new(error.kind(), format!("{address}: {error}"));
-            }
-            Err(_) => {
-                last = io::Error::new(io::ErrorKind::TimedOut, format!("{address}: no answer"));
-            }
+        match timeout_at(share, connect(*address)).await {
+            Ok(Ok(reached)) => return Ok((reached, *address)),
+            Ok(Err(Failure::Failed(words))) => last = format!("{address}: {words}"),
+            Ok(Err(other)) => return Err(other),
+            Err(_) => last = format!("{address}: no answer"),
         }
     }
-    Err(last)
+    Err(Failure::Failed(last))
 }

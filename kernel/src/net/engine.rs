@@ -11,17 +11,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::certificate::Key;
 use super::dial::{Dial, dial};
+use super::dial_tcp;
 use super::frame::Limits;
 use super::half_frames::HalfFrames;
 use super::half_open::HalfOpen;
 use super::inbox::{Event, Inbox, what};
 use super::link::Link;
 use super::listen::{accept, bind};
+use super::listeners::{Listeners, Transport};
 use super::lock;
 use super::task::LinkTask;
 use super::tls::ServerConfigs;
@@ -163,7 +164,7 @@ impl Shared {
 pub struct Engine {
     shared: Arc<Shared>,
     runtime: Mutex<Option<Runtime>>,
-    listeners: Mutex<Vec<(SocketAddr, AbortHandle)>>,
+    listeners: Listeners,
 }
 
 impl Engine {
@@ -193,7 +194,7 @@ impl Engine {
         Ok(Self {
             shared,
             runtime: Mutex::new(Some(runtime)),
-            listeners: Mutex::default(),
+            listeners: Listeners::default(),
         })
     }
 
@@ -227,22 +228,18 @@ impl Engine {
                 .spawn(accept(shared, listener, configs))
                 .abort_handle()
         })?;
-        lock(&self.listeners).push((address, task));
+        self.listeners.add(Transport::Tcp, address, task);
         Ok(address.port())
     }
 
     /// The address of the listener on that port.
-    pub fn listen_address(&self, port: u16) -> Option<SocketAddr> {
-        let listeners = lock(&self.listeners);
-        let found = listeners.iter().find(|(address, _)| address.port() == port);
-        found.map(|(address, _)| *address)
+    pub fn listen_address(&self, transport: Transport, port: u16) -> Option<SocketAddr> {
+        self.listeners.address(transport, port)
     }
 
     /// Ends all listeners; links stay.
     pub fn stop_listening(&self) {
-        for (_, task) in lock(&self.listeners).drain(..) {
-            task.abort();
-        }
+        self.listeners.stop();
     }
 
     /// Begins to connect; the link's number.
@@ -250,7 +247,11 @@ impl Engine {
         self.with_runtime(|runtime| {
             let link = self.shared.add_link(false, None);
             let number = link.number;
-            runtime.spawn(dial(Arc::clone(&self.shared), link, plan));
+            let shared = Arc::clone(&self.shared);
+            runtime.spawn(async move {
+                let connect = dial_tcp::connect(&link, &plan);
+                dial(shared, Arc::clone(&link), plan.patience, connect).await;
+            });
             number
         })
     }

@@ -3,10 +3,11 @@
 //! A listener or a dial makes a `Wire` (a secured stream: `tcp`); a task for each
 //! link (`task`) cuts what it receives into frames (`frame`), puts them into the
 //! one queue towards Python (`inbox`), and sends what Python has queued (`outbox`).
-//! All but `tcp`, `listen`, `dial` and `socket` is the same for every transport.
+//! All but `tcp`, `listen`, `dial_tcp` and `socket` is the same for every transport.
 
 pub mod certificate;
 pub mod dial;
+mod dial_tcp;
 pub mod engine;
 pub mod frame;
 mod half_frames;
@@ -14,6 +15,7 @@ mod half_open;
 pub mod inbox;
 pub mod link;
 mod listen;
+pub mod listeners;
 pub mod outbox;
 mod socket;
 pub mod spool;

@@ -14,6 +14,7 @@ use crate::net::engine::{Engine, Settings};
 use crate::net::frame::{Cut, Cutter, HEADER, Limits};
 use crate::net::inbox::what;
 use crate::net::link::Link;
+use crate::net::listeners::Transport;
 use crate::net::tls::Form;
 
 /// The type of a RECORD message.
@@ -42,6 +43,37 @@ const MOST_WORKERS: usize = 64;
 
 fn milliseconds(value: u64) -> Duration {
     Duration::from_millis(value.min(LONGEST_MS))
+}
+
+/// What every dial is told.
+fn plan(
+    host: String,
+    port: u16,
+    server_key: Option<&[u8]>,
+    seed: Option<&[u8]>,
+    timeout_ms: u64,
+    raw_key: bool,
+) -> PyResult<Dial> {
+    let server_key = server_key
+        .map(|key| {
+            <[u8; 32]>::try_from(key)
+                .map_err(|_| UsageError::new_err("server_key has 32 bytes, or is None"))
+        })
+        .transpose()?;
+    let form = if raw_key {
+        Form::Raw
+    } else {
+        Form::Certificate
+    };
+    Ok(Dial {
+        host,
+        port,
+        server_key,
+        seed: seed.map(seed_of).transpose()?,
+        server_form: form,
+        own_form: form,
+        patience: milliseconds(timeout_ms),
+    })
 }
 
 impl Net {
@@ -131,11 +163,17 @@ impl Net {
     }
 
     /// The address (`HOST:PORT`, IPv6 in brackets) of the listener on that port.
-    fn listen_address(&self, port: u16) -> PyResult<String> {
+    #[pyo3(signature = (port, transport = "tcp"))]
+    fn listen_address(&self, port: u16, transport: &str) -> PyResult<String> {
+        let wanted = Transport::named(transport).ok_or_else(|| {
+            UsageError::new_err(format!("transport is {transport:?}; give tcp, quic or ws"))
+        })?;
         self.engine
-            .listen_address(port)
+            .listen_address(wanted, port)
             .map(|address| address.to_string())
-            .ok_or_else(|| UsageError::new_err(format!("nothing listens on port {port}")))
+            .ok_or_else(|| {
+                UsageError::new_err(format!("nothing listens on {transport} port {port}"))
+            })
     }
 
     /// Ends all listeners; links stay.
@@ -154,26 +192,7 @@ impl Net {
         timeout_ms: u64,
         raw_key: bool,
     ) -> PyResult<u64> {
-        let server_key = server_key
-            .map(|key| {
-                <[u8; 32]>::try_from(key)
-                    .map_err(|_| UsageError::new_err("server_key has 32 bytes, or is None"))
-            })
-            .transpose()?;
-        let form = if raw_key {
-            Form::Raw
-        } else {
-            Form::Certificate
-        };
-        let plan = Dial {
-            host,
-            port,
-            server_key,
-            seed: seed.map(seed_of).transpose()?,
-            server_form: form,
-            own_form: form,
-            patience: milliseconds(timeout_ms),
-        };
+        let plan = plan(host, port, server_key, seed, timeout_ms, raw_key)?;
         Ok(self.engine.dial_tcp(plan)?)
     }
 

@@ -292,7 +292,8 @@ class Net:
         """(link, what, data): `what` under 256 is a frame's type and `data` the whole frame."""
     def listen_tcp(self, host: str, port: int, seed: bytes) -> int:
         """Listens with TLS 1.3 and 1.2, X.509 and raw keys on one port; returns the port. Raises ListenFailed."""
-    def listen_address(self, port: int) -> str: ...
+    def listen_address(self, port: int, transport: str = "tcp") -> str:
+        """HOST:PORT of the listener on that port; `transport` is "tcp", "quic" or "ws". Raises UsageError."""
     def stop_listening(self) -> None: ...
     def dial_tcp(
         self,
@@ -304,8 +305,8 @@ class Net:
         timeout_ms: int = 10_000,
         raw_key: bool = False,
     ) -> int:
-        """Begins to connect; the link's number. Ends in LINK_OPENED (data: the server's key), DIAL_FAILED or
-        DIAL_WRONG_KEY. The server's key is compared before `seed`'s certificate goes out."""
+        """Begins to connect; the link's number. Ends in LINK_OPENED (data: the server's key) or one of the
+        DIAL_ events. The server's key is compared before `seed`'s certificate goes out."""
     def peer_address(self, link: int) -> tuple[str, int]: ...
     def send(self, link: int, data: bytes) -> int:
         """Queues whole frames; the bytes now waiting, or -1 if the link is gone. Never blocks, never refuses:

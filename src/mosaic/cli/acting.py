@@ -2,6 +2,8 @@
 
 A command that finds HOME/lock held asks the node over HOME/node.sock. One that
 finds it free opens the home, acts and closes it again. Both run the same acts.
+
+Source: this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations

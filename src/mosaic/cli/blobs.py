@@ -1,4 +1,8 @@
-"""Commands about blobs: files that records point at, named by their hash."""
+"""Commands about blobs: files that records point at, named by their hash.
+
+Source: messages.md "BLOB Submission", "BLOB Get"; this project's own design, docs/architecture.md "A person
+acts".
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,10 @@ def put(options: Common, file: str, server: str | None, key: str | None) -> None
 
     Servers take blobs from people they know: name another server's person
     with --as NAME, so that your key is proven to it.
+
+    \f
+    Raises:
+        UsageError: there is no such file.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(file).absolute()
@@ -53,7 +61,12 @@ def put(options: Common, file: str, server: str | None, key: str | None) -> None
 @server
 @common
 def get(options: Common, name: str, file: str, server: str | None, key: str | None) -> None:
-    """Fetch the file of a hash (64 hexadecimal digits) into FILE, or to stdout."""
+    """Fetch the file of a hash (64 hexadecimal digits) into FILE, or to stdout.
+
+    \f
+    Raises:
+        UsageError: there is no such folder.
+    """
     target = Path(file).absolute()
     if file != "-" and not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}", hint="Make it, or name another file.")

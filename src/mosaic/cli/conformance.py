@@ -1,4 +1,7 @@
-"""`mosaic conformance`: judges a folder of vector files."""
+"""`mosaic conformance`: judges a folder of vector files.
+
+Source: this project's own design, docs/architecture.md "Small on purpose".
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,12 @@ def judge_folder(folder: Path) -> Report:
 @click.option("--explain", "explained", is_flag=True, help="Print the table of whose answer decides.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line: failures, files, sums.")
 def conformance(folder: Path | None, *, explained: bool, as_json: bool) -> None:
-    """Judge every vector file in FOLDER; exit 1 if a case fails."""
+    """Judge every vector file in FOLDER; exit 1 if a case fails.
+
+    \f
+    Raises:
+        UsageError: no folder was given, or no vector file is in it.
+    """
     if explained:
         for line in explain():
             click.echo(line)

@@ -1,6 +1,8 @@
 """Records and texts as commands read and write them: binary, morecord0… lines, JSON.
 
 Binary records stand one after another, each as long as its header says.
+
+Source: record.md (lengths in the header), human_encodings.md; edition §5 (J1).
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ def read_records(data: bytes) -> Iterator[Record]:
 
 
 def check_records(data: bytes) -> Iterator[Record | MosaicError]:
-    """The records in a file, an error in the place of each that is not valid."""
+    """The records in a file, an error in the place of each that is not valid.
+
+    Raises:
+        InvalidJson: it begins as text and is not UTF-8.
+    """
     parsers = _text_parsers(data) if _is_text(data) else _binary_parsers(data)
     for parse in parsers:
         try:

@@ -6,6 +6,8 @@ grow, and stay up after a burst. Its threshold for blocks of their own rises
 with the largest block ever freed, so that after one long frame all later ones
 come from the heaps, where any small block above them keeps them from being
 given back.
+
+Source: mallopt(3), malloc_trim(3).
 """
 
 from __future__ import annotations

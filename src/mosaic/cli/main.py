@@ -1,4 +1,7 @@
-"""`mosaic`: all commands, and what happens when one of them fails."""
+"""`mosaic`: all commands, and what happens when one of them fails.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 

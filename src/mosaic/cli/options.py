@@ -1,4 +1,7 @@
-"""Options that many commands share."""
+"""Options that many commands share.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 

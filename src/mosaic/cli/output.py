@@ -2,6 +2,8 @@
 
 What a stranger wrote is cleaned before it reaches a terminal: control
 characters could move its cursor or change its title.
+
+Source: this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations

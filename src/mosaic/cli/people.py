@@ -1,4 +1,7 @@
-"""Commands about people and keys: init, whoami, key, profile, where."""
+"""Commands about people and keys: init, whoami, key, profile, where.
+
+Source: identity.md, bootstrap.md; this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,12 @@ def _show_new_person(options: Common, item: JsonObject, *, new_home: bool) -> No
 @click.command()
 @common
 def whoami(options: Common) -> None:
-    """Show who acts when nobody is named with --as."""
+    """Show who acts when nobody is named with --as.
+
+    \f
+    Raises:
+        UnknownPerson: nobody lives here, or nobody of that name.
+    """
     for item in act(options.home, "people", {}):
         if options.person in {None, item["name"], item["key"]}:
             _show_person(options, item)

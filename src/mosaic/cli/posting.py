@@ -1,4 +1,7 @@
-"""Commands to write and to read posts: post, reply, edit, record, feed, wall, thread, follow."""
+"""Commands to write and to read posts: post, reply, edit, record, feed, wall, thread, follow.
+
+Source: microblog.md, reply_comment.md; this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 
@@ -62,6 +65,10 @@ def post(options: Common, text: str, *, blog: bool) -> None:
     Examples:
       mosaic post "Good morning"
       fortune | mosaic post -
+
+    \f
+    Raises:
+        UsageError: the text is not UTF-8.
     """
     _publish(options, "post", options.arguments(text=_text(text), kind="blog" if blog else "post"))
 
@@ -75,6 +82,10 @@ def reply(options: Common, reference: str, text: str, server: str | None, key: s
     """Answer a post. REFERENCE is its moref0…, as `mosaic feed` shows it.
 
     --server and --key name where the post is, if it is not here.
+
+    \f
+    Raises:
+        UsageError: the text is not UTF-8.
     """
     arguments = options.arguments(reference=reference, text=_text(text), server=server, key=key)
     _publish(options, "reply", arguments)
@@ -89,6 +100,10 @@ def edit(options: Common, reference: str, text: str | None, payload: str | None)
     """Replace what stands at the address of a record of your own.
 
     A post keeps its place and shows that it was edited; its history stays.
+
+    \f
+    Raises:
+        UsageError: the text is not UTF-8, or there is neither text nor payload.
     """
     given = _content(text, payload)
     _publish(options, "edit", options.arguments(reference=reference, text=given, payload=payload))
@@ -116,6 +131,10 @@ def record(
     \b
     Example (a replaceable record of the application for examples):
       mosaic record --kind 000000630002001e --at notes "first" ; mosaic edit moref0… "second"
+
+    \f
+    Raises:
+        UsageError: the text is not UTF-8, or there is neither text nor payload.
     """
     given = _content(text, payload)
     _publish(

@@ -1,4 +1,7 @@
-"""Commands about records: get, query, watch, submit, encode, decode, verify, queue."""
+"""Commands about records: get, query, watch, submit, encode, decode, verify, queue.
+
+Source: messages.md "Client Messages"; this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,12 @@ _as_records = click.option("--records", is_flag=True, help="Print whole records,
 def get(
     options: Common, references: tuple[str, ...], *, records: bool, server: str | None, key: str | None
 ) -> None:
-    """Fetch records by reference (moref0…): an id names one, an address all that stand there."""
+    """Fetch records by reference (moref0…): an id names one, an address all that stand there.
+
+    \f
+    Raises:
+        Refused: nothing was found.
+    """
     arguments = options.arguments(references=list(references), records=records, server=server, key=key)
     found = 0
     for item in act(options.home, "get", arguments):
@@ -109,6 +117,11 @@ def submit(options: Common, source: str, server: str | None, key: str | None) ->
 
     FILE holds binary records one after another, or lines of morecord0… or of
     JSON. Exit code 1 if none was taken, 5 if some were not.
+
+    \f
+    Raises:
+        UsageError: the file can not be read.
+        FormatError: what it holds are no records.
     """
     taken = 0
     refusals: dict[str, None] = {}
@@ -193,6 +206,11 @@ def encode(source: str, form: str, *, _as_json: bool) -> None:
       mosaic decode record.bin | mosaic encode - > same.bin
       mosaic encode --to text record.json
       mosaic encode --to user 5af6…
+
+    \f
+    Raises:
+        UsageError: the file can not be read.
+        FormatError: what it holds are no records.
     """
     if form in {"user", "server", "reference"}:
         say(formats.encode_hex(source, form))
@@ -213,6 +231,11 @@ def decode(source: str, *, _as_json: bool) -> None:
 
     TEXT may be mopub0…, mosrv0…, moref0… or morecord0…; a FILE holds binary
     records, lines of morecord0… or JSON. Secret keys are not shown.
+
+    \f
+    Raises:
+        UsageError: the file can not be read.
+        FormatError: what it holds are no records.
     """
     if (item := formats.decode_text(source)) is not None:
         print_object(item)
@@ -229,6 +252,11 @@ def verify(source: str, *, as_json: bool) -> None:
 
     A signature is checked; whether its author named the key that signed is
     told by the author's key schedule, which `mosaic get` looks up.
+
+    \f
+    Raises:
+        UsageError: the file can not be read.
+        InvalidJson: it begins as text and is not UTF-8.
     """
     failed = False
     for number, found in enumerate(formats.check_records(_text_or_file(source)), 1):

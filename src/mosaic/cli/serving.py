@@ -1,4 +1,7 @@
-"""`mosaic serve` and `mosaic run`: the node, until it is told to stop."""
+"""`mosaic serve` and `mosaic run`: the node, until it is told to stop.
+
+Source: transports.md; this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,13 @@ def serve(options: Common, tcp: str, web: str, *, verbose: bool) -> None:
     Examples:
       mosaic serve
       mosaic serve --home /srv/mosaic --tcp [::]:1320 --web 127.0.0.1:8080
+
+    \f
+    Raises:
+        UsageError: an address is not HOST:PORT.
+        HomeMissing: there is no home.
+        HomeInUse: another process has it open.
+        ListenFailed: an address could not be listened on.
     """
     _log(verbose=verbose)
     options.home.check()
@@ -70,7 +80,14 @@ def serve(options: Common, tcp: str, web: str, *, verbose: bool) -> None:
 @click.option("--browse/--no-browse", default=True, help="Whether to open the page in a browser.")
 @common
 def run(options: Common, tcp: str, web: str, *, browse: bool) -> None:
-    """Make a home if there is none, run the node on this machine and open its page."""
+    """Make a home if there is none, run the node on this machine and open its page.
+
+    \f
+    Raises:
+        UsageError: an address is not HOST:PORT.
+        HomeInUse: another process has it open.
+        ListenFailed: an address could not be listened on.
+    """
     _log(verbose=False)
     if not options.home.is_there:
         options.home.make()

@@ -28,7 +28,7 @@ class Source(Protocol):
     """Where schedules and received times are asked for: a connection."""
 
     def query(self, wanted: Filter, limit: int = 0) -> AsyncIterator[Record]:
-        """What a filter matches, newest first."""
+        """What a filter matches, newest first; at most `limit` records (0 = all). Raises PeerError."""
 
 
 class Authority:

@@ -1,4 +1,7 @@
-"""How long to wait before trying again: longer each time, never all at once."""
+"""How long to wait before trying again: longer each time, never all at once.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 

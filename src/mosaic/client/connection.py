@@ -197,7 +197,7 @@ class Connection:
     # --- what comes from the network ---------------------------------------------------------------
 
     def take(self, batch: Sequence[tuple[int, bytes]]) -> None:
-        """Takes what the network has for this link, in order: (`what`, data) as in `Network`."""
+        """Takes a batch of what the network has for this link, in order: (`what`, data) as in `Network`."""
         arrived: list[tuple[int, bytes]] = []
         now = self._last_heard_ns = self._now_ns()
         for what, data in batch:
@@ -321,13 +321,32 @@ class Connection:
         return await self._queries.get(references)
 
     def query(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record, None]:
-        """What a filter matches, newest first; at most `limit` (0 to 65,535; 0 = all). Raises PeerError."""
+        """What a filter matches, newest first.
+
+        Args:
+            wanted: What is asked for.
+            limit: How many records at most (0 to 65,535; 0 = all).
+
+        Raises:
+            PeerError: the server would not, or went away.
+            UsageError: no query can have this limit.
+            InvalidFilter: no message can hold this filter.
+        """
         return self._queries.query(wanted, limit)
 
     def subscribe(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record | CaughtUp, None]:
         """What a filter matches: what is stored, newest first, then CaughtUp, then live records.
 
-        Ends only by an error. Raises PeerError.
+        Ends only by an error.
+
+        Args:
+            wanted: What is asked for.
+            limit: How many stored records at most (0 to 65,535; 0 = all).
+
+        Raises:
+            PeerError: the server would not, or went away.
+            UsageError: no subscription can have this limit.
+            InvalidFilter: no message can hold this filter.
         """
         return self._queries.subscribe(wanted, limit)
 

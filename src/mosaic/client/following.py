@@ -36,7 +36,7 @@ class Subscribable(Protocol):
     """A connection, as far as a subscription needs one."""
 
     def subscribe(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record | CaughtUp, None]:
-        """Stored records, CaughtUp, live records; ends by an error only."""
+        """Stored records (at most `limit`, 0 = all), CaughtUp, live records; ends by an error only."""
 
 
 Connect = Callable[[], contextlib.AbstractAsyncContextManager[Subscribable]]

@@ -5,6 +5,8 @@ uses for a while is closed, a quiet one is asked whether it is still there.
 
 Over QUIC, what lasts long (a subscription) can have a stream of its own, so
 that what it brings does not stand before the answers to others.
+
+Source: network.md (clients dial, never servers); edition §2 (the server's key is compared in the handshake).
 """
 
 from __future__ import annotations

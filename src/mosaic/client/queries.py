@@ -77,7 +77,7 @@ class Queries:
         return found
 
     async def query(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record, None]:
-        """What a filter matches, newest first; at most `limit` (0 to 65,535; 0 = all). Raises PeerError."""
+        """What a filter matches, newest first. See `Connection.query`."""
         query_id, frame = self._session.query(wanted.encode(), _limit(limit))
         async with contextlib.aclosing(self._read(query_id, frame, self._filtered(wanted))) as items:
             async for item in items:
@@ -87,7 +87,7 @@ class Queries:
     async def subscribe(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record | CaughtUp, None]:
         """What a filter matches: what is stored, newest first, then CaughtUp, then live records.
 
-        Ends only by an error. Raises PeerError.
+        Ends only by an error. See `Connection.subscribe`.
         """
         query_id, frame = self._session.subscribe(wanted.encode(), _limit(limit))
         async with contextlib.aclosing(self._read(query_id, frame, self._filtered(wanted))) as items:

@@ -87,16 +87,25 @@ class QueueStorage(Protocol):
         """Queues a record for servers, each once; how many of them are new."""
 
     def due(self, now_ns: int, limit: int, busy: Collection[bytes] = ()) -> list[Delivery]:
-        """Queued deliveries whose time has come, the oldest first, but none to a server (key) in `busy`."""
+        """Queued deliveries whose time has come, the oldest first, but none to a server (key) in `busy`.
+
+        `limit`: how many deliveries at most.
+        """
 
     def next_due_ns(self, busy: Collection[bytes] = ()) -> int | None:
         """When the next queued delivery to a server not in `busy` is due, or None when there is none."""
 
     def settle(self, number: int, state: State, result: int | None, note: str) -> None:
-        """Ends a delivery: delivered or refused."""
+        """Ends a delivery, delivered or refused.
+
+        `number` is its number in the queue, `result` the result code (0 to 255) that came, if one did.
+        """
 
     def postpone(self, numbers: Sequence[int], next_try_ns: int, result: int | None, note: str) -> None:
-        """Counts a failed try and says when the next one is."""
+        """Counts a failed try of deliveries (by their numbers) and says when the next one is.
+
+        `result` is the result code (0 to 255) that came, if one did.
+        """
 
     def hold(self, server_key: bytes, until_ns: int) -> None:
         """Lets all that is queued for a server wait until then at least."""

@@ -1,4 +1,7 @@
-"""What a server's refusal means for the person who asked, and what to do about it."""
+"""What a server's refusal means for the person who asked, and what to do about it.
+
+Source: messages.md "Result Codes".
+"""
 
 from __future__ import annotations
 

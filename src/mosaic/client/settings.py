@@ -1,4 +1,7 @@
-"""What can be chosen about the client."""
+"""What can be chosen about the client.
+
+Source: this project's own design, docs/architecture.md "A person acts"; `ahead_s` is of edition §3.
+"""
 
 from __future__ import annotations
 

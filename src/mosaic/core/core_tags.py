@@ -56,27 +56,30 @@ class Tagged(Protocol):
 
 # --- writing ---------------------------------------------------------------------------------
 
+_NO_OFFSET: Final = bytes(4)
+"""What stands before the value of a tag that belongs to no place in the text."""
+
 
 def notify(key: PublicKey) -> Tag:
     """The record is of interest to this person (master key) and goes to all of his inboxes."""
-    return Tag(TagType.NOTIFY, _head(0) + key.bytes)
+    return Tag(TagType.NOTIFY, _NO_OFFSET + key.bytes)
 
 
 def reply(kind: Kind, reference: Reference) -> Tag:
     """The record replies to another one. Stands together with a root tag always."""
-    return Tag(TagType.REPLY, _head(0) + kind.bytes + reference.bytes)
+    return Tag(TagType.REPLY, _NO_OFFSET + kind.bytes + reference.bytes)
 
 
 def root(kind: Kind, reference: Reference) -> Tag:
     """The record that the whole thread hangs on. Stands together with a reply tag always."""
-    return Tag(TagType.ROOT, _head(0) + kind.bytes + reference.bytes)
+    return Tag(TagType.ROOT, _NO_OFFSET + kind.bytes + reference.bytes)
 
 
 def nostr_sister(event_id: bytes) -> Tag:
     """The nostr event (32-byte id) that says the same. Raises InvalidTag on another length."""
     if len(event_id) != 32:
         raise InvalidTag(f"a nostr id has 32 bytes, not {len(event_id)}")
-    return Tag(TagType.NOSTR_SISTER, _head(0) + event_id)
+    return Tag(TagType.NOSTR_SISTER, _NO_OFFSET + event_id)
 
 
 def subkey(key: PublicKey | bytes) -> Tag:
@@ -84,21 +87,21 @@ def subkey(key: PublicKey | bytes) -> Tag:
     data = bytes(key)
     if len(data) != 32:
         raise InvalidTag(f"a subkey has 32 bytes, not {len(data)}")
-    return Tag(TagType.SUBKEY, _head(0) + data)
+    return Tag(TagType.SUBKEY, _NO_OFFSET + data)
 
 
 def user_mention(key: PublicKey, offset: int) -> Tag:
-    """A person (master key) whose @name is shown at a character offset."""
+    """A person (master key) whose @name is shown at a character offset. Raises InvalidTag over 32 bits."""
     return Tag(TagType.USER_MENTION, _head(offset) + key.bytes)
 
 
 def server_mention(key: PublicKey, offset: int) -> Tag:
-    """A server shown at a character offset."""
+    """A server shown at a character offset. Raises InvalidTag over 32 bits."""
     return Tag(TagType.SERVER_MENTION, _head(offset) + key.bytes)
 
 
 def quote(kind: Kind, reference: Reference, offset: int) -> Tag:
-    """A record quoted at a character offset."""
+    """A record quoted at a character offset. Raises InvalidTag over 32 bits."""
     return Tag(TagType.QUOTE, _head(offset) + kind.bytes + reference.bytes)
 
 

@@ -54,6 +54,7 @@ def encrypt(
 
     Raises:
         InvalidSecretKey: lengths or log_n are wrong, or there is not enough memory for this log_n.
+        WrongPassword: it can not be written as UTF-8.
     """
     if len(salt) != SALT_LENGTH or len(rand4) != RAND4_LENGTH:
         raise InvalidSecretKey(f"{SALT_LENGTH} bytes of salt and {RAND4_LENGTH} random bytes are needed")
@@ -83,7 +84,11 @@ def decrypt(text: str, password: str) -> SecretKey:
 
 
 def log_n_of(text: str) -> int:
-    """The log_n of a `mocryptsec0…` text: how hard its password is to guess. Raises InvalidSecretKey."""
+    """The log_n (1 to 22) of a `mocryptsec0…` text: how hard its password is to guess.
+
+    Raises:
+        InvalidSecretKey: not such a text, another version, or another log_n.
+    """
     return _decode(text)[1]
 
 

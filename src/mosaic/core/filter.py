@@ -79,6 +79,9 @@ class Filter:
         `exclude` takes ids or their first 32 bytes. None leaves an element
         out; an empty collection puts one in that nothing passes (for
         `exclude` and `exclude_tags`: that everything passes).
+
+        Raises:
+            InvalidFilter: an id to exclude has fewer than 32 bytes.
         """
         elements: list[FilterElement] = []
         if authors is not None:

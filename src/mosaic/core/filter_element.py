@@ -15,6 +15,7 @@ Source: filter.md; edition §3, §5 (F1 to F10, G2, K4, R5).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Self
@@ -34,7 +35,7 @@ ID_PREFIX_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class FilterElement:
+class FilterElement(ABC):
     """What all elements share; the subclasses hold the values."""
 
     TYPE: ClassVar[int]
@@ -47,18 +48,18 @@ class FilterElement:
         """Whether elements of this type select few records (type under 0x80)."""
         return cls.TYPE < 0x80
 
+    @abstractmethod
     def body(self) -> bytes:
         """What follows the 8-byte head, a multiple of 8 bytes."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def from_body(cls, body: bytes) -> Self:
         """Reads the bytes after the head; they are whole words.
 
         Raises:
             InvalidFilter: the body breaks a rule of this element.
         """
-        raise NotImplementedError
 
     def encode(self) -> bytes:
         """The whole element with its head, a multiple of 8 and at most 2,040 bytes.

@@ -1,6 +1,6 @@
 """The leap seconds known when this was released, as data.
 
-Source: the IANA list leap-seconds.list, last updated 2025-07-07.
+Source: timestamps.md; the IANA list that it names, leap-seconds.list, last updated 2025-07-07.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Tag:
 
     @property
     def length(self) -> int:
-        """Bytes of the wire form (4 to 65,535)."""
+        """The length of the wire form, 4 to 65,535 bytes."""
         return HEADER_LENGTH + len(self.value)
 
 

@@ -3,6 +3,8 @@
 Every act takes a JSON object and gives any number of JSON objects, the ones
 that `--json` prints. An act names its person with `as` (the first one of the
 home if it does not) and another server with `server` and `key`.
+
+Source: this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations

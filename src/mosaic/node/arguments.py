@@ -1,4 +1,7 @@
-"""Arguments of acts: JSON objects read field by field, with errors that people understand."""
+"""Arguments of acts: JSON objects read field by field, with errors that people understand.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 
@@ -69,14 +72,14 @@ class Arguments:
         return Path(value)
 
     def number(self, name: str, default: int) -> int:
-        """A number from 0 on. Raises UsageError."""
+        """A number from 0 on, `default` if it is not there. Raises UsageError."""
         value = self._of(name, int)
         if value is not None and value < 0:
             raise UsageError(f"`{name}` is a number from 0 on")
         return default if value is None else value
 
     def flag(self, name: str) -> bool:
-        """A yes or no; no if it is not there."""
+        """A yes or no; no if it is not there. Raises UsageError."""
         return bool(self._of(name, bool))
 
     def texts(self, name: str) -> list[str]:

@@ -4,6 +4,8 @@ HOME/node.sock (mode 0600) carries JSON, one object a line. A request is
 `{"act": NAME, "arguments": {…}}`; its answer is any number of `{"item": {…}}`
 and then `{"end": true}`, or `{"error", "code", "hint"}`. Requests of one
 connection are answered one after another; who hangs up ends what he asked for.
+
+Source: this project's own design, docs/architecture.md "One home".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The outgoing queue on disk: `client.queue.QueueStorage` in the private database."""
+"""The outgoing queue on disk: `client.queue.QueueStorage` in the private database.
+
+Source: edition §4 (who gets what); this project's own design, docs/architecture.md "One home".
+"""
 
 from __future__ import annotations
 
@@ -51,14 +54,17 @@ class Deliveries:
         return added
 
     def due(self, now_ns: int, limit: int, busy: Collection[bytes] = ()) -> list[Delivery]:
-        """Queued deliveries whose time has come, in the order of queueing, but none to a server in `busy`."""
+        """Queued deliveries whose time has come, in the order of queueing, but none to a server in `busy`.
+
+        `limit`: how many deliveries at most.
+        """
         return self._read(
             f"WHERE state = 'queued' AND next_try_ns <= ? {_but_not(busy)} ORDER BY number LIMIT ?",
             (now_ns, *busy, limit),
         )
 
     def queued(self, limit: int) -> list[Delivery]:
-        """All that is queued, in the order in which it was."""
+        """All that is queued, in the order in which it was; at most `limit` deliveries."""
         return self._read("WHERE state = 'queued' ORDER BY number LIMIT ?", (limit,))
 
     def next_due_ns(self, busy: Collection[bytes] = ()) -> int | None:
@@ -78,14 +84,20 @@ class Deliveries:
         )
 
     def settle(self, number: int, state: State, result: int | None, note: str) -> None:
-        """Ends a delivery: delivered or refused."""
+        """Ends a delivery, delivered or refused.
+
+        `number` is its number in the queue, `result` the result code (0 to 255) that came, if one did.
+        """
         self._db.connection.execute(
             "UPDATE delivery SET state = ?, result = ?, note = ?, attempts = attempts + 1 WHERE number = ?",
             (state, result, note, number),
         )
 
     def postpone(self, numbers: Sequence[int], next_try_ns: int, result: int | None, note: str) -> None:
-        """Counts a failed try and says when the next one is."""
+        """Counts a failed try of deliveries (by their numbers) and says when the next one is.
+
+        `result` is the result code (0 to 255) that came, if one did.
+        """
         with self._db.transaction():
             self._db.connection.executemany(
                 "UPDATE delivery SET next_try_ns = ?, result = ?, note = ?, attempts = attempts + 1"

@@ -1,4 +1,7 @@
-"""Who uses which servers, as far as this home knows: `client.outbox.Directory`."""
+"""Who uses which servers, as far as this home knows: `client.outbox.Directory`.
+
+Source: bootstrap.md (roles of servers); this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 

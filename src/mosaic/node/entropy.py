@@ -2,6 +2,8 @@
 
 Everything that needs random bytes takes them as an argument; this is where
 those arguments come from.
+
+Source: this project's own design, docs/architecture.md "Layers".
 """
 
 from __future__ import annotations

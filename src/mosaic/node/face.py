@@ -1,6 +1,8 @@
 """The node as its page sees it: texts ready to be read, keys and references in their human form.
 
 The page acts for the first person of the home.
+
+Source: this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations
@@ -111,13 +113,19 @@ class Face:
         return self.status()
 
     async def feed(self, *, before: str = "", limit: int = 30) -> Sequence[Entry]:
-        """Posts of followed people and one's own, newest first; `before`: reference of the last seen."""
+        """Posts of followed people and one's own, newest first, at most `limit` of them.
+
+        `before` is the reference of the last post that was seen.
+
+        Raises:
+            UnknownPerson: nobody lives here yet.
+        """
         person = self._person()
         followed = [PublicKey(key) for key in self._node.db.follows(person.key.bytes)]
         return self._entries(self._page([person.key, *followed], before, limit))
 
     async def wall(self, person: str, *, before: str = "", limit: int = 30) -> Sequence[Entry]:
-        """One person's posts, newest first."""
+        """One person's posts, newest first, at most `limit` of them; `before` as in `feed`."""
         return self._entries(self._page([PublicKey.parse_user(person)], before, limit))
 
     async def thread(self, reference: str) -> Sequence[Entry]:
@@ -125,12 +133,18 @@ class Face:
         return [self._entry(post) for post in threads.thread(self._node.records, _parse(reference))]
 
     async def post(self, text: str) -> Entry:
-        """Publishes a post of one's own."""
+        """Publishes a post of one's own. Raises UnknownPerson, or Refused by the own server."""
         person = self._person()
         return await self._publish(person, posts.post(person.signer, text, now=self._node.clock.now()))
 
     async def reply(self, reference: str, text: str) -> Entry:
-        """Publishes a reply. Raises Refused when what it answers is not here."""
+        """Publishes a reply.
+
+        Raises:
+            UnknownPerson: nobody lives here yet.
+            InvalidText: this is no reference.
+            Refused: what it answers is not here, or the own server does not take it.
+        """
         person = self._person()
         found = self._node.records.at(_parse(reference))
         if not found:
@@ -140,7 +154,12 @@ class Face:
         )
 
     async def follow(self, person: str, *, server: str = "", server_key: str = "") -> FollowedPerson:
-        """Reads a person's posts from now on; a server that is given is one of their outboxes."""
+        """Reads a person's posts from now on; a server that is given is one of their outboxes.
+
+        Raises:
+            UnknownPerson: nobody lives here yet.
+            FormatError: a key or URL is none.
+        """
         node, key = self._node, PublicKey.parse_user(person)
         if server or server_key:
             url = ServerUrl.parse(server)
@@ -150,7 +169,7 @@ class Face:
         return self._followed(key)
 
     async def unfollow(self, person: str) -> None:
-        """Stops reading them."""
+        """Stops reading them. Raises UnknownPerson when nobody lives here yet."""
         self._node.db.unfollow(self._person().key.bytes, PublicKey.parse_user(person).bytes)
         self._node.follower.update()
 

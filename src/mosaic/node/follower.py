@@ -3,6 +3,8 @@
 One task for each person and outbox. What was read is remembered, so that a
 restart goes on where it stopped; what is read is stored by the own server like
 anything else, so that feeds show it and it survives a restart.
+
+Source: network.md (outboxes); this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations

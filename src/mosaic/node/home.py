@@ -11,6 +11,8 @@
       tmp/         what is on its way; emptied at every start
 
 Only the holder of `lock` may open the store or `private.db`.
+
+Source: this project's own design, docs/architecture.md "One home".
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Keys lie in `private.db` as `mocryptsec0` only. What opens them is 32 random
 bytes as text, which nobody can guess and nobody has to remember: kept in the
 system's keyring where there is a real one, else in HOME/unlock (mode 0600),
 which backups leave out. `MOSAIC_KEYRING=no` always chooses the file.
+
+Source: encrypted_secret_key.md; this project's own design, docs/architecture.md "One home".
 """
 
 from __future__ import annotations

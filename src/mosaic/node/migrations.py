@@ -3,6 +3,8 @@
 Step n turns version n - 1 into version n. A step that was once released never
 changes; a new layout is a new step at the end. `user_version` in the file
 holds the version.
+
+Source: this project's own design, docs/architecture.md "One home".
 """
 
 from __future__ import annotations

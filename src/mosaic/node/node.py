@@ -5,6 +5,8 @@ command that found the home free. Both have the same parts; the serving one
 also listens, delivers and follows.
 
     private.db → keys → store, blobs → server ← memory links ← client
+
+Source: this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations

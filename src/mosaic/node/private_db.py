@@ -3,6 +3,8 @@
 SQLite with migrations from its first version. Everything here stays on this
 machine; what others may know are signed records in the store. Secrets are
 `mocryptsec0` texts. All calls are short and made from one thread.
+
+Source: this project's own design, docs/architecture.md "One home".
 """
 
 from __future__ import annotations
@@ -48,7 +50,13 @@ class PersonRow:
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """A server that somebody uses: its key, the use (bits of a user bootstrap), its URLs by preference."""
+    """A server that somebody uses.
+
+    Attributes:
+        server_key: Its key (32 bytes).
+        usage: What for: the bits of a user bootstrap.
+        urls: Where it is, the best first.
+    """
 
     server_key: bytes
     usage: int
@@ -187,7 +195,10 @@ class PrivateDb:
     def learn_server(
         self, key: bytes, server_key: bytes, usage: int, urls: Sequence[str], now_ns: int
     ) -> None:
-        """Remembers that `key` uses a server, and adds what is new about its use and its URLs."""
+        """Remembers that `key` uses a server, and adds what is new about its use and its URLs.
+
+        `usage` is a sum of `core.bootstrap.Usage`.
+        """
         with self.transaction():
             self._db.execute(
                 "INSERT INTO server_of VALUES (?1, ?2, ?3,"

@@ -71,7 +71,11 @@ class PublishingActs:
         )
 
     async def edit(self, given: JsonObject) -> Items:
-        """Publishes the next version of a record of one's own: `reference`, and `text` or `payload`."""
+        """Publishes the next version of a record of one's own: `reference`, and `text` or `payload`.
+
+        Raises:
+            UsageError: `payload` is not hexadecimal, or an argument is missing.
+        """
         arguments, person = self._finder.begin(given)
         found = await self._finder.find(arguments)
         newest = self._node.records.at(found.address)[0]
@@ -80,7 +84,11 @@ class PublishingActs:
         yield await self._publish(person, posts.edit(person.signer, newest, new, now=self._node.clock.now()))
 
     async def record(self, given: JsonObject) -> Items:
-        """Publishes a record of any kind: `kind`, `text` or `payload`, `tags`, `at` (text for the nonce)."""
+        """Publishes a record of any kind: `kind`, `text` or `payload`, `tags`, `at` (text for the nonce).
+
+        Raises:
+            UsageError: `payload` is not hexadecimal, or an argument is missing.
+        """
         arguments, person = self._finder.begin(given)
         kind = parse_kind(arguments.text("kind"))
         now = self._node.clock.now()
@@ -97,7 +105,12 @@ class PublishingActs:
         yield await self._publish(person, record)
 
     async def profile(self, given: JsonObject) -> Items:
-        """Shows a profile (`person`), or changes one's own (`set`: fields, `null` takes one out)."""
+        """Shows a profile (`person`), or changes one's own (`set`: fields, `null` takes one out).
+
+        Raises:
+            UsageError: `set` is no object.
+            UnknownPerson: nobody of that name lives here.
+        """
         arguments, node = Arguments(given), self._node
         changes = given.get("set")
         if changes is None:

@@ -74,7 +74,7 @@ class ReadingActs:
             yield {"next": page.next.text}
 
     async def thread(self, given: JsonObject) -> Items:
-        """A post and the replies below it, oldest first: `reference`."""
+        """A post and the replies below it, oldest first: `reference`. Raises Refused if it is not here."""
         named = reference.parse(Arguments(given).text("reference"))
         posts = threads.thread(self._node.records, named)
         if not posts:

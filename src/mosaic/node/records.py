@@ -41,7 +41,7 @@ class OwnRecords:
         self._wanted = wanted
 
     def newest_first(self, wanted: Filter, limit: int = 0) -> Iterator[Record]:
-        """What the filter matches and may be shown, newest first; at most `limit` (0 = all)."""
+        """What the filter matches and may be shown, newest first; at most `limit` records (0 = all)."""
         schedules: dict[bytes, KeySchedule | None] = {}
         found = 0
         for stored in self._source.query(wanted, self._viewers(), 0):

@@ -1,6 +1,8 @@
 """What is done over one connection, to the own server or to another: read, watch, hand in.
 
 Needs no home, so that a command can ask any server as nobody.
+
+Source: messages.md "Client Messages"; this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations
@@ -78,7 +80,11 @@ async def get(connection: Connection, authority: Authority, references: Sequence
 async def query(
     connection: Connection, authority: Authority, wanted: Filter, limit: int
 ) -> AsyncGenerator[Record, None]:
-    """What a filter matches and a reader may show, newest first."""
+    """What a filter matches and a reader may show, newest first; at most `limit` records (0 = all).
+
+    Raises:
+        PeerError: the server would not, or went away.
+    """
     batch: list[Record] = []
     async with contextlib.aclosing(connection.query(wanted, limit)) as items:
         async for record in items:
@@ -100,6 +106,9 @@ async def watch(
 
     What a server has stored is sorted by its timestamps, so a record that is
     only received late is live all the same.
+
+    Raises:
+        PeerError: a server would not, or went away.
     """
     arrived: asyncio.Queue[Record | CaughtUp] = asyncio.Queue(_WAITING)
 

@@ -1,4 +1,7 @@
-"""What can be chosen about a node: the settings of its parts, each with its own help."""
+"""What can be chosen about a node: the settings of its parts, each with its own help.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 

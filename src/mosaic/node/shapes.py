@@ -2,6 +2,8 @@
 
 64-bit integers are strings, keys and references stand in their human form,
 and every time has its ISO 8601 form beside it.
+
+Source: human_encodings.md; edition §5 (J1); this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations

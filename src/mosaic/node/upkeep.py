@@ -2,6 +2,8 @@
 
 Superseded, removed and refused records leave dead bytes in the log's closed
 segments; compacting rewrites those segments while reading goes on.
+
+Source: this project's own design, docs/architecture.md "The kernel".
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 The home's own people write; anyone may submit what notifies one of them, and
 his key schedule, without which nobody could tell whether it is his; what
 everybody may read, everybody reads. What the node itself brings is welcome.
+
+Source: network.md (outbox, inbox), keyschedule.md; edition §3 (who may sign).
 """
 
 from __future__ import annotations

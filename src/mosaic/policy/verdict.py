@@ -3,6 +3,8 @@
 A hook is a plain function from a submission to `Accept` or `Refuse`. Hooks
 stand in lists; the first refusal wins. A hook that fails refuses: a mistake in
 a rule never lets something in.
+
+Source: this project's own design, docs/architecture.md "A record arrives".
 """
 
 from __future__ import annotations

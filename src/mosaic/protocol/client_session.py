@@ -187,7 +187,7 @@ class ClientSession:
         return query_id, frame
 
     def unsubscribe(self, query_id: int) -> bytes:
-        """An UNSUBSCRIBE, after which only QueryEnded comes for this id; empty if it has ended already."""
+        """An UNSUBSCRIBE, after which a query id gets QueryEnded only; empty if it has ended already."""
         self._require_ready()
         return Unsubscribe(query_id).encode() if self._queries.mute(query_id) else b""
 

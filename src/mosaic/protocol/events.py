@@ -40,7 +40,10 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class GetAsked:
-    """Records are asked for by reference (48 bytes each). Answer: RECORDs, then `query_closed`."""
+    """Records are asked for by reference (48 bytes each) under a query id.
+
+    Answer: RECORDs, then `query_closed`.
+    """
 
     query_id: int
     references: tuple[bytes, ...]
@@ -78,7 +81,10 @@ class SubscribeAsked:
 
 @dataclass(frozen=True, slots=True)
 class UnsubscribeAsked:
-    """The client wants no more of an open query of any kind: stop it. Answer: `query_closed`, once."""
+    """The client wants no more of an open query of any kind: stop what has this query id.
+
+    Answer: `query_closed`, once.
+    """
 
     query_id: int
 
@@ -170,7 +176,7 @@ class HelloAccepted:
 
 @dataclass(slots=True)
 class RecordArrived:
-    """A record of an open query, not yet checked; 216 bytes at least, first bit 0."""
+    """A record for an open query (its query id), not yet checked; 216 bytes at least, first bit 0."""
 
     query_id: int
     record: bytes
@@ -178,7 +184,7 @@ class RecordArrived:
 
 @dataclass(frozen=True, slots=True)
 class LocallyCompleted:
-    """A subscription has had all stored records; live ones follow."""
+    """A subscription (its query id) has had all stored records; live ones follow."""
 
     query_id: int
 
@@ -228,7 +234,7 @@ class BlobAnswered:
 
 @dataclass(frozen=True, slots=True)
 class DhtAnswered:
-    """What a look-up found; the item's signature is not yet verified. None proves nothing."""
+    """What the look-up of a query id found; the item's signature is not yet verified. None proves nothing."""
 
     query_id: int
     result: ResultCode

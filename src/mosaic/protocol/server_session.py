@@ -217,7 +217,7 @@ class ServerSession:
         return QueryClosed(query_id, result).encode()
 
     def locally_complete(self, query_id: int) -> bytes:
-        """The frame that tells that the stored records of a subscription have been sent."""
+        """The frame that tells that the stored records of a subscription (its query id) have been sent."""
         return LocallyComplete(query_id).encode()
 
     def submission_result(self, record_prefix: bytes, result: ResultCode) -> bytes:
@@ -237,7 +237,7 @@ class ServerSession:
         return BlobResult.head(blob_hash, length)
 
     def dht_response(self, query_id: int, result: ResultCode, item: DhtItem | None = None) -> bytes:
-        """The frame that answers a look-up: an item with SUCCESS, or why there is none."""
+        """The frame that answers the look-up of a query id: an item with SUCCESS, or why there is none."""
         if item is None:
             return DhtResponse(query_id, result).encode()
         return DhtResponse.found(query_id, item).encode()

@@ -1,4 +1,7 @@
-"""Records on their way through intake: who brings them, and what becomes of each."""
+"""Records on their way through intake: who brings them, and what becomes of each.
+
+Source: this project's own design, docs/architecture.md "A record arrives".
+"""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Blobs(Protocol):
         """The file of a blob."""
 
     def adopt(self, path: Path, digest: bytes, length: int, expected: bytes) -> None:
-        """Takes over a file as a blob; durable when it returns.
+        """Takes over a file of `length` bytes as a blob; durable when it returns.
 
         Raises:
             BlobMismatch: `digest`, the file's true hash, is not `expected`.

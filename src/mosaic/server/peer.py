@@ -1,6 +1,8 @@
 """One link of a peer: its session, its rights, what is under way for it.
 
 All belongs to the thread of the event loop.
+
+Source: messages.md "Submission Result"; edition §2 (what a connection counts as).
 """
 
 from __future__ import annotations

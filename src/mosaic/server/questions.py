@@ -74,7 +74,7 @@ class Questions:
             self._refuse(peer, asked.query_id, for_error(error))
 
     def get(self, peer: Peer, query_id: int, references: tuple[bytes, ...]) -> None:
-        """Begins to answer a GET."""
+        """Begins to answer a GET under its query id."""
         if self._stopping or len(peer.readings) >= self._settings.queries_per_link:
             result = ResultCode.SHUTTING_DOWN if self._stopping else ResultCode.TOO_FAST
             self._refuse(peer, query_id, result)
@@ -87,7 +87,7 @@ class Questions:
         self._read(Reading(peer, query_id, scan, self._finish))
 
     def unsubscribe(self, peer: Peer, query_id: int) -> None:
-        """Ends a question of any kind; the session asks once, and only for open ones."""
+        """Ends the question of a query id, of any kind; the session asks once, and only for open ones."""
         subscription = peer.subscriptions.get(query_id)
         if subscription is not None:
             self._subscriptions.close(subscription)

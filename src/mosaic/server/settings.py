@@ -1,4 +1,8 @@
-"""What an operator or a person may set about a server."""
+"""What an operator or a person may set about a server.
+
+Source: edition §1 and §3 (15 minutes, 5 minutes), §6; the other limits: this project's own design,
+docs/architecture.md "A record arrives".
+"""
 
 from __future__ import annotations
 

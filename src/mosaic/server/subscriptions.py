@@ -78,7 +78,7 @@ class Subscriptions:
     # --- opening and closing
 
     def open(self, peer: Peer, query_id: int, compiled: CompiledFilter, limit: int) -> None:
-        """Opens a subscription and begins with its stored records (at most `limit`, 0 = all).
+        """Opens a subscription under a query id; its stored records (at most `limit`, 0 = all) come first.
 
         Raises:
             StoreError: the store failed.
@@ -205,6 +205,11 @@ class Subscriptions:
 
     def reach(self, records: list[bytes], received_ns: list[int], positions: list[int]) -> int:
         """Hands new records, in the order of the log, to the subscriptions that they match.
+
+        Args:
+            records: Whole records.
+            received_ns: When each was received (ns, Mosaic time).
+            positions: Where each stands in the log.
 
         Returns:
             How many times one of them matched.

@@ -20,7 +20,14 @@ _ENTRY: Final = Struct(">32s32sQQ")
 
 
 class Upload(NamedTuple):
-    """One blob that somebody brought."""
+    """One blob that somebody brought.
+
+    Attributes:
+        hash: Its BLAKE3-256 hash (32 bytes).
+        uploader: The key that brought it (32 bytes).
+        time_ns: When (ns, Mosaic time).
+        length: In bytes.
+    """
 
     hash: bytes
     uploader: bytes

@@ -1,4 +1,7 @@
-"""What this room needs from a store: reading, nothing else. The node gives it in."""
+"""What this room needs from a store: reading, nothing else. The node gives it in.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ class Records(Protocol):
     """Reads the records that are at hand, as the person may see them."""
 
     def newest_first(self, wanted: Filter, limit: int = 0) -> Iterator[Record]:
-        """What the filter matches, newest first by (timestamp, id); at most `limit` (0 = all)."""
+        """What the filter matches, newest first by (timestamp, id); at most `limit` records (0 = all)."""
 
     def at(self, reference: Reference) -> list[Record]:
         """What a reference names, newest first: one for an id, all versions for an address."""

@@ -45,6 +45,7 @@ class BlobStore:
 
     Raises:
         StoreError: A newer version of Mosaic made the folder.
+        StoreFull: No room on the disk.
     """
 
     def __init__(self, folder: Path | str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
@@ -88,7 +89,11 @@ class BlobStore:
             return None
 
     def begin(self) -> BlobWriter:
-        """Begins a blob whose bytes come in pieces. Use it in a `with` block."""
+        """Begins a blob whose bytes come in pieces. Use it in a `with` block.
+
+        Raises:
+            StoreFull: No room on the disk.
+        """
         with _room():
             return BlobWriter(self, self._incoming / secrets.token_hex(16))
 
@@ -207,7 +212,7 @@ class BlobWriter:
 
     @property
     def length(self) -> int:
-        """Bytes written until now."""
+        """How many bytes were written until now."""
         return self._length
 
     def write(self, piece: bytes) -> None:

@@ -1,4 +1,7 @@
-"""The embedded store: the kernel's record log and index in a folder of this machine."""
+"""The embedded store: the kernel's record log and index in a folder of this machine.
+
+Source: this project's own design, docs/architecture.md "The kernel".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reading a store without being able to change it: what the node hands to those who only look."""
+"""Reading a store without being able to change it: what the node hands to those who only look.
+
+Source: record.md (references), filter.md; edition §3 (newest first, read access).
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,17 @@ class RecordSource:
         position: int,
         viewers: Sequence[bytes] | None = None,
     ) -> Iterator[StoredRecord]:
-        """What a filter matches from a position on, in the order in which it came, up to now."""
+        """What a filter matches from a position on, in the order in which it came, up to now.
+
+        Args:
+            filter: What is asked for.
+            position: The log number to begin at.
+            viewers: As in `query`.
+
+        Raises:
+            InvalidFilter: The filter can't be compiled.
+            StoreError: The store is closed.
+        """
         return _slices(self._store.follow(filter.compiled, position, viewers=viewers))
 
     def get(self, reference: Reference, viewers: Sequence[bytes] | None = None) -> list[StoredRecord]:

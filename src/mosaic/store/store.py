@@ -2,6 +2,8 @@
 
 A *position* is a log number: it grows with each record that is stored and is
 never used again. A *cursor* (`Scan`) is opaque to all but the store that made it.
+
+Source: kind.md, record.md; edition §3 (replaceable, read access, received times).
 """
 
 from __future__ import annotations
@@ -15,10 +17,7 @@ from mosaic.errors import MosaicError
 
 
 class Mode(IntEnum):
-    """How a record stands to others at its address.
-
-    Source: kind.md, bits 1 and 0; edition §3 (who may replace).
-    """
+    """How a record stands to others at its address: kind.md, bits 1 and 0; edition §3 (who may replace)."""
 
     KEEP_ALL = _rust.KEEP_ALL
     """Unique and versioned kinds: all are served."""
@@ -52,7 +51,10 @@ class Scan(Protocol):
         """
 
     def records(self, max_records: int, max_ns: int) -> tuple[list[tuple[int, int, bytes]], bool]:
-        """The next (position, received_ns, record) triples, and whether it is finished."""
+        """The next (position, received_ns, record) triples, and whether it is finished.
+
+        At most `max_records` of them; stops at about `max_ns` of work.
+        """
 
 
 class Store(Protocol):
@@ -82,7 +84,10 @@ class Store(Protocol):
         """
 
     def remove(self, positions: Sequence[int], *, refuse: bool = False) -> int:
-        """Stops serving records, durably; how many were served. `refuse`: their ids, too, for good."""
+        """Stops serving the records at some positions, durably; how many were served.
+
+        `refuse`: their ids are refused from now on, too, for good.
+        """
 
     def contains(self, ids: Sequence[bytes]) -> list[int | None]:
         """The position for each id (48 bytes, or its first 32), or None where it is not served."""
@@ -144,7 +149,10 @@ class Store(Protocol):
         """Figures: records, removed, log_bytes, index_bytes, live_bytes, segments, end."""
 
     def compact(self, *, min_dead_ratio: float = 0.5) -> int:
-        """Gives back the room of what is no longer served; the bytes freed. Positions stay."""
+        """Gives back the room of what is no longer served; the bytes freed. Positions stay.
+
+        `min_dead_ratio`: the share (0 to 1) of a segment's bytes that must be dead to make it worth it.
+        """
 
     def verify(self) -> list[str]:
         """Compares index and log; a sentence for each difference, none when they agree.

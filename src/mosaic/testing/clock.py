@@ -1,4 +1,7 @@
-"""A clock that stands still until it is told to go on."""
+"""A clock that stands still until it is told to go on.
+
+Source: this project's own design, docs/architecture.md "Layers".
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,6 @@ class FakeClock:
         return self.time_ns
 
     def advance(self, *, seconds: float = 0, nanoseconds: int = 0) -> int:
-        """Goes on and returns the new time, ns."""
+        """Goes on by `seconds` and `nanoseconds` and returns the new time, ns."""
         self.time_ns += int(seconds * 1_000_000_000) + nanoseconds
         return self.time_ns

@@ -1,4 +1,7 @@
-"""People with keys, key schedules and records: deterministic, for tests and benchmarks."""
+"""People with keys, key schedules and records: deterministic, for tests and benchmarks.
+
+Source: keyschedule.md, kinds.md; this project's own design, docs/architecture.md "Layers".
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,14 @@ def kind_of(
     application: int = 99,
     number: int = 7,
 ) -> Kind:
-    """A kind of the examples' application with the handling that a test needs."""
+    """A kind with the handling that a test needs, by default of the application for examples.
+
+    Args:
+        duplicates: What becomes of several at one address.
+        readers: Who may read it.
+        application: Its u32 id.
+        number: Which of the application's kinds (u16).
+    """
     return Kind.from_parts(application, number, duplicates=duplicates, readers=readers, printable=False)
 
 

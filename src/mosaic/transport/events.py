@@ -1,6 +1,6 @@
 """What a network reports beside frames, whose number is their type byte (0 to 255).
 
-Source: the kernel's net door, of which these are the numbers.
+Source: this project's own design, docs/architecture.md "The kernel": its net door's numbers.
 """
 
 from typing import Final

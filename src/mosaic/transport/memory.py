@@ -1,6 +1,8 @@
 """Two ends in one process: the same events and the same bounds as over sockets, without them.
 
 The node's own client reaches the node's own server this way, and tests reach anything.
+
+Source: this project's own design, docs/architecture.md "A person acts".
 """
 
 import asyncio
@@ -56,7 +58,7 @@ class MemoryNetwork:
     # --- the face -------------------------------------------------------------------------------
 
     def start(self, sink: Sink) -> None:
-        """See `Network.start`."""
+        """See `Network.start`. Raises UsageError the second time."""
         if self._loop is not None:
             raise UsageError("The network was started before.", hint="Make a new one.")
         self._loop = asyncio.get_running_loop()
@@ -126,7 +128,7 @@ class MemoryNetwork:
         return refused
 
     def send_file(self, link: int, head: bytes, path: str, offset: int, length: int) -> int:
-        """See `Network.send_file`."""
+        """See `Network.send_file`; bytes. Raises OSError if the file is missing or too short."""
         end = self._ends.get(link)
         if end is None:
             return -1
@@ -156,7 +158,7 @@ class MemoryNetwork:
             end.finish("dropped here", "the connection was cut")
 
     def take_spooled(self, link: int) -> tuple[str, bytes, int]:
-        """See `Network.take_spooled`."""
+        """See `Network.take_spooled`. Raises Disconnected or UsageError."""
         end = self._ends.get(link)
         if end is None:
             raise Disconnected(f"Link {link} has ended.")
@@ -167,7 +169,7 @@ class MemoryNetwork:
         return taken
 
     def peer_address(self, link: int) -> tuple[str, int]:
-        """Always ("memory", 0). See `Network.peer_address`."""
+        """Always ("memory", 0). See `Network.peer_address`. Raises Disconnected."""
         if link not in self._ends:
             raise Disconnected(f"Link {link} has ended.")
         return ("memory", 0)

@@ -1,4 +1,7 @@
-"""One end of a link in memory: cuts what comes, queues what goes, with the bounds of a socket's link."""
+"""One end of a link in memory: cuts what comes, queues what goes, with the bounds of a socket's link.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
 
 import os
 import secrets
@@ -23,7 +26,13 @@ HasRoom: TypeAlias = Callable[[], bool]
 
 @dataclass(slots=True)
 class FilePart:
-    """Bytes of an open file that are still to be sent."""
+    """Bytes of an open file that are still to be sent.
+
+    Args:
+        descriptor: The open file; -1 once it is closed.
+        offset: Where the next byte stands.
+        left: How many bytes are still to be read.
+    """
 
     descriptor: int
     offset: int
@@ -48,7 +57,15 @@ class FilePart:
 
 @dataclass(slots=True)
 class Spool:
-    """A body on its way to a file."""
+    """A body on its way to a file.
+
+    Args:
+        path: The file.
+        prefix: The first bytes of the frame, which stay out of the file.
+        left: How many bytes are still to come.
+        length: How many bytes have come.
+        hasher: Of what has come.
+    """
 
     path: Path
     prefix: bytes

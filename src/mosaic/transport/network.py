@@ -1,4 +1,7 @@
-"""The face of every network, whatever carries its bytes."""
+"""The face of every network, whatever carries its bytes.
+
+Source: this project's own design, docs/architecture.md "A record arrives".
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias

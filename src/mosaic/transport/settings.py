@@ -1,4 +1,7 @@
-"""What can be set about links."""
+"""What can be set about links.
+
+Source: this project's own design, docs/architecture.md "A record arrives".
+"""
 
 from dataclasses import dataclass, field
 

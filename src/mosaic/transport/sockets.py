@@ -77,16 +77,16 @@ class SocketNetwork:
             return self._net.listen_tcp(host, port, seed)
         raise ListenFailed(f"can't listen for {transport.name} here", hint="Listen for TCP.")
 
-    def listen_address(self, port: int) -> str:
-        """Where the listener of that port listens, as HOST:PORT."""
-        return self._net.listen_address(port)
+    def listen_address(self, port: int, transport: Transport = Transport.TCP) -> str:
+        """Where a transport's listener of that port listens, as HOST:PORT. Raises UsageError."""
+        return self._net.listen_address(port, transport.value)
 
     def stop_listening(self) -> None:
         """Ends all listeners; links stay."""
         self._net.stop_listening()
 
     def dial(self, target: Target) -> int:
-        """See `Dialer.dial`."""
+        """See `Dialer.dial`. Raises Unreachable for what can not be dialled here."""
         if target.transport is Transport.TCP and target.proxy is None:
             return self._net.dial_tcp(
                 target.host,
@@ -109,7 +109,7 @@ class SocketNetwork:
         raise UsageError(f"Link {link} waits for no answer to an upgrade.")
 
     def start(self, sink: Sink) -> None:
-        """See `Network.start`."""
+        """See `Network.start`. Raises UsageError the second time."""
         if self._loop is not None:
             raise UsageError("The network was started before.", hint="Make a new one.")
         self._loop = asyncio.get_running_loop()
@@ -140,7 +140,7 @@ class SocketNetwork:
         return self._net.deliver(record, targets)
 
     def send_file(self, link: int, head: bytes, path: str, offset: int, length: int) -> int:
-        """See `Network.send_file`."""
+        """See `Network.send_file`. `offset` and `length` are bytes."""
         return self._net.send_file(link, head, path, offset, length)
 
     def pending(self, link: int) -> int:

@@ -1,4 +1,7 @@
-"""The page as an ASGI application: Wall, Feed, threads and people."""
+"""The page as an ASGI application: Wall, Feed, threads and people.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,15 @@ def create_app(node: NodeFace, settings: WebSettings, *, token: str, hosts: Iter
 
 
 class Page:
-    """One handler for each address."""
+    """One handler for each address.
+
+    What a handler raises `failed` puts into words: a MosaicError of the node for
+    what it refuses, and a UsageError for a form that is empty or too long.
+
+    Args:
+        node: Does what is asked.
+        settings: Its limits.
+    """
 
     def __init__(self, node: NodeFace, settings: WebSettings) -> None:
         self._node = node
@@ -78,7 +89,7 @@ class Page:
         return RedirectResponse("/feed", 303)
 
     async def begin(self, request: Request) -> Response:
-        """A name is given, and a person exists."""
+        """A name is given, and a person exists. Raises UsageError if the form is too long."""
         await self._node.begin((await self._form(request)).get("name", "").strip())
         return RedirectResponse("/feed", 303)
 
@@ -123,18 +134,18 @@ class Page:
         return self._render("people.html", request, {"people": self._node.people()})
 
     async def post(self, request: Request) -> Response:
-        """A post is published."""
+        """A post is published. Raises UsageError if the text is empty or too long."""
         await self._node.post(self._text(await self._form(request)))
         return self._back(request)
 
     async def reply(self, request: Request) -> Response:
-        """A reply is published."""
+        """A reply is published. Raises UsageError if the text is empty or too long."""
         form = await self._form(request)
         await self._node.reply(form.get("reference", ""), self._text(form))
         return self._back(request)
 
     async def follow(self, request: Request) -> Response:
-        """Somebody is followed."""
+        """Somebody is followed. Raises UsageError if the form is too long."""
         form = await self._form(request)
         await self._node.follow(
             form.get("person", "").strip(),
@@ -144,7 +155,7 @@ class Page:
         return RedirectResponse("/people", 303)
 
     async def unfollow(self, request: Request) -> Response:
-        """Somebody is no longer followed."""
+        """Somebody is no longer followed. Raises UsageError if the form is too long."""
         await self._node.unfollow((await self._form(request)).get("person", ""))
         return RedirectResponse("/people", 303)
 

@@ -2,6 +2,8 @@
 
 The node implements it; the page knows nothing else of it. Texts come ready
 to read, keys and references in their human form, times as ISO 8601.
+
+Source: this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations
@@ -24,10 +26,13 @@ class NodeFace(Protocol):
         """Makes the first person of this home."""
 
     async def feed(self, *, before: str = "", limit: int = 30) -> Sequence[Entry]:
-        """Posts of followed people and one's own, newest first; `before`: reference of the last seen."""
+        """Posts of followed people and one's own, newest first, at most `limit` of them.
+
+        `before` is the reference of the last post that was seen.
+        """
 
     async def wall(self, person: str, *, before: str = "", limit: int = 30) -> Sequence[Entry]:
-        """One person's posts, newest first."""
+        """One person's posts, newest first, at most `limit` of them; `before` as in `feed`."""
 
     async def thread(self, reference: str) -> Sequence[Entry]:
         """A post and the replies below it, oldest first."""

@@ -4,6 +4,8 @@ Any website can make a browser send requests to 127.0.0.1, and any name can be
 pointed there. So each request must name this page as its Host (no rebinding),
 each action must come from this page's own Origin, and everything but the
 style sheet needs the token that `mosaic serve` prints once.
+
+Source: this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What can be set about the page."""
+"""What can be set about the page.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 

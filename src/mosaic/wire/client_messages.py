@@ -53,7 +53,7 @@ class Hello:
     applications: tuple[int, ...] = ()
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         return frame(self.TYPE, encode_applications(self.applications), query_id=version_field(self.version))
 
     @classmethod
@@ -75,7 +75,7 @@ class HelloAuth:
     signature: bytes
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         key = require_length(self.key, KEY_LENGTH, "the client's key")
         return frame(self.TYPE, key + require_length(self.signature, SIGNATURE_LENGTH, "the signature"))
 
@@ -100,7 +100,7 @@ class HelloChallenge:
     authority: bytes
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         nonce = require_length(self.nonce, NONCE_LENGTH, "the client's nonce")
         return frame(
             self.TYPE, nonce + require_length(self.key, KEY_LENGTH, "the client's key") + self.authority
@@ -125,7 +125,7 @@ class Get:
     references: tuple[bytes, ...]
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         for reference in self.references:
             require_length(reference, REFERENCE_LENGTH, "a reference")
         return frame(self.TYPE, b"".join(self.references), query_id=self.query_id)
@@ -165,7 +165,7 @@ class Query:
     filter: bytes
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         return _encode_query(self.TYPE, self.query_id, self.limit, self.filter)
 
     @classmethod
@@ -187,7 +187,7 @@ class Subscribe:
     filter: bytes
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         return _encode_query(self.TYPE, self.query_id, self.limit, self.filter)
 
     @classmethod
@@ -204,7 +204,7 @@ class Unsubscribe:
     query_id: int
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         return frame(self.TYPE, query_id=self.query_id)
 
     @classmethod
@@ -222,7 +222,7 @@ class Submission:
     record: bytes
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         return frame(self.TYPE, require_record(self.record))
 
     @classmethod
@@ -247,7 +247,7 @@ class DhtLookup:
     key: bytes
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         key = require_length(self.key, KEY_LENGTH, "the key")
         return frame(self.TYPE, key, result=int(self.server), query_id=self.query_id)
 
@@ -278,7 +278,7 @@ class BlobSubmission:
         return header + require_length(blob_hash, HASH_LENGTH, "the blob's hash")
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         return self.head(self.hash, len(self.blob)) + self.blob
 
     @classmethod
@@ -297,7 +297,7 @@ class BlobGet:
     hash: bytes
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         return frame(self.TYPE, require_length(self.hash, HASH_LENGTH, "the blob's hash"))
 
     @classmethod

@@ -2,6 +2,8 @@
 
 Each makes our values from a case, under the vector file's own field names, or
 raises the error with which we refuse it.
+
+Source: messages.md; edition §1, §5 (M1 to M8).
 """
 
 from __future__ import annotations

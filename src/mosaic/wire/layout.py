@@ -77,6 +77,12 @@ def limit_of(data: bytes) -> int:
 def frame(message_type: int, body: bytes = b"", *, result: int = 0, query_id: int = 0) -> bytes:
     """A whole message: a header and its body.
 
+    Args:
+        message_type: One byte.
+        body: All that follows the 8 bytes of the header.
+        result: A result code or flag, one byte.
+        query_id: u16.
+
     Raises:
         UsageError: a number does not fit its field of the header.
     """
@@ -102,7 +108,7 @@ def require_record(record: bytes) -> bytes:
 
 
 def encode_applications(applications: tuple[int, ...]) -> bytes:
-    """Application ids as u32 each. Raises UsageError on one that does not fit."""
+    """The ids of applications as u32 each. Raises UsageError on one that does not fit."""
     if any(not 0 <= number <= 0xFFFF_FFFF for number in applications):
         raise UsageError("an application id does not fit 32 bits", hint="Give ids of 0 to 4294967295.")
     return b"".join(number.to_bytes(4, "little") for number in applications)

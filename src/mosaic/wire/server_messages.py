@@ -61,7 +61,7 @@ class HelloAck:
     applications: tuple[int, ...] = ()
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         ids = encode_applications(self.applications)
         return frame(self.TYPE, ids, result=self.result, query_id=version_field(self.version))
 
@@ -86,7 +86,7 @@ class HelloProof:
     signature: bytes
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         body = require_length(self.key, KEY_LENGTH, "the server's key")
         body += require_length(self.nonce, NONCE_LENGTH, "the server's nonce")
         body += require_length(self.signature, SIGNATURE_LENGTH, "the signature")
@@ -117,7 +117,7 @@ class Record:
         return encode_header(cls.TYPE, HEADER_LENGTH, query_id=query_id)[:4]
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         return frame(self.TYPE, require_record(self.record), query_id=self.query_id)
 
     @classmethod
@@ -135,7 +135,7 @@ class LocallyComplete:
     query_id: int
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         return frame(self.TYPE, query_id=self.query_id)
 
     @classmethod
@@ -154,7 +154,7 @@ class QueryClosed:
     result: ResultCode
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         return frame(self.TYPE, result=self.result, query_id=self.query_id)
 
     @classmethod
@@ -177,7 +177,7 @@ class SubmissionResult:
     result: ResultCode
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         if require_length(self.prefix, PREFIX_LENGTH, "the id's prefix")[0] & 0x80:
             raise UsageError("the id's prefix begins with a 1 bit", hint="Give an id, not an address.")
         return frame(self.TYPE, self.prefix, result=self.result)
@@ -192,7 +192,13 @@ class SubmissionResult:
 
 
 class DhtItem(NamedTuple):
-    """A bootstrap with what proves it: a BEP 44 item under the key that was asked for."""
+    """A bootstrap with what proves it: a BEP 44 item under the key that was asked for.
+
+    Attributes:
+        sequence: The sequence number (i64).
+        signature: 64 bytes, over salt, sequence number and text.
+        text: The bootstrap, as it was signed.
+    """
 
     sequence: int
     signature: bytes
@@ -240,7 +246,7 @@ class DhtResponse:
         return DhtItem(sequence, signature, self.data[_ITEM_HEAD.size :])
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         _require_none_with_failure(self.result, self.data)
         return frame(self.TYPE, self.data, result=self.result, query_id=self.query_id)
 
@@ -262,7 +268,7 @@ class BlobSubmissionResult:
     result: ResultCode
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         return frame(self.TYPE, require_length(self.hash, HASH_LENGTH, "the blob's hash"), result=self.result)
 
     @classmethod
@@ -287,12 +293,16 @@ class BlobResult:
 
     @classmethod
     def head(cls, blob_hash: bytes, length: int) -> bytes:
-        """The first 40 bytes of a SUCCESS whose blob of `length` bytes follows from elsewhere."""
+        """The first 40 bytes of a SUCCESS whose blob of `length` bytes follows from elsewhere.
+
+        Raises:
+            UsageError: the hash has not 32 bytes, or the length does not fit.
+        """
         header = encode_header(cls.TYPE, BLOB_HEAD + length, ResultCode.SUCCESS)
         return header + require_length(blob_hash, HASH_LENGTH, "the blob's hash")
 
     def encode(self) -> bytes:
-        """The frame."""
+        """The frame. Raises UsageError if a field does not fit."""
         _require_none_with_failure(self.result, self.blob)
         body = require_length(self.hash, HASH_LENGTH, "the blob's hash") + self.blob
         return frame(self.TYPE, body, result=self.result)

@@ -9,20 +9,33 @@ use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::form::{Form, verify_handshake};
+use super::form::{Form, algorithms, verify_handshake};
 use super::identity::Identity;
 use super::{ALPN, provider};
 use crate::net::certificate::{Key, NAME, Shown};
 use crate::net::lock;
 
-/// What a server that is dialled has shown inside the handshake.
+/// Why we refused a server inside the handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It proved this key and another one was expected.
+    WrongKey(Key),
+    /// Its certificate is not one of an Ed25519 key that has signed itself.
+    Foreign(&'static str),
+}
+
+/// Remembers what the errors of the handshake can't tell.
 #[derive(Clone, Debug, Default)]
-pub struct Witness(Arc<Mutex<Option<Key>>>);
+pub struct Witness(Arc<Mutex<Option<Refusal>>>);
 
 impl Witness {
-    /// The wrong key that it proved, if that is why the handshake failed.
-    pub fn wrong_key(&self) -> Option<Key> {
-        *lock(&self.0)
+    /// Why the server was refused, if it was.
+    pub fn refusal(&self) -> Option<Refusal> {
+        lock(&self.0).clone()
+    }
+
+    fn remember(&self, refusal: Refusal) {
+        *lock(&self.0) = Some(refusal);
     }
 }
 
@@ -33,7 +46,7 @@ pub struct Expected {
     pub key: Option<Key>,
     /// How it is to show its key.
     pub form: Form,
-    /// Learns of a wrong key.
+    /// Learns why it was refused.
     pub witness: Witness,
 }
 
@@ -88,6 +101,13 @@ impl rustls::client::ResolvesClientCert for ShowsOne {
     }
 }
 
+impl Expected {
+    fn foreign(&self, reason: &'static str) -> Error {
+        self.witness.remember(Refusal::Foreign(reason));
+        Error::InvalidCertificate(CertificateError::BadEncoding)
+    }
+}
+
 impl ServerCertVerifier for Expected {
     fn verify_server_cert(
         &self,
@@ -99,10 +119,8 @@ impl ServerCertVerifier for Expected {
     ) -> Result<ServerCertVerified, Error> {
         match self.form.judge(end_entity) {
             Shown::Key(_) => Ok(ServerCertVerified::assertion()),
-            Shown::Foreign => Err(Error::General(
-                "the server's certificate is not an Ed25519 one".into(),
-            )),
-            Shown::Broken(reason) => Err(Error::General(reason.into())),
+            Shown::Foreign => Err(self.foreign("the server's certificate is not an Ed25519 one")),
+            Shown::Broken(reason) => Err(self.foreign(reason)),
         }
     }
 
@@ -127,7 +145,7 @@ impl ServerCertVerifier for Expected {
         };
         let valid = verify_handshake(&key, message, signed)?;
         if self.key.is_some_and(|expected| expected != key) {
-            *lock(&self.witness.0) = Some(key);
+            self.witness.remember(Refusal::WrongKey(key));
             return Err(Error::InvalidCertificate(
                 CertificateError::ApplicationVerificationFailure,
             ));
@@ -135,8 +153,12 @@ impl ServerCertVerifier for Expected {
         Ok(valid)
     }
 
+    /// All that can be read, though only Ed25519 is ever accepted: a server that has no such key
+    /// then shows what it has, and we can say so.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
+        let mut schemes = algorithms().supported_schemes();
+        schemes.sort_by_key(|scheme| *scheme != SignatureScheme::ED25519);
+        schemes
     }
 
     fn requires_raw_public_keys(&self) -> bool {

@@ -18,7 +18,7 @@ use rustls::ProtocolVersion;
 use rustls::crypto::{CryptoProvider, ring};
 
 use super::certificate::{Key, Shown};
-pub use client::{Expected, Witness, client_config, server_name};
+pub use client::{Expected, Refusal, Witness, client_config, server_name};
 pub use form::Form;
 pub use server::ServerConfigs;
 

@@ -163,7 +163,7 @@ fn a_wrong_server_key_is_refused_before_our_certificate_goes_out() {
         let witness = wrong.witness.clone();
         let dialler = client_config(wrong, Some(&CLIENT), form).unwrap();
         assert!(shake(&dialler, choose).is_err());
-        assert_eq!(witness.wrong_key(), Some(key(&SERVER)));
+        assert_eq!(witness.refusal(), Some(Refusal::WrongKey(key(&SERVER))));
         assert_eq!(seen.load(Ordering::SeqCst), 0);
 
         let right = expect(Some(key(&SERVER)), form);
@@ -212,6 +212,6 @@ fn a_key_that_is_shown_but_not_held_proves_nothing() {
         let witness = expected.witness.clone();
         let config = client_config(expected, None, form).unwrap();
         assert!(shake(&config, |_| (Arc::clone(&server), form)).is_err());
-        assert_eq!(witness.wrong_key(), None);
+        assert_eq!(witness.refusal(), None);
     }
 }

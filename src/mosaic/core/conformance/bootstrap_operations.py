@@ -1,6 +1,8 @@
 """What the operations of user_bootstraps.json and server_bootstraps.json mean here.
 
 Parsing is that of the strict reader.
+
+Source: bootstrap.md; edition §3 (strict reader), §5 (B1 to B6, K1).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What an operation is, and a case that remembers which of its fields were looked at."""
+"""What an operation is, and a case that remembers which of its fields were looked at.
+
+Source: this project's own design, docs/architecture.md "Small on purpose".
+"""
 
 from __future__ import annotations
 

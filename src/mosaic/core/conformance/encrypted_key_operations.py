@@ -1,4 +1,7 @@
-"""What the operations of encrypted_secret_keys.json mean here."""
+"""What the operations of encrypted_secret_keys.json mean here.
+
+Source: encrypted_secret_key.md; edition §5 (E1, E2).
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Several of ours stand under one name where the library is less precise, where
 it checks the rules in another order, or where the same name is used for a key,
 a record and a message.
+
+Source: edition §5; the names are those in the vector files.
 """
 
 from __future__ import annotations

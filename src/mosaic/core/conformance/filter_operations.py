@@ -1,4 +1,7 @@
-"""The operations of filters.json, whose matches name entries of its own tables."""
+"""The operations of filters.json, whose matches name entries of its own tables.
+
+Source: filter.md; edition §5 (F1 to F11, R5).
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,12 @@ def op_type(case: Case) -> Values:
 
 
 def op_element(case: Case) -> Values:
-    """Values to an element, and back."""
+    """Values to an element, and back.
+
+    Raises:
+        ValueError: it does not read back as it was written.
+        InvalidFilter: it can not be built.
+    """
     element = _element(case)
     data = element.encode()
     # Under R5 a kind with reserved bits can't even be built, so what is built reads back.
@@ -54,7 +62,12 @@ def op_element(case: Case) -> Values:
 
 
 def op_build_element(case: Case) -> Values:
-    """Whether an element takes so many values; how many of what stands in the case's name alone."""
+    """Whether an element takes so many values; how many of what stands in the case's name alone.
+
+    Raises:
+        ValueError: the case's name does not say what is built.
+        InvalidFilter: that is more than fits.
+    """
     match = re.fullmatch(r"build: (?:(\d+) (.+)|(.+) of (\d+) bytes)", case["name"])
     if match is None:
         raise ValueError("the name does not say what is built")
@@ -67,7 +80,12 @@ def op_build_element(case: Case) -> Values:
 
 
 def op_filter(case: Case) -> Values:
-    """Elements to a filter, and back."""
+    """Elements to a filter, and back.
+
+    Raises:
+        ValueError: it does not read back, or the file's table has another one.
+        InvalidFilter: it breaks a rule.
+    """
     elements = [parse_element(bytes.fromhex(element))[0] for element in case["elements"]]
     built = Filter(tuple(elements))
     data = built.encode()
@@ -80,7 +98,12 @@ def op_filter(case: Case) -> Values:
 
 
 def op_match(case: Case) -> Values:
-    """Whether a filter of the table matches a record of the table."""
+    """Whether a filter of the table matches a record of the table.
+
+    Raises:
+        ValueError: the file's tables don't hold exactly one of each, or a record's fields are not its own.
+        FormatError: filter or record break a rule.
+    """
     wanted = Filter.parse(bytes.fromhex(_entry(case, "filters", "filter")["bytes"]))
     record = _record(_entry(case, "records", "record"))
     values: dict[str, object] = {"match": wanted.matches(record)}
@@ -91,12 +114,17 @@ def op_match(case: Case) -> Values:
 
 
 def op_parse_element(case: Case) -> Values:
-    """The verdict on an element at the start of some bytes."""
+    """The verdict on an element at the start of some bytes. Raises InvalidFilter."""
     return {"element_len": parse_element(bytes.fromhex(case["bytes"]))[1]}
 
 
 def op_parse_filter(case: Case) -> Values:
-    """The verdict on a whole filter, ours and the kernel's."""
+    """The verdict on a whole filter, ours and the kernel's.
+
+    Raises:
+        ValueError: the kernel reads it otherwise.
+        InvalidFilter: it breaks a rule.
+    """
     data = bytes.fromhex(case["bytes"])
     parsed = Filter.parse(data)
     if parsed.compiled.narrow != parsed.narrow:

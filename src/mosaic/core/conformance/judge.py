@@ -4,6 +4,8 @@ A case passes when our verdict is the one that `rulings` gives it and every
 field of the case was either made by the operation, with the same value, or
 read as its input. A field that nobody looked at, an operation, a code or an
 error name that nobody knows fails the case: nothing is passed over.
+
+Source: edition §5 (silent cases); this project's own design, docs/architecture.md "Small on purpose".
 """
 
 from __future__ import annotations
@@ -40,7 +42,14 @@ class Failure:
 
 @dataclass(slots=True)
 class FileReport:
-    """What became of the cases of one file."""
+    """What became of the cases of one file.
+
+    Attributes:
+        name: Of the file.
+        passed: How many cases passed.
+        open: How many cases no rule decides.
+        failures: The others, with the reason of each.
+    """
 
     name: str
     passed: int = 0
@@ -156,7 +165,11 @@ def _strange_fields(case: Case, known: set[str]) -> set[str]:
 
 
 def judge_case(file: str, case: Case, operations: Operations) -> bool:
-    """Whether the case passed (True) or is open (False); raises with the reason if it failed."""
+    """Whether the case passed (True) or is open (False).
+
+    Raises:
+        _CaseFailed: it failed, with the reason.
+    """
     name = case.get("op")
     operation = operations.get((file, name)) if name is None or isinstance(name, str) else None
     if operation is None:

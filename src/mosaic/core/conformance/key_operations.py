@@ -1,4 +1,7 @@
-"""What the operations of keys.json mean here."""
+"""What the operations of keys.json mean here.
+
+Source: human_encodings.md, cryptography.md; edition §5 (K1 to K5).
+"""
 
 from __future__ import annotations
 

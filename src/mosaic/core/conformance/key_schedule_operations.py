@@ -1,4 +1,7 @@
-"""The operations of key_schedules.json: the text's form and the library's 48-byte one."""
+"""The operations of key_schedules.json: the text's form and the library's 48-byte one.
+
+Source: keyschedule.md; edition §5 (Y1 to Y4).
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,21 @@ def op_marker(case: Case) -> Values:
 
 
 def op_entry(case: Case) -> Values:
-    """The verdict on key, marker and time, and what is kept of them."""
+    """The verdict on key, marker and time, and what is kept of them.
+
+    Raises:
+        InvalidKeySchedule: no such marker, or it lacks its timestamp.
+    """
     return {"stored": _stored(case["entry"])}
 
 
 def op_old_format_record(case: Case) -> Values:
-    """A record with 48-byte entries is reported as foreign, with what it says."""
+    """A record with 48-byte entries is reported as foreign, with what it says.
+
+    Raises:
+        ValueError: the record is read as anything else, or its entries are not those that went in.
+        InvalidKeySchedule: an entry that went in is none.
+    """
     record = record_of(case)
     values = rebuilt(case, record) | {"entries": _cut(record.payload)}
     try:
@@ -48,7 +60,11 @@ def op_old_format_record(case: Case) -> Values:
 
 
 def op_spec_format_record(case: Case) -> Values:
-    """Typed entries to a record, byte for byte, and back."""
+    """Typed entries to a record, byte for byte, and back.
+
+    Raises:
+        ValueError: the record itself is not valid.
+    """
     record = record_of(case)
     values = rebuilt(case, record)
     try:

@@ -1,4 +1,7 @@
-"""What the operations of kinds.json mean here."""
+"""What the operations of kinds.json mean here.
+
+Source: kind.md, kinds.md; edition §5 (R5).
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def _values(kind: Kind) -> Values:
 
 
 def op_constant(case: Case) -> Values:
-    """A kind that has a name."""
+    """A kind that has a name. Raises InvalidKind if none has this name."""
     constant = case["constant"]
     for kind, name in kinds.NAMES.items():
         if name.upper().replace(" ", "_") == constant:
@@ -50,7 +53,7 @@ def op_constant(case: Case) -> Values:
 
 
 def op_from_parts(case: Case) -> Values:
-    """A kind put together."""
+    """A kind put together. Raises InvalidKind for parts that no kind can have."""
     readers = _READERS.get(case["read_access"])
     if readers is None:
         raise InvalidKind(f"no kind can have the read access {case['read_access']}")
@@ -66,7 +69,7 @@ def op_from_parts(case: Case) -> Values:
 
 
 def op_from_bytes(case: Case) -> Values:
-    """Eight bytes to a kind."""
+    """Eight bytes to a kind. Raises InvalidKind."""
     return {**_values(Kind.from_bytes(bytes.fromhex(case["bytes"]))), "reserved_bits_set": False}
 
 

@@ -3,6 +3,8 @@
 Where a ruling refuses what the library accepts, the case still gives the
 library's values. They are rebuilt from the case's input, so that a damaged
 vector is noticed there as well; nothing outside of the judge uses any of this.
+
+Source: edition §5.
 """
 
 from __future__ import annotations
@@ -70,7 +72,11 @@ def identifier(case: Case) -> Values:
 
 
 def url(case: Case) -> Values:
-    """A URL of the library's schemes (U1), its path replaced and its query dropped (U2, U3)."""
+    """A URL of the library's schemes (U1), its path replaced and its query dropped (U2, U3).
+
+    Raises:
+        ValueError: it is not of the library's schemes.
+    """
     return {"normalised": _url(case["input"])}
 
 
@@ -81,7 +87,11 @@ def server_text(case: Case) -> Values:
 
 
 def server_bootstrap(case: Case) -> Values:
-    """A server bootstrap of the library's schemes (U1), of any length (B3)."""
+    """A server bootstrap of the library's schemes (U1), of any length (B3).
+
+    Raises:
+        ValueError: a URL is not of the library's schemes.
+    """
     text: str = case["text"]
     urls = [_url(line) for line in text.splitlines()[1:]]
     rewritten = "\n".join(["S", *(entry.removesuffix("/") for entry in urls)])

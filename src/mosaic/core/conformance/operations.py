@@ -1,4 +1,7 @@
-"""All operations of the vector files that are about values of this room."""
+"""All operations of the vector files that are about values of this room.
+
+Source: this project's own design, docs/architecture.md "Small on purpose".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the operations of profiles.json mean here: one, whatever form the profile has."""
+"""What the operations of profiles.json mean here: one, whatever form the profile has.
+
+Source: profile.md; edition §5 (P1, P3, P4).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The operations of records.json, record_json.json and signatures.json."""
+"""The operations of records.json, record_json.json and signatures.json.
+
+Source: record.md, cryptography.md; edition §5 (J1, R1 to R10).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,12 @@ _KEY = "deterministic key"
 
 
 def op_valid(case: Case) -> Values:
-    """Fields to a record, and every field read back from its bytes."""
+    """Fields to a record, and every field read back from its bytes.
+
+    Raises:
+        ValueError: the case names a source of nonces that is unknown.
+        FormatError: no record has such fields.
+    """
     secret = SecretKey.from_seed(bytes.fromhex(case["signing_seed"]))
     author = SecretKey.from_seed(bytes.fromhex(case["author_seed"])) if "author_seed" in case else secret
     built = builder.seal(
@@ -93,7 +101,11 @@ def op_build(case: Case) -> Values:
 
 
 def op_check(case: Case) -> Values:
-    """The verdict on bytes, and on the record that stands at their start."""
+    """The verdict on bytes, and on the record that stands at their start.
+
+    Raises:
+        ValueError: the case's seed is not that of the signing key.
+    """
     data = _checked_bytes(case)
     if "signing_seed" in case:
         public = SecretKey.from_seed(bytes.fromhex(case["signing_seed"])).public
@@ -111,7 +123,12 @@ def op_check(case: Case) -> Values:
 
 
 def op_from_json(case: Case) -> Values:
-    """JSON to a record; what comes out is valid and goes back to JSON."""
+    """JSON to a record; what comes out is valid and goes back to JSON.
+
+    Raises:
+        ValueError: its JSON does not come back.
+        InvalidJson: it is no record.
+    """
     record = record_json.from_json(case["json"])
     _require(record_json.from_json(record_json.to_text(record)) == record, "its JSON does not come back")
     return {"record": record.data.hex(), "record_valid": True}
@@ -132,7 +149,11 @@ def op_signature(case: Case) -> Values:
 
 
 def record_of(case: Case) -> Record:
-    """The record of a case that is about its payload: itself it is valid, or the case is damaged."""
+    """The record of a case that is about its payload: itself it is valid, or the case is damaged.
+
+    Raises:
+        ValueError: its record is not valid.
+    """
     try:
         return Record.parse(bytes.fromhex(case["record"]))
     except InvalidRecord as error:

@@ -1,4 +1,7 @@
-"""What the operations of ids.json, addresses.json and references.json mean here."""
+"""What the operations of ids.json, addresses.json and references.json mean here.
+
+Source: reference.md, record.md; edition §5 (R4, R5, K4).
+"""
 
 from __future__ import annotations
 

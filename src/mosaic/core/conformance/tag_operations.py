@@ -1,4 +1,7 @@
-"""What the operations of tags.json and tag_sets.json mean here."""
+"""What the operations of tags.json and tag_sets.json mean here.
+
+Source: tags.md, core_tags.md; edition §5 (G1 to G5).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the operations of timestamps.json mean here. 64-bit integers are decimal strings."""
+"""What the operations of timestamps.json mean here. 64-bit integers are decimal strings.
+
+Source: timestamps.md; edition §5 (T1, T2).
+"""
 
 from __future__ import annotations
 

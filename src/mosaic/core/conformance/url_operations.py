@@ -1,4 +1,7 @@
-"""What the operation of urls.json means here."""
+"""What the operation of urls.json means here.
+
+Source: url.md; edition §5 (U1 to U5).
+"""
 
 from __future__ import annotations
 
