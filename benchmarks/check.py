@@ -29,7 +29,13 @@ BATCH_LIMIT = 75_000
 
 
 def make_records(count: int, people: int, seed: int = 1) -> list[bytes]:
-    """`count` valid records of 400 bytes: one Notify tag and 144 bytes of payload."""
+    """`count` valid records of 400 bytes: one Notify tag and 144 bytes of payload.
+
+    Args:
+        count: How many records.
+        people: How many authors, each with one device.
+        seed: Of the random numbers; the same makes the same records.
+    """
     rng = random.Random(seed)
     devices = [rng.randbytes(32) for _ in range(people)]
     device_keys = [_rust.public_key(device) for device in devices]
@@ -70,7 +76,7 @@ def one_core() -> Iterator[None]:
 
 
 def speed(records: list[bytes], batch: int) -> float:
-    """Records a second of CPU time; raises if one of them is not valid."""
+    """Records a second of CPU time, checked in batches of `batch`; raises if one of them is not valid."""
     start = time.thread_time()
     verdicts = _rust.check(records, batch=batch)
     elapsed = time.thread_time() - start

@@ -40,6 +40,9 @@ def run(quick: bool) -> list[Row]:
 
     Args:
         quick: Fewer links and one round.
+
+    Raises:
+        RuntimeError: a process ended before it was ready.
     """
     links, rounds = (500, 1) if quick else (2_000, 3)
     bare = [_link_bytes(_bare, links) for _ in range(rounds)]

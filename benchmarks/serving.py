@@ -46,7 +46,16 @@ P99_ABOVE_SYNC_MS = 3.0
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured."""
+    """How much is measured.
+
+    Args:
+        rounds: How often all of it is.
+        records: How many are submitted as fast as they are taken.
+        latencies: How many are submitted one after another.
+        pages: How many queries of many records are asked.
+        questions: How many queries of one record are asked.
+        fanned_out: How many records go to all subscribers.
+    """
 
     rounds: int
     records: int
@@ -61,7 +70,11 @@ FULL = Size(rounds=5, records=100_000, latencies=2_000, pages=4_000, questions=1
 
 
 def run(quick: bool) -> list[Row]:
-    """The rows of this benchmark; about 40 seconds if quick, else 6 minutes."""
+    """The rows of this benchmark; about 40 seconds if quick, else 6 minutes.
+
+    Raises:
+        RuntimeError: the server or the load client failed, or something was refused.
+    """
     size = QUICK if quick else FULL
     values: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory(prefix="mosaic-bench-", dir=DISK) as folder:
@@ -219,7 +232,15 @@ def one_core(core: int | None) -> Iterator[None]:
 
 @contextmanager
 def server(*, core: int | None, check_threads: int = 1) -> Iterator[Callable[..., dict[str, float]]]:
-    """A server in a process and a folder of its own; gives a function that loads it."""
+    """A server in a process and a folder of its own; gives a function that loads it.
+
+    Args:
+        core: The number of the core it is kept on; None lets it use all.
+        check_threads: How many threads check its signatures.
+
+    Raises:
+        RuntimeError: it ended before it was ready.
+    """
     with tempfile.TemporaryDirectory(prefix="mosaic-bench-", dir=DISK) as folder:
         command = [sys.executable, "-m", "benchmarks.server_process", folder]
         command += ["--check-threads", str(check_threads)]

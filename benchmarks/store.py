@@ -60,9 +60,11 @@ class Writer:
         self._made = 0
 
     def author(self, number: int) -> bytes:
+        """The key (32 bytes) of a person, by their number."""
         return self._keys[2 * (number % PEOPLE)]
 
     def batch(self, count: int) -> list[bytes]:
+        """The next `count` records."""
         return [self._record() for _ in range(count)]
 
     def _record(self) -> bytes:
@@ -94,7 +96,7 @@ def author_filter(author: bytes) -> bytes:
 
 
 def fill(store: EmbeddedStore, writer: Writer, count: int) -> Iterator[float]:
-    """Appends records; of each tenth the records a second of CPU time."""
+    """Appends `count` records; of each tenth the records a second of CPU time."""
     for _ in range(10):
         spent = 0.0
         for _ in range(count // 10 // BATCH):

@@ -53,7 +53,7 @@ class DeafReaders:
         self._sockets: list[ssl.SSLSocket] = []
 
     def open(self, count: int) -> None:
-        """Opens so many."""
+        """Opens `count` links more. Raises OSError."""
         context = tls_context()
         for _ in range(count):
             plain = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

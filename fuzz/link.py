@@ -38,7 +38,7 @@ class Link:
 
     @classmethod
     async def open(cls, host: str, port: int, context: ssl.SSLContext) -> Self:
-        """Connects; raises OSError."""
+        """Connects to a host and port. Raises OSError."""
         reader, writer = await asyncio.wait_for(
             asyncio.open_connection(host, port, ssl=context, server_hostname="mosaic", limit=1 << 16),
             ANSWER_SECONDS,
@@ -46,7 +46,12 @@ class Link:
         return cls(reader, writer)
 
     async def hello(self) -> None:
-        """Says HELLO and waits for HELLO ACK."""
+        """Says HELLO and waits for HELLO ACK.
+
+        Raises:
+            LinkEnded: the server closed, or answered with something else.
+            NoAnswer: nothing came.
+        """
         await self.send(Hello(0, (0, 1)).encode())
         answer = await self.receive()
         if not isinstance(answer, HelloAck):

@@ -44,7 +44,14 @@ class Author:
     def record(
         self, kind: Kind = MICROBLOG, *, notify: bool = True, length: int = 60, age_s: int = 1
     ) -> bytes:
-        """A valid record, different from all others."""
+        """A valid record, different from all others.
+
+        Args:
+            kind: Its kind.
+            notify: Whether it notifies the person of this server.
+            length: Of its text, in bytes.
+            age_s: How long ago it was made.
+        """
         seconds, rest = divmod(time.time_ns(), 1_000_000_000)
         content = self._random.randbytes((length + 1) // 2).hex()[:length]
         return builder.build(

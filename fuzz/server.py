@@ -27,7 +27,12 @@ class ServerDied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the server's process holds, in bytes."""
+    """What the server's process holds, in bytes.
+
+    Args:
+        resident: In memory now, with what other processes share.
+        anonymous: Of that, what belongs to no file.
+    """
 
     resident: int
     anonymous: int

@@ -99,9 +99,18 @@ def sources() -> list[docstrings.Source]:
     return [docstrings.Source.read(ROOT, module) for module in modules()]
 
 
+@functools.cache
+def tools() -> list[docstrings.Source]:
+    folders = ("benchmarks", "examples", "fuzz")
+    return [
+        docstrings.Source.read(ROOT, m) for folder in folders for m in sorted((ROOT / folder).rglob("*.py"))
+    ]
+
+
 def test_every_docstring_names_the_errors_that_its_function_raises() -> None:
-    package = docstrings.Package(sources())
-    problems = [line for source in sources() for line in docstrings.unnamed_exceptions(source, package)]
+    everything = [*sources(), *tools()]
+    package = docstrings.Package(everything)
+    problems = [line for source in everything for line in docstrings.unnamed_exceptions(source, package)]
     assert not problems, "\n".join(problems)
 
 
@@ -112,7 +121,7 @@ def test_every_module_names_the_page_that_its_rules_are_from() -> None:
 
 
 def test_every_number_is_described_and_every_quantity_has_a_unit() -> None:
-    problems = [line for source in sources() for line in docstrings.missing_units(source)]
+    problems = [line for source in [*sources(), *tools()] for line in docstrings.missing_units(source)]
     assert not problems, "\n".join(problems)
 
 
