@@ -25,7 +25,7 @@ _NOT_HERE = "Only public addresses are dialled; allow others in the settings (pr
 
 
 async def system_resolve(name: str, port: int) -> Sequence[str]:
-    """Asks the system. Raises OSError."""
+    """Asks the system for the addresses of a name, to be used with a port. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
     # An IPv6 address with a zone (link-local) is not one that a URL can mean.
     return [str(where[0]) for *_, where in found]

@@ -1,4 +1,7 @@
-"""What the client is given from outside, beside the clock and the network."""
+"""What the client is given from outside, beside the clock and the network.
+
+Source: this project's own design, docs/architecture.md "Layers".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The links of one network, each with the connection that uses it."""
+"""The links of one network, each with the connection that uses it.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 
