@@ -23,6 +23,7 @@ from mosaic.transport.settings import TransportSettings
 from mosaic.transport.transport import Target
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 from mosaic.wire.result_code import ResultCode
+from mosaic.wire.server_messages import Closing
 from mosaic.wire.server_messages import Record as RecordMessage
 
 SERVER_KEY = bytes([9]) * 32
@@ -54,6 +55,7 @@ class ScriptedServer:
     blobs: dict[bytes, bytes] = field(default_factory=dict)
     extra: Sequence[bytes] = ()
     query_result: ResultCode = ResultCode.SUCCESS
+    greets: ResultCode | None = None
 
     def start(self) -> None:
         self.network.start(self.take)
@@ -73,6 +75,10 @@ class ScriptedServer:
 
     def act(self, link: int, event: object) -> None:
         session = self.sessions[link]
+        if self.greets is not None:
+            self.network.send(link, Closing(self.greets).encode())
+            self.network.close(link)
+            return
         for frame in session.take_outgoing():
             self.network.send(link, frame)
         match event:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.connection import Connection
@@ -43,6 +43,10 @@ class Manner:
     own_stream: bool = False
 
 
+PLAIN: Final = Manner()
+"""As nobody, to an outbox, over a shared connection."""
+
+
 class Reach:
     """Connects by key alone.
 
@@ -56,7 +60,7 @@ class Reach:
         self._finder = finder
 
     @contextlib.asynccontextmanager
-    async def key(self, key: NamedKey | str, manner: Manner = Manner()) -> AsyncIterator[Connection]:
+    async def key(self, key: NamedKey | str, manner: Manner = PLAIN) -> AsyncIterator[Connection]:
         """A connection to one of a person's servers, or to a server: whatever the key is.
 
         Args:
@@ -83,7 +87,7 @@ class Reach:
 
     @contextlib.asynccontextmanager
     async def server(
-        self, server: ServerAddress | PublicKey, manner: Manner = Manner()
+        self, server: ServerAddress | PublicKey, manner: Manner = PLAIN
     ) -> AsyncIterator[Connection]:
         """A connection to a server, at the addresses given or at others that the finder knows.
 
