@@ -23,18 +23,15 @@ from struct import Struct
 from typing import Final, TypeVar
 
 from mosaic.errors import Disconnected, InvalidMessage, UsageError
+from mosaic.protocol.answers import answer
 from mosaic.protocol.awaited import Awaited
 from mosaic.protocol.blob_requests import BlobRequests
 from mosaic.protocol.events import (
     ClientEvent,
-    DhtAnswered,
     HelloAccepted,
-    LocallyCompleted,
-    QueryEnded,
     RecordArrived,
     RequestUnrecognized,
     ServerClosing,
-    SubmissionAnswered,
     Violation,
 )
 from mosaic.protocol.hello import fault_in, refusal_in
@@ -55,16 +52,9 @@ from mosaic.wire.header import HEADER_LENGTH, MessageType, parse_header
 from mosaic.wire.layout import PREFIX_LENGTH
 from mosaic.wire.limits import RECORD_MINIMUM
 from mosaic.wire.server_messages import (
-    BlobResult,
-    BlobSubmissionResult,
     Closing,
-    DhtResponse,
     HelloAck,
     HelloProof,
-    LocallyComplete,
-    QueryClosed,
-    Record,
-    SubmissionResult,
 )
 from mosaic.wire.unrecognized import Unknown, Unrecognized
 
@@ -154,8 +144,7 @@ class ClientSession:
         Args:
             references: 48 bytes each, 1,365 at most.
         """
-        self._require_ready()
-        query_id = self._queries.free_id()
+        query_id = self._free_id()
         frame = Get(query_id, references).encode()
         self._queries.open(query_id, MessageType.GET)
         return query_id, frame
@@ -167,8 +156,7 @@ class ClientSession:
             filter_data: The encoded filter.
             limit: How many records at most (0 = no limit, up to 65,535).
         """
-        self._require_ready()
-        query_id = self._queries.free_id()
+        query_id = self._free_id()
         frame = Query(query_id, limit, filter_data).encode()
         self._queries.open(query_id, MessageType.QUERY, limit)
         return query_id, frame
@@ -180,8 +168,7 @@ class ClientSession:
             filter_data: The encoded filter.
             limit: How many stored records at most (0 = no limit, up to 65,535).
         """
-        self._require_ready()
-        query_id = self._queries.free_id()
+        query_id = self._free_id()
         frame = Subscribe(query_id, limit, filter_data).encode()
         self._queries.open(query_id, MessageType.SUBSCRIBE)
         return query_id, frame
@@ -193,8 +180,7 @@ class ClientSession:
 
     def dht_lookup(self, key: bytes, *, server: bool) -> tuple[int, bytes]:
         """A query id and its DHT LOOKUP for the bootstrap of a key (32 bytes). Answered by DhtAnswered."""
-        self._require_ready()
-        query_id = self._queries.free_id()
+        query_id = self._free_id()
         frame = DhtLookup(query_id, server, key).encode()
         self._queries.open(query_id, MessageType.DHT_LOOKUP)
         return query_id, frame
@@ -279,6 +265,10 @@ class ClientSession:
         if not self._hello_sent:
             raise UsageError("nothing may be asked before HELLO", hint="Send hello() first.")
 
+    def _free_id(self) -> int:
+        self._require_ready()
+        return self._queries.free_id()
+
     def _close(self) -> None:
         self._closed = True
         self.deadline_ns = None
@@ -311,23 +301,8 @@ class ClientSession:
         self.deadline_ns = None
         return HelloAccepted(ack.version, ack.applications)
 
-    def _answer(self, message: Message) -> ClientEvent | None:  # noqa: C901 - one line for each message
+    def _answer(self, message: Message) -> ClientEvent | None:
         match message:
-            case SubmissionResult(prefix, result):
-                return SubmissionAnswered(prefix, result) if self._submitted.take(prefix) else None
-            case QueryClosed(query_id, result):
-                return QueryEnded(query_id, result) if self._queries.ended(query_id) else None
-            case LocallyComplete(query_id):
-                return LocallyCompleted(query_id) if self._queries.completed(query_id) else None
-            case Record(query_id, record):
-                wanted = self._greeted and self._queries.record_wanted(query_id)
-                return RecordArrived(query_id, record) if wanted else None
-            case BlobResult():
-                return self._judged(self._blobs.arrived(message))
-            case BlobSubmissionResult(blob_hash, result):
-                return self._blobs.answered(blob_hash, result)
-            case DhtResponse():
-                return self._dht_response(message)
             case Closing(result):
                 self._close()
                 return ServerClosing(result)
@@ -338,16 +313,7 @@ class ClientSession:
                 return RequestUnrecognized()
             case HelloProof() | Unknown():
                 return None
+            case _ if isinstance(message, ServerMessage):
+                return self._judged(answer(message, self._queries, self._submitted, self._blobs))
             case _:
                 return self._violated(f"a server may not send {message.TYPE.name}")
-
-    def _dht_response(self, message: DhtResponse) -> DhtAnswered | Violation | None:
-        if not self._queries.looked_up(message.query_id):
-            return None
-        if not message.result.is_success:
-            return DhtAnswered(message.query_id, message.result)
-        try:
-            item = message.item()
-        except InvalidMessage as error:
-            return self._violated(str(error))
-        return DhtAnswered(message.query_id, message.result, item)
