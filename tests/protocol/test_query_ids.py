@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from mosaic.errors import UsageError
 from mosaic.protocol.query_ids import QUERY_IDS, ClientQueries, ServerQueries
 from mosaic.wire.header import MessageType
+from mosaic.wire.result_code import ResultCode
 
 
 def test_ids_rise_pass_over_open_ones_and_begin_again() -> None:
@@ -68,14 +69,23 @@ def test_look_ups_and_questions_are_not_mixed_up() -> None:
     assert not queries.ids
 
 
+def test_a_server_opens_no_id_without_room_or_for_what_is_no_reference() -> None:
+    queries = ServerQueries(most=1)
+    assert queries.open(1, [bytes(48), b"\xff" * 48]) is ResultCode.INVALID
+    assert queries.ids == frozenset()
+    assert queries.open(1, [bytes(48)]) is None
+    assert queries.open(2, [b"\xff" * 48]) is ResultCode.TOO_FAST
+    assert queries.ids == {1}
+
+
 def test_a_server_asks_for_an_end_once_until_the_id_is_opened_again() -> None:
     queries = ServerQueries(most=1)
-    queries.open(9)
-    assert (9 in queries, queries.is_full) == (True, True)
+    assert queries.open(9) is None
+    assert 9 in queries
     assert [queries.unsubscribe(9), queries.unsubscribe(9)] == [True, False]
     queries.close(9)
-    assert (9 in queries, queries.is_full) == (False, False)
-    queries.open(9)
+    assert queries.ids == frozenset()
+    assert queries.open(9) is None
     assert queries.unsubscribe(9)
     queries.clear()
     assert queries.ids == frozenset()

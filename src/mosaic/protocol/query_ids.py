@@ -9,11 +9,14 @@ Source: messages.md (GET, QUERY, SUBSCRIBE, UNSUBSCRIBE, QUERY CLOSED), edition 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mosaic.errors import UsageError
+from mosaic.core import reference
+from mosaic.errors import InvalidReference, UsageError
 from mosaic.wire.header import MessageType
+from mosaic.wire.result_code import ResultCode
 
 QUERY_IDS: Final = 65_536
 """How many ids there are."""
@@ -142,14 +145,22 @@ class ServerQueries:
         """Those that are open."""
         return frozenset(self._open)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether there is no room for one more."""
-        return len(self._open) >= self._most
+    def open(self, query_id: int, references: Sequence[bytes] = ()) -> ResultCode | None:
+        """Opens an id that is free for a question, which may name references.
 
-    def open(self, query_id: int) -> None:
-        """Opens an id that is free."""
+        Returns:
+            None, or why it stays free: TOO_FAST when there is no room for one more, INVALID for what is no
+            reference.
+        """
+        if len(self._open) >= self._most:
+            return ResultCode.TOO_FAST
+        try:
+            for data in references:
+                reference.from_bytes(data)
+        except InvalidReference:
+            return ResultCode.INVALID
         self._open.add(query_id)
+        return None
 
     def unsubscribe(self, query_id: int) -> bool:
         """Notes that the client wants no more of an open id; False if it has said so before."""

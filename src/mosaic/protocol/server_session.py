@@ -26,8 +26,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from mosaic.core import reference
-from mosaic.errors import InvalidMessage, InvalidReference
+from mosaic.errors import InvalidMessage
 from mosaic.protocol.events import (
     BlobAsked,
     BlobSubmitted,
@@ -295,8 +294,8 @@ class ServerSession:
                 return self._opened(query_id, QueryAsked(query_id, limit, filter_data))
             case Subscribe(query_id, limit, filter_data):
                 return self._opened(query_id, SubscribeAsked(query_id, limit, filter_data))
-            case Get():
-                return self._get(message)
+            case Get(query_id, references):
+                return self._opened(query_id, GetAsked(query_id, references), references)
             case Unsubscribe(query_id):
                 return self._unsubscribe(query_id)
             case Submission(record):
@@ -322,26 +321,15 @@ class ServerSession:
                 kind = message.type if isinstance(message, Unknown) else message.TYPE
                 return self._finish(ResultCode.INVALID, f"a client may not send type 0x{kind:02x}")
 
-    def _opened(self, query_id: int, event: ServerEvent) -> ServerEvent | None:
-        """Opens a query id for an event, if it is free and there is room."""
+    def _opened(self, query_id: int, event: ServerEvent, named: Sequence[bytes] = ()) -> ServerEvent | None:
+        """Opens a query id for an event about the references that are named, if the question can be taken."""
         if query_id in self._queries:
             return self._finish(ResultCode.INVALID, f"query id {query_id} is open already")
-        if self._queries.is_full:
-            self.outgoing.append(QueryClosed(query_id, ResultCode.TOO_FAST).encode())
-            return None
-        self._queries.open(query_id)
-        return event
-
-    def _get(self, message: Get) -> ServerEvent | None:
-        event = self._opened(message.query_id, GetAsked(message.query_id, message.references))
-        if isinstance(event, GetAsked):
-            try:
-                for data in message.references:
-                    reference.from_bytes(data)
-            except InvalidReference:
-                self.outgoing.append(self.query_closed(message.query_id, ResultCode.INVALID))
-                return None
-        return event
+        refusal = self._queries.open(query_id, named)
+        if refusal is None:
+            return event
+        self.outgoing.append(QueryClosed(query_id, refusal).encode())
+        return None
 
     def _unsubscribe(self, query_id: int) -> UnsubscribeAsked | None:
         """Asks for the end of an open query once; NOT_FOUND for one that is not open."""
