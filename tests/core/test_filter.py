@@ -78,6 +78,12 @@ def test_elements_come_back_whatever_follows(element: FilterElement) -> None:
 
 
 @pytest.mark.claim("C40")
+def test_an_element_without_a_body_of_its_own_can_not_be_made() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        FilterElement()  # type: ignore[abstract]
+    assert not any(element.__abstractmethods__ for element in ELEMENTS.values())
+
+
 def test_the_eleven_elements_have_their_numbers() -> None:
     assert {number: element.__name__ for number, element in ELEMENTS.items()} == {
         0x01: "AuthorKeys",

@@ -120,7 +120,7 @@ def submit(options: Common, source: str, server: str | None, key: str | None) ->
 
     \f
     Raises:
-        UsageError: the file can not be read.
+        UsageError: the file can't be read.
         FormatError: what it holds are no records.
     """
     taken = 0
@@ -209,7 +209,7 @@ def encode(source: str, form: str, *, _as_json: bool) -> None:
 
     \f
     Raises:
-        UsageError: the file can not be read.
+        UsageError: the file can't be read.
         FormatError: what it holds are no records.
     """
     if form in {"user", "server", "reference"}:
@@ -234,7 +234,7 @@ def decode(source: str, *, _as_json: bool) -> None:
 
     \f
     Raises:
-        UsageError: the file can not be read.
+        UsageError: the file can't be read.
         FormatError: what it holds are no records.
     """
     if (item := formats.decode_text(source)) is not None:
@@ -255,7 +255,7 @@ def verify(source: str, *, as_json: bool) -> None:
 
     \f
     Raises:
-        UsageError: the file can not be read.
+        UsageError: the file can't be read.
         InvalidJson: it begins as text and is not UTF-8.
     """
     failed = False

@@ -54,7 +54,7 @@ def encrypt(
 
     Raises:
         InvalidSecretKey: lengths or log_n are wrong, or there is not enough memory for this log_n.
-        WrongPassword: it can not be written as UTF-8.
+        WrongPassword: it can't be written as UTF-8.
     """
     if len(salt) != SALT_LENGTH or len(rand4) != RAND4_LENGTH:
         raise InvalidSecretKey(f"{SALT_LENGTH} bytes of salt and {RAND4_LENGTH} random bytes are needed")

@@ -86,7 +86,7 @@ class SocketNetwork:
         self._net.stop_listening()
 
     def dial(self, target: Target) -> int:
-        """See `Dialer.dial`. Raises Unreachable for what can not be dialled here."""
+        """See `Dialer.dial`. Raises Unreachable for what can't be dialled here."""
         if target.transport is Transport.TCP and target.proxy is None:
             return self._net.dial_tcp(
                 target.host,

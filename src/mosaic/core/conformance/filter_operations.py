@@ -51,7 +51,7 @@ def op_element(case: Case) -> Values:
 
     Raises:
         ValueError: it does not read back as it was written.
-        InvalidFilter: it can not be built.
+        InvalidFilter: it can't be built.
     """
     element = _element(case)
     data = element.encode()
