@@ -23,8 +23,9 @@ from mosaic.transport.settings import TransportSettings
 from mosaic.transport.transport import Target
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 from mosaic.wire.result_code import ResultCode
-from mosaic.wire.server_messages import Closing
+from mosaic.wire.server_messages import Closing, DhtItem
 from mosaic.wire.server_messages import Record as RecordMessage
+from mosaic.wire.unrecognized import Unrecognized
 
 SERVER_KEY = bytes([9]) * 32
 
@@ -56,6 +57,10 @@ class ScriptedServer:
     extra: Sequence[bytes] = ()
     query_result: ResultCode = ResultCode.SUCCESS
     greets: ResultCode | None = None
+    dht: dict[tuple[bool, bytes], DhtItem] = field(default_factory=dict)
+    dht_result: ResultCode = ResultCode.NOT_FOUND
+    looks_up: bool = True
+    looked_up: list[tuple[bool, bytes]] = field(default_factory=list)
 
     def start(self) -> None:
         self.network.start(self.take)
@@ -108,6 +113,14 @@ class ScriptedServer:
             case events.UnsubscribeAsked(query_id):
                 self.subscribed = [one for one in self.subscribed if one.query_id != query_id]
                 self.network.send(link, session.query_closed(query_id, ResultCode.SUCCESS))
+            case events.DhtAsked(query_id, is_server, key):
+                self.looked_up.append((is_server, key))
+                if not self.looks_up:
+                    self.network.send(link, Unrecognized().encode())
+                    return
+                item = self.dht.get((is_server, key))
+                result = self.dht_result if item is None else ResultCode.SUCCESS
+                self.network.send(link, session.dht_response(query_id, result, item))
             case events.BlobSubmitted():
                 body = event.body
                 if body is None:

@@ -16,11 +16,13 @@ from typing import TypeVar
 
 from mosaic.client.answers import CaughtUp
 from mosaic.client.blob_exchange import BlobExchange
+from mosaic.client.dht_lookups import DhtLookups
 from mosaic.client.greeting import Greeting, Refusal
 from mosaic.client.queries import Queries
 from mosaic.client.refusals import refused
 from mosaic.client.settings import ClientSettings
 from mosaic.client.waiting import Waiting
+from mosaic.core.dht_item import DhtItem
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
@@ -95,6 +97,7 @@ class Connection:
         self._idle_since_ns = now_ns()
         self._greeting = Greeting(session)
         self._queries = Queries(session, settings, self._send, partial(network.send, link))
+        self._lookups = DhtLookups(session, settings.answer_s, self._send)
         self.blobs = BlobExchange(session, settings.answer_s, self._send, self._send_file, self._moved)
         """Puts and gets blobs."""
         self.closed: MosaicError | None = None
@@ -146,7 +149,7 @@ class Connection:
     @property
     def is_idle(self) -> bool:
         """Whether nobody uses it and nothing is open on it."""
-        return not (self._users or self._queries or self._submitted or self.blobs)
+        return not (self._users or self._queries or self._submitted or self._lookups or self.blobs)
 
     @property
     def idle_since_ns(self) -> int:
@@ -191,6 +194,7 @@ class Connection:
             self._ready.exception()  # nobody has to wait for it
         self._queries.fail(error)
         self._submitted.fail(error)
+        self._lookups.fail(error)
         self.blobs.fail(error)
         self._writable.set()
 
@@ -256,6 +260,10 @@ class Connection:
                 self._submitted.resolve(prefix, result)
             case events.BlobAnswered() | events.BlobArrived():
                 self.blobs.take(event)
+            case events.DhtAnswered():
+                self._lookups.take(event)
+            case events.RequestUnrecognized():
+                self._lookups.unrecognized()
             case events.ServerClosing(result):
                 self.fail(refused(result, "the server closed the connection"))
             case events.Violation(reason):
@@ -349,6 +357,10 @@ class Connection:
             InvalidFilter: no message can hold this filter.
         """
         return self._queries.subscribe(wanted, limit)
+
+    async def look_up(self, key: PublicKey, salt: bytes) -> DhtItem | None:
+        """What the server finds in the DHT of a key's bootstrap. See `DhtLookups.look_up`."""
+        return await self._lookups.look_up(key, salt)
 
     async def ping(self) -> None:
         """Asks for nothing, to see that the server is there. Raises PeerError."""
