@@ -2,9 +2,11 @@
 //!
 //! From small to great: `hash` and `keys`; `signature` makes and checks one; `batch` checks many
 //! at once with the verdicts of single checks; `key_cache` spares both the work on keys seen
-//! before; `record_rules` judges a record's layout; `seal` signs what Mosaic signs and nothing
+//! before; `record_rules` judges a record's layout; `seal` signs records and attestations,
+//! `authentication` what proves a key to the other side of a connection, and nothing signs anything
 //! else; `check` puts all of it together for whole batches of records.
 
+pub mod authentication;
 pub mod batch;
 pub mod check;
 pub mod hash;

@@ -1,4 +1,4 @@
-//! The two things that Mosaic signs: record data and attestations. Nothing signs bytes of a caller's choice.
+//! What Mosaic signs under its own name: record data and attestations. Nothing signs bytes of a caller's choice.
 //!
 //! The first bit tells them apart: record data begins with a 1 (its nonce), an attestation with a 0.
 //! Source: record.md, "Construction"; keyschedule.md, "Subkey Attestation"; edition §3.

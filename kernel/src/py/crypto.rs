@@ -8,11 +8,12 @@ use pyo3::types::PyBytes;
 use zeroize::Zeroizing;
 
 use super::errors::{
-    InvalidKeySchedule, InvalidSecretKey, RecordAuthorKey, RecordHash, RecordIdTimestamp,
-    RecordKind, RecordLengthMismatch, RecordNonce, RecordReservedFlags, RecordSignature,
-    RecordSignatureLength, RecordSignatureScheme, RecordSigningKey, RecordTags,
+    InvalidKey, InvalidKeySchedule, InvalidSecretKey, RecordAuthorKey, RecordHash,
+    RecordIdTimestamp, RecordKind, RecordLengthMismatch, RecordNonce, RecordReservedFlags,
+    RecordSignature, RecordSignatureLength, RecordSignatureScheme, RecordSigningKey, RecordTags,
     RecordTimestampRange, RecordTooLong, RecordTooShort, UsageError,
 };
+use crate::crypto::authentication::{Authentication, Refusal, Role};
 use crate::crypto::key_cache::KeyCache;
 use crate::crypto::keys::{self, ExpandedSecret};
 use crate::crypto::record_rules::Verdict;
@@ -162,6 +163,55 @@ fn sign_attestation<'py>(
     Ok(PyBytes::new(py, &signature))
 }
 
+fn fixed<const N: usize>(bytes: &[u8], name: &str) -> PyResult<[u8; N]> {
+    bytes
+        .try_into()
+        .map_err(|_| UsageError::new_err((format!("{name} has {N} bytes, not {}", bytes.len()),)))
+}
+
+/// The signature (64 bytes) by which one side of a connection proves its key to the other.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "what is signed has these parts")]
+fn sign_authentication<'py>(
+    py: Python<'py>,
+    seed: &[u8],
+    role: &str,
+    server_key: &[u8],
+    client_key: &[u8],
+    client_nonce: &[u8],
+    server_nonce: &[u8],
+    authority: &str,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let secret = secret_of(seed)?;
+    let role = match role {
+        "server" => Role::Server,
+        "client" => Role::Client,
+        _ => return Err(UsageError::new_err(("the role is `server` or `client`",))),
+    };
+    let signed = Authentication {
+        server_key: fixed(server_key, "the server's key")?,
+        client_key: fixed(client_key, "the client's key")?,
+        client_nonce: fixed(client_nonce, "the client's nonce")?,
+        server_nonce: fixed(server_nonce, "the server's nonce")?,
+        authority: authority.as_bytes(),
+    };
+    let signature = signed
+        .sign(role, &secret)
+        .map_err(|refusal| match refusal {
+            Refusal::OtherKey => InvalidSecretKey::new_err((
+                "the secret key is not that of the side that is to sign",
+            )),
+            Refusal::Key => InvalidKey::new_err(("one of the keys may not be used",)),
+            Refusal::NoNonce => {
+                UsageError::new_err(("a client signs only for a nonce of the server's",))
+            }
+            Refusal::Authority => UsageError::new_err((
+                "an authority is a host in lower case and its port, unless that is 443",
+            )),
+        })?;
+    Ok(PyBytes::new(py, &signature))
+}
+
 /// One Ed25519ph signature over a 64-byte BLAKE3 digest, by the cofactored equation.
 ///
 /// A key, digest or signature of another length never verifies. Raises UsageError on a context over 255 bytes.
@@ -256,6 +306,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(key_is_acceptable, module)?)?;
     module.add_function(wrap_pyfunction!(seal_record, module)?)?;
     module.add_function(wrap_pyfunction!(sign_attestation, module)?)?;
+    module.add_function(wrap_pyfunction!(sign_authentication, module)?)?;
     module.add_function(wrap_pyfunction!(verify, module)?)?;
     module.add_function(wrap_pyfunction!(py_check, module)?)
 }

@@ -5,6 +5,7 @@
 use pyo3::import_exception;
 
 // crypto
+import_exception!(mosaic.errors, InvalidKey);
 import_exception!(mosaic.errors, InvalidKeySchedule);
 import_exception!(mosaic.errors, InvalidSecretKey);
 import_exception!(mosaic.errors, RecordAuthorKey);

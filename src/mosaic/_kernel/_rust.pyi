@@ -6,7 +6,7 @@ free the GIL. Errors are those of `mosaic.errors`, raised from Rust.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, final
+from typing import Final, Literal, final
 
 from mosaic.errors import MosaicError
 
@@ -65,6 +65,26 @@ def sign_attestation(seed: bytes, head: bytes) -> bytes:
 
     Raises:
         InvalidKeySchedule: `head` is not such a head, or names another subkey than that of `seed`.
+    """
+
+def sign_authentication(
+    seed: bytes,
+    role: Literal["server", "client"],
+    server_key: bytes,
+    client_key: bytes,
+    client_nonce: bytes,
+    server_nonce: bytes,
+    authority: str,
+) -> bytes:
+    """The signature (64 bytes) by which one side of a connection proves its key to the other.
+
+    Over the role, both keys (the client's may be 32 zero bytes towards the server's signature), both nonces of
+    32 bytes and the authority, with a context of its own. No other bytes can be signed so.
+
+    Raises:
+        InvalidSecretKey: the seed is not that of the side that signs.
+        InvalidKey: a key is not acceptable.
+        UsageError: another role or length, no authority, or a client without a nonce of the server's.
     """
 
 def verify(key: bytes, digest: bytes, signature: bytes, context: bytes) -> bool:

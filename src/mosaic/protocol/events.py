@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mosaic.core.authentication import Authentication
 from mosaic.wire.result_code import ResultCode
 from mosaic.wire.server_messages import DhtItem
 
@@ -133,6 +134,20 @@ class DhtAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofAsked:
+    """The server is to prove its key: sign this as the server. Answer: `proof`."""
+
+    authentication: Authentication
+
+
+@dataclass(frozen=True, slots=True)
+class KeyProven:
+    """The client has proven a key (32 bytes), which TLS could not: from now on it is the session's `peer_key`."""
+
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The session is over: send what is outgoing (CLOSING is its last frame), then close the link.
 
@@ -155,6 +170,8 @@ ServerEvent = (
     | BlobSubmitted
     | BlobAsked
     | DhtAsked
+    | ProofAsked
+    | KeyProven
     | Finished
 )
 
@@ -172,6 +189,39 @@ class HelloAccepted:
 
     version: int
     applications: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProven:
+    """The server has proven its key.
+
+    Attributes:
+        key: Which (32 bytes).
+        to_sign: What the client signs to prove the key that it has named, for `authenticate`; None if it named none.
+    """
+
+    key: bytes
+    to_sign: Authentication | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUnproven:
+    """The server has not proven the key that it should have: the session is over, close the link.
+
+    Attributes:
+        key: The key that answered (32 bytes).
+        reason: What is wrong, for the person.
+    """
+
+    key: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAccepted:
+    """The server has taken the proof of the client's key (32 bytes)."""
+
+    key: bytes
 
 
 @dataclass(slots=True)
@@ -266,6 +316,9 @@ class Violation:
 
 ClientEvent = (
     HelloAccepted
+    | ServerProven
+    | ServerUnproven
+    | KeyAccepted
     | RecordArrived
     | LocallyCompleted
     | QueryEnded
