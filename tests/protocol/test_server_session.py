@@ -230,10 +230,9 @@ def test_unrecognized_is_never_answered() -> None:
 
 
 @pytest.mark.parametrize("message", [HelloAuth(KEY, SIGNATURE), HelloChallenge(KEY, KEY, b"a")])
-def test_where_tls_proves_keys_messages_for_it_are_not_recognised(message: HelloAuth) -> None:
+def test_where_tls_proves_keys_messages_for_it_are_invalid(message: HelloAuth) -> None:
     session = opened()
-    assert session.receive(message.encode(), NOW) is None
-    assert session.take_outgoing() == [Unrecognized().encode()]
+    assert_finished(session, session.receive(message.encode(), NOW), ResultCode.INVALID)
 
 
 # --- query ids

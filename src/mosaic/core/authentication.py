@@ -36,7 +36,7 @@ def nonce_of_text(text: str) -> bytes:
 
 
 def nonce_from(entropy: bytes, number: int) -> bytes:
-    """The nonce of a number (0 to 2^64 - 1) that 32 secret random bytes give; nobody can tell one from others."""
+    """The nonce (32 bytes) of a number under 2^64, from 32 random bytes that are told to nobody."""
     return _rust.blake3(entropy + number.to_bytes(8, "little"), NONCE_LENGTH)
 
 

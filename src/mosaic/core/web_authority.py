@@ -31,7 +31,8 @@ def parse_authority(text: str) -> str:
     """
     if len(text) > MAX_AUTHORITY_LENGTH or not _PRUNED.isdisjoint(text):
         raise InvalidUrl(
-            "the text is not a host with or without a port", hint="Write it as HOST, HOST:PORT or [IPv6]:PORT."
+            "the text is not a host with or without a port",
+            hint="Write it as HOST, HOST:PORT or [IPv6]:PORT.",
         )
     url = ServerUrl.parse(f"{Scheme.WEBSOCKET}://{text}")
     return authority_of(url.host, url.port)

@@ -14,7 +14,10 @@ Rules, in the order in which they apply to a frame:
 3. A type that is not known is ignored.
 4. An answer to nothing that was asked (any more) is ignored.
 
-Source: messages.md, edition §1.
+Over a WebSocket in browser mode the server proves its key inside of the
+session, and the client may: `challenge`, then `authenticate`.
+
+Source: messages.md, edition §1 and §2.
 """
 
 from __future__ import annotations
@@ -24,14 +27,18 @@ from typing import Final, TypeVar
 
 from mosaic.errors import Disconnected, InvalidMessage, UsageError
 from mosaic.protocol.answers import answer
+from mosaic.protocol.authentication import ClientAuthentication
 from mosaic.protocol.awaited import Awaited
 from mosaic.protocol.blob_requests import BlobRequests
+from mosaic.protocol.client_upgrade import Upgraded
 from mosaic.protocol.events import (
     ClientEvent,
     HelloAccepted,
     RecordArrived,
     RequestUnrecognized,
     ServerClosing,
+    ServerProven,
+    ServerUnproven,
     Violation,
 )
 from mosaic.protocol.hello import fault_in, refusal_in
@@ -51,6 +58,7 @@ from mosaic.wire.codec import Message, ServerMessage, decode
 from mosaic.wire.header import HEADER_LENGTH, MessageType, parse_header
 from mosaic.wire.layout import PREFIX_LENGTH
 from mosaic.wire.limits import RECORD_MINIMUM
+from mosaic.wire.result_code import ResultCode
 from mosaic.wire.server_messages import (
     Closing,
     HelloAck,
@@ -79,6 +87,7 @@ class ClientSession:
     """
 
     __slots__ = (
+        "_authentication",
         "_blobs",
         "_closed",
         "_greeted",
@@ -98,6 +107,7 @@ class ClientSession:
         self._queries = ClientQueries()
         self._submitted = Awaited()
         self._blobs = BlobRequests()
+        self._authentication = ClientAuthentication()
 
     # --- state
 
@@ -129,6 +139,47 @@ class ClientSession:
             raise UsageError("HELLO was said already", hint="Say it once for each stream.")
         frame = Hello(MAJOR_VERSION, self._settings.applications).encode()
         self._hello_sent = True
+        return frame
+
+    def upgraded(self, upgraded: Upgraded, now_ns: int) -> HelloAccepted:
+        """The link is a WebSocket whose upgrade held HELLO and its answer; `hello` is not said on it.
+
+        Raises:
+            UsageError: it did not, or HELLO was said already.
+        """
+        if self._hello_sent or upgraded.version is None:
+            raise UsageError("the upgrade does not stand for HELLO", hint="Say hello() as the first message.")
+        if upgraded.to_sign is not None:
+            self._authentication.offered(upgraded.to_sign, now_ns)
+        self._hello_sent = True
+        return self._greet(upgraded.version, upgraded.applications)
+
+    def challenge(
+        self, server_key: bytes | None, client_key: bytes | None, authority: str, nonce: bytes, now_ns: int
+    ) -> bytes:
+        """A HELLO CHALLENGE. Answered by ServerProven or ServerUnproven; ServerClosing for a wrong authority.
+
+        Args:
+            server_key: The key (32 bytes) that the server has to prove; None takes any.
+            client_key: The key (32 bytes) that will be proven to it; None stays anonymous.
+            authority: What was dialled, in the form of `mosaic.core.web_authority`.
+            nonce: 32 random bytes, used for nothing else.
+            now_ns: The time, in ns.
+        """
+        self._require_ready()
+        frame = self._authentication.challenge(server_key, client_key, authority, nonce, now_ns)
+        self._wait_until(now_ns)
+        return frame
+
+    def authenticate(self, signature: bytes, now_ns: int) -> bytes:
+        """The HELLO AUTH with the client's signature (64 bytes) of what was to be signed.
+
+        Answered by KeyAccepted or ServerClosing. Raises UsageError if nothing was to be signed in the last
+        60 s, or the signature does not hold.
+        """
+        self._require_ready()
+        frame = self._authentication.authenticate(signature, now_ns)
+        self._wait_until(now_ns)
         return frame
 
     def submit(self, record: bytes) -> bytes:
@@ -201,7 +252,7 @@ class ClientSession:
 
     # --- what comes in
 
-    def receive(self, frame: bytes, now_ns: int) -> ClientEvent | None:  # noqa: ARG002 - every input has a time
+    def receive(self, frame: bytes, now_ns: int) -> ClientEvent | None:
         """Takes one whole frame; what it means, or None if it is ignored."""
         if self._closed:
             return None
@@ -216,6 +267,8 @@ class ClientSession:
             return self._violated(str(error))
         if not self._greeted:
             return self._before_hello_ack(message)
+        if isinstance(message, HelloProof):
+            return self._proven(message, now_ns)
         return self._answer(message)
 
     def refused_length(self, head: bytes, now_ns: int) -> ClientEvent | None:  # noqa: ARG002
@@ -251,11 +304,12 @@ class ClientSession:
         return self._judged(self._blobs.spooled(prefix, path, digest, length))
 
     def tick(self, now_ns: int) -> ClientEvent | None:
-        """Ends the session if `deadline_ns` has passed without HELLO ACK."""
+        """Ends the session if `deadline_ns` has passed without HELLO ACK, or an answer to proofs of keys."""
         if self.deadline_ns is None or now_ns < self.deadline_ns:
             return None
         seconds = self._settings.hello_timeout_ns // 1_000_000_000
-        return self._violated(f"no answer to HELLO within {seconds} s")
+        asked = "a proof of keys" if self._greeted else "HELLO"
+        return self._violated(f"no answer to {asked} within {seconds} s")
 
     # --- inside
 
@@ -297,9 +351,36 @@ class ClientSession:
         fault = fault_in(ack, self._settings.applications)
         if fault is not None:
             return self._violated(fault)
+        return self._greet(ack.version, ack.applications)
+
+    def _greet(self, version: int, applications: tuple[int, ...]) -> HelloAccepted:
         self._greeted = True
-        self.deadline_ns = None
-        return HelloAccepted(ack.version, ack.applications)
+        if not self._authentication.is_waiting:
+            self.deadline_ns = None
+        return HelloAccepted(version, applications)
+
+    def _wait_until(self, now_ns: int) -> None:
+        self.deadline_ns = now_ns + self._settings.hello_timeout_ns
+
+    def _proven(self, message: HelloProof, now_ns: int) -> ServerProven | ServerUnproven | None:
+        event = self._authentication.proven(message, now_ns)
+        if isinstance(event, ServerUnproven):
+            self._close()
+        elif event is not None:
+            self.deadline_ns = None
+        return event
+
+    def _acknowledged(self, ack: HelloAck) -> ClientEvent | None:
+        """What a HELLO ACK after the first means."""
+        refusal = refusal_in(ack)
+        if refusal is not None:
+            return self._violated(refusal)
+        if ack.result is not ResultCode.SUCCESS:
+            return None
+        accepted = self._authentication.acknowledged()
+        if accepted is not None:
+            self.deadline_ns = None
+        return accepted
 
     def _answer(self, message: Message) -> ClientEvent | None:
         match message:
@@ -307,8 +388,7 @@ class ClientSession:
                 self._close()
                 return ServerClosing(result)
             case HelloAck():
-                refusal = refusal_in(message)
-                return None if refusal is None else self._violated(refusal)
+                return self._acknowledged(message)
             case Unrecognized():
                 return RequestUnrecognized()
             case HelloProof() | Unknown():

@@ -142,7 +142,7 @@ class ProofAsked:
 
 @dataclass(frozen=True, slots=True)
 class KeyProven:
-    """The client has proven a key (32 bytes), which TLS could not: from now on it is the session's `peer_key`."""
+    """The client has proven a key (32 bytes) by HELLO AUTH: it is the session's `peer_key` from now on."""
 
     key: bytes
 
@@ -197,7 +197,7 @@ class ServerProven:
 
     Attributes:
         key: Which (32 bytes).
-        to_sign: What the client signs to prove the key that it has named, for `authenticate`; None if it named none.
+        to_sign: What the client signs, for `authenticate`, to prove the key that it has named; else None.
     """
 
     key: bytes

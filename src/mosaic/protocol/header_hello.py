@@ -1,15 +1,15 @@
 """HELLO and HELLO ACK as fields of a WebSocket's HTTP heads, for clients that can set them.
 
-    X-Mosaic-Versions: 0                        major versions that the client speaks
-    X-Mosaic-Features: 0,1                      ids of applications, decimal; names that are none are passed over
-    X-Mosaic-Authenticate-As: mopub0…           the key that the client will prove, if any
-    X-Mosaic-Server-Authenticate-Nonce: …       22 to 64 characters of base64url, if the server is to prove its key
+    X-Mosaic-Versions: 0                     major versions that the client speaks
+    X-Mosaic-Features: 0,1                   ids of applications, decimal; what is none is passed over
+    X-Mosaic-Authenticate-As: mopub0…        the key that the client will prove, if any
+    X-Mosaic-Server-Authenticate-Nonce: …    22 to 64 characters of base64url, to have the server prove its own
 
-    X-Mosaic-Version: 0                         the greatest that both speak
+    X-Mosaic-Version: 0                      the greatest that both speak
     X-Mosaic-Features-Accepted: 0,1
-    X-Mosaic-Server-Authentication: …           base64 with padding
-    X-Mosaic-Client-Authenticate-Nonce: …       only if the client named a key
-    X-Mosaic-Service-Url: https://…             where people manage what they have with the server, if anywhere
+    X-Mosaic-Server-Authentication: …        base64 with padding
+    X-Mosaic-Client-Authenticate-Nonce: …    only if the client named a key
+    X-Mosaic-Service-Url: https://…          where people manage what they have with the server, if anywhere
 
 What is signed has the BLAKE3-256 of each nonce's text. Without a key of the
 client's, its key and the server's nonce are 32 zero bytes.
@@ -88,7 +88,7 @@ class HeaderHello:
             raise InvalidMessage(f"{AUTHENTICATE_AS} needs {SERVER_AUTHENTICATE_NONCE}")
         if nonce is not None:
             check_nonce(nonce, SERVER_AUTHENTICATE_NONCE)
-        return cls(_versions(versions), _applications(features or ""), nonce, name and _key(name))
+        return cls(_versions(versions), _applications(features or ""), nonce, _key(name))
 
     def write(self) -> list[tuple[str, str]]:
         """The fields of a request."""
@@ -148,7 +148,9 @@ def _applications(text: str) -> tuple[int, ...]:
     return tuple(number for number in numbers if number < _APPLICATION_LIMIT)
 
 
-def _key(text: str) -> bytes:
+def _key(text: str | None) -> bytes | None:
+    if text is None:
+        return None
     try:
         return PublicKey.parse_user(text).bytes
     except FormatError:

@@ -79,7 +79,9 @@ class Head:
         Raises:
             InvalidMessage: a member is no token.
         """
-        members = [part.strip(" \t") for value in self.fields.get(name.lower(), ()) for part in value.split(",")]
+        members = [
+            part.strip(" \t") for value in self.fields.get(name.lower(), ()) for part in value.split(",")
+        ]
         if not all(_TOKEN.fullmatch(member) for member in members if member):
             raise InvalidMessage(f"{name} is no list of tokens")
         return tuple(member for member in members if member)

@@ -15,10 +15,13 @@ Rules, in the order in which they apply to a frame:
    never answered.
 6. GET, QUERY or SUBSCRIBE with a query id that is still open: CLOSING INVALID.
 
-Keys are proven by TLS before a session begins, so HELLO AUTH and HELLO
-CHALLENGE are UNRECOGNIZED here.
+7. HELLO CHALLENGE and HELLO AUTH belong to WebSockets in browser mode (see
+   `mosaic.protocol.authentication`): where TLS proves keys, CLOSING INVALID.
 
-Source: messages.md, edition §1.
+Over a WebSocket `upgraded` comes before the first frame; with HELLO in header
+form the session is open from there on.
+
+Source: messages.md, edition §1 and §2.
 """
 
 from __future__ import annotations
@@ -26,7 +29,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from mosaic.core.authentication import Authentication
 from mosaic.errors import InvalidMessage
+from mosaic.protocol import authentication as authentications
+from mosaic.protocol.authentication import ServerAuthentication
 from mosaic.protocol.events import (
     BlobAsked,
     BlobSubmitted,
@@ -34,6 +40,8 @@ from mosaic.protocol.events import (
     Finished,
     GetAsked,
     HelloDone,
+    KeyProven,
+    ProofAsked,
     QueryAsked,
     ServerEvent,
     Submitted,
@@ -44,6 +52,7 @@ from mosaic.protocol.hello import agreement, refusal_of_first
 from mosaic.protocol.query_ids import ServerQueries
 from mosaic.protocol.settings import MAJOR_VERSION, ServerSessionSettings
 from mosaic.protocol.submission_run import SUBMISSION, records_of_run
+from mosaic.protocol.upgrade import Upgrade
 from mosaic.wire.client_messages import (
     BlobGet,
     BlobSubmission,
@@ -89,13 +98,14 @@ class ServerSession:
         now_ns: The time at which the stream began, in ns.
 
     Attributes:
-        peer_key: As given.
+        peer_key: As given, or as HELLO AUTH has proven since.
         outgoing: Frames to be sent, oldest first; emptied by `take_outgoing`.
         deadline_ns: When `tick` has something to do, or None.
     """
 
     __slots__ = (
-        "_agreed",
+        "_ack",
+        "_authentication",
         "_closed",
         "_open",
         "_queries",
@@ -112,7 +122,8 @@ class ServerSession:
         self.deadline_ns: int | None = now_ns + settings.hello_timeout_ns
         self._open = False
         self._closed = False
-        self._agreed: tuple[int, ...] = ()
+        self._ack = HelloAck(ResultCode.SUCCESS, MAJOR_VERSION)
+        self._authentication: ServerAuthentication | None = None
         self._queries = ServerQueries(settings.open_queries)
 
     # --- state
@@ -139,7 +150,28 @@ class ServerSession:
 
     # --- what comes in
 
-    def receive(self, frame: bytes, now_ns: int) -> ServerEvent | None:  # noqa: ARG002 - every input has a time
+    def upgraded(
+        self, upgrade: Upgrade, authentication: ServerAuthentication | None, now_ns: int
+    ) -> HelloDone | None:
+        """The link is a WebSocket, and its upgrade was accepted.
+
+        Args:
+            upgrade: What was accepted.
+            authentication: How keys are proven on it; None where TLS does that.
+            now_ns: The time, in ns.
+
+        Returns:
+            HelloDone if the upgrade held HELLO; else HELLO is still to come.
+        """
+        self._authentication = authentication
+        if authentication is not None and upgrade.to_sign is not None and upgrade.client_nonce is not None:
+            authentication.offered(upgrade.to_sign, now_ns)
+        if upgrade.ack is None:
+            self.deadline_ns = now_ns + self._settings.hello_timeout_ns
+            return None
+        return self._greeted(upgrade.ack)
+
+    def receive(self, frame: bytes, now_ns: int) -> ServerEvent | None:
         """Takes one whole frame.
 
         Returns:
@@ -149,7 +181,7 @@ class ServerSession:
             records = records_of_run((frame,))
             if records:
                 return Submitted(records[0])
-        return self._receive_other(frame)
+        return self._receive_other(frame, now_ns)
 
     def receive_run(self, frames: Sequence[bytes], start: int = 0) -> list[bytes]:
         """The records of the run of submissions with which `frames[start:]` begins.
@@ -241,6 +273,10 @@ class ServerSession:
             return DhtResponse(query_id, result).encode()
         return DhtResponse.found(query_id, item).encode()
 
+    def proof(self, authentication: Authentication, signature: bytes) -> bytes:
+        """The frame that answers HELLO CHALLENGE: the server's signature (64 bytes) of what was asked."""
+        return authentications.proof(authentication, signature)
+
     def closing(self, result: ResultCode) -> bytes:
         """The frame that ends the session, which ignores everything from now on."""
         self._close()
@@ -265,7 +301,7 @@ class ServerSession:
         self.outgoing.append(frame)
         return finished
 
-    def _receive_other(self, frame: bytes) -> ServerEvent | None:
+    def _receive_other(self, frame: bytes, now_ns: int) -> ServerEvent | None:
         if self._closed:
             return None
         try:
@@ -275,20 +311,41 @@ class ServerSession:
                 return self._refuse_first(frame, f"malformed: {error}")
             return self._finish(ResultCode.INVALID, str(error))
         if self._open:
-            return self._serve(message)
+            return self._serve(message, now_ns)
         if isinstance(message, Hello):
             return self._greet(message)
         return self._refuse_first(frame, f"type 0x{frame[0]:02x}")
 
     def _greet(self, hello: Hello) -> HelloDone:
         ack = agreement(hello, self._settings.applications)
-        self._agreed = ack.applications
+        self.outgoing.append(ack.encode())
+        return self._greeted(ack)
+
+    def _greeted(self, ack: HelloAck) -> HelloDone:
+        self._ack = ack
         self._open = True
         self.deadline_ns = None
-        self.outgoing.append(ack.encode())
         return HelloDone(ack.version, ack.applications)
 
-    def _serve(self, message: Message) -> ServerEvent | None:  # noqa: C901, PLR0912 - one case a message
+    def _challenged(self, message: HelloChallenge, now_ns: int) -> ServerEvent:
+        if self._authentication is None:
+            return self._finish(ResultCode.INVALID, "HELLO CHALLENGE where TLS proves keys")
+        asked = self._authentication.challenged(message, now_ns)
+        if isinstance(asked, Finished):
+            return self._finish(asked.result, asked.reason)
+        return ProofAsked(asked)
+
+    def _answered(self, message: HelloAuth, now_ns: int) -> ServerEvent:
+        if self._authentication is None:
+            return self._finish(ResultCode.INVALID, "HELLO AUTH where TLS proves keys")
+        fault = self._authentication.answered(message, now_ns)
+        if fault is not None:
+            return self._finish(ResultCode.UNAUTHORIZED, fault)
+        self.peer_key = message.key
+        self.outgoing.append(self._ack.encode())
+        return KeyProven(message.key)
+
+    def _serve(self, message: Message, now_ns: int) -> ServerEvent | None:  # noqa: C901, PLR0912 - one case a message
         match message:
             case Query(query_id, limit, filter_data):
                 return self._opened(query_id, QueryAsked(query_id, limit, filter_data))
@@ -307,12 +364,14 @@ class ServerSession:
             case DhtLookup(query_id, server, key):
                 return DhtAsked(query_id, server, key)
             case Hello():
-                self.outgoing.append(HelloAck(ResultCode.DUPLICATE, MAJOR_VERSION, self._agreed).encode())
+                again = HelloAck(ResultCode.DUPLICATE, MAJOR_VERSION, self._ack.applications)
+                self.outgoing.append(again.encode())
                 return None
+            case HelloChallenge():
+                return self._challenged(message, now_ns)
+            case HelloAuth():
+                return self._answered(message, now_ns)
             case Unrecognized():
-                return None
-            case HelloAuth() | HelloChallenge():
-                self.outgoing.append(_UNRECOGNIZED)
                 return None
             case Unknown() if message.type < 0x80:
                 self.outgoing.append(_UNRECOGNIZED)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from mosaic.errors import UsageError
+
 MAJOR_VERSION: Final = 0
 """The highest major version of the protocol that this software speaks."""
 CORE: Final = 0
@@ -32,6 +34,16 @@ class ServerSessionSettings:
         default=1024,
         metadata={"help": "how many queries and subscriptions one stream may have open at a time"},
     )
+    service_url: str = field(
+        default="",
+        metadata={"help": "address of a page where people manage what they have with this server"},
+    )
+
+    def __post_init__(self) -> None:
+        if not (self.service_url.isascii() and self.service_url.isprintable()) or " " in self.service_url:
+            raise UsageError(
+                "the service URL has blanks or characters beyond ASCII", hint="Write it as https://HOST/PATH."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Source: this project's own design, docs/architecture.md "Small on purpose".
 from __future__ import annotations
 
 from mosaic.core.conformance import (
+    authentication_operations,
     bootstrap_operations,
     encrypted_key_operations,
     filter_operations,
@@ -22,6 +23,7 @@ from mosaic.core.conformance import (
 from mosaic.core.conformance.case import Operations
 
 CORE_OPERATIONS: Operations = {
+    **authentication_operations.OPERATIONS,
     **bootstrap_operations.OPERATIONS,
     **encrypted_key_operations.OPERATIONS,
     **filter_operations.OPERATIONS,
