@@ -3,7 +3,7 @@
     X-Mosaic-Versions: 0                     major versions that the client speaks
     X-Mosaic-Features: 0,1                   ids of applications, decimal; what is none is passed over
     X-Mosaic-Authenticate-As: mopub0…        the key that the client will prove, if any
-    X-Mosaic-Server-Authenticate-Nonce: …    22 to 64 characters of base64url, to have the server prove its own
+    X-Mosaic-Server-Authenticate-Nonce: …    22 to 64 characters of base64url: the server is to prove its key
 
     X-Mosaic-Version: 0                      the greatest that both speak
     X-Mosaic-Features-Accepted: 0,1

@@ -20,7 +20,11 @@ HELLO_TIMEOUT_NS: Final = 10_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class ServerSessionSettings:
-    """How a server's sessions behave."""
+    """How a server's sessions behave.
+
+    Raises:
+        UsageError: the service URL could not stand in a header.
+    """
 
     applications: tuple[int, ...] = field(
         default=(CORE, SOCIAL, COMMUNITY),
