@@ -24,6 +24,7 @@ use super::link::Link;
 use super::listen::{accept, bind};
 use super::listeners::{Listeners, Transport};
 use super::lock;
+use super::quic;
 use super::task::LinkTask;
 use super::tls::ServerConfigs;
 use super::wire::Wire;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub handshake: Duration,
     /// Threads that move bytes.
     pub workers: usize,
+    /// What only QUIC knows.
+    pub quic: quic::Settings,
 }
 
 /// What all tasks share.
@@ -63,6 +66,12 @@ pub struct Shared {
     pub half_open: HalfOpen,
     /// Frames that have begun.
     pub half_frames: HalfFrames,
+    /// How QUIC connections behave.
+    pub quic: quic::Settings,
+    /// Those of its handshakes that are under way.
+    pub quic_under_way: AtomicUsize,
+    /// UDP sockets that are still in use.
+    pub endpoints: quic::Endpoints,
     link_inbox_bytes: usize,
     link_outbox_bytes: usize,
     links: RwLock<HashMap<u64, Arc<Link>>>,
@@ -183,6 +192,9 @@ impl Engine {
             handshake: settings.handshake,
             half_open: HalfOpen::default(),
             half_frames: HalfFrames::new(settings.inbox_bytes.saturating_mul(HALF_FRAMES)),
+            quic: settings.quic,
+            quic_under_way: AtomicUsize::new(0),
+            endpoints: quic::Endpoints::default(),
             link_inbox_bytes: settings.link_inbox_bytes,
             link_outbox_bytes: settings.link_outbox_bytes,
             links: RwLock::default(),
@@ -237,9 +249,28 @@ impl Engine {
         self.listeners.address(transport, port)
     }
 
+    /// Listens with QUIC, like `listen_tcp`.
+    pub fn listen_quic(&self, host: &str, port: u16, seed: &[u8; 32]) -> io::Result<u16> {
+        let shared = Arc::clone(&self.shared);
+        let (endpoint, address, task) = self.with_runtime(|runtime| {
+            let bound = quic::bind(host, port, seed, &shared.quic);
+            let (endpoint, address) = runtime.block_on(bound)?;
+            let task = runtime.spawn(quic::accept(shared, endpoint.clone()));
+            io::Result::Ok((endpoint, address, task.abort_handle()))
+        })??;
+        self.listeners.add_quic(endpoint, address, task);
+        Ok(address.port())
+    }
+
     /// Ends all listeners; links stay.
     pub fn stop_listening(&self) {
-        self.listeners.stop();
+        for endpoint in self.listeners.stop() {
+            let shared = Arc::clone(&self.shared);
+            // Nothing is left to keep when the network is shut down.
+            let _ = self.with_runtime(|runtime| {
+                runtime.spawn(async move { shared.endpoints.keep(shared.number(), endpoint).await })
+            });
+        }
     }
 
     /// Begins to connect; the link's number.
@@ -256,6 +287,41 @@ impl Engine {
         })
     }
 
+    /// Like `dial_tcp`, with QUIC: a connection and its first stream.
+    pub fn dial_quic(&self, plan: Dial) -> io::Result<u64> {
+        self.with_runtime(|runtime| {
+            let link = self.shared.add_link(false, None);
+            let number = link.number;
+            let shared = Arc::clone(&self.shared);
+            runtime.spawn(async move {
+                let connect = quic::connect(&shared, &link, &plan);
+                dial(
+                    Arc::clone(&shared),
+                    Arc::clone(&link),
+                    plan.patience,
+                    connect,
+                )
+                .await;
+            });
+            number
+        })
+    }
+
+    /// Begins to open another stream of the connection to a server; the link's number.
+    pub fn open_stream(&self, peer: Arc<quic::Peer>, patience: Duration) -> io::Result<u64> {
+        self.with_runtime(|runtime| {
+            let address = peer.connection.remote_address();
+            let link = self.shared.add_link(false, Some(address));
+            // It is new: nobody has set it.
+            let _ = link.quic.set(Arc::downgrade(&peer));
+            let number = link.number;
+            let shared = Arc::clone(&self.shared);
+            let open = quic::open_stream(peer);
+            runtime.spawn(dial(shared, link, patience, open));
+            number
+        })
+    }
+
     /// Stops listening, lets queues drain for at most that long, ends all threads.
     pub fn shutdown(&self, patience: Duration) {
         self.shared.stopping.store(true, Ordering::SeqCst);
@@ -267,6 +333,7 @@ impl Engine {
         runtime.block_on(async {
             // Whoever is not done by then is dropped with the runtime.
             let _ = timeout(patience, self.shared.until_quiet()).await;
+            self.shared.endpoints.goodbye().await;
         });
         runtime.shutdown_timeout(Duration::from_millis(500));
     }
@@ -302,95 +369,5 @@ impl Shared {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.shutdown(Duration::ZERO);
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
-mod tests {
-    use zeroize::Zeroizing;
-
-    use super::*;
-    use crate::crypto::keys::ExpandedSecret;
-    use crate::net::tls::Form;
-
-    const SERVER: [u8; 32] = [1; 32];
-    const CLIENT: [u8; 32] = [2; 32];
-
-    fn engine() -> Engine {
-        Engine::new(Settings {
-            limits: Limits::new(&[1_000; 256], &[0; 256], 1_000).unwrap(),
-            spool_folder: std::env::temp_dir(),
-            inbox_bytes: 1 << 20,
-            link_inbox_bytes: 1 << 20,
-            link_outbox_bytes: 1 << 20,
-            handshake: Duration::from_secs(10),
-            workers: 1,
-        })
-        .unwrap()
-    }
-
-    fn dial(port: u16, seed: Option<[u8; 32]>, server_form: Form, own_form: Form) -> Dial {
-        Dial {
-            host: "127.0.0.1".into(),
-            port,
-            server_key: Some(ExpandedSecret::from_seed(&SERVER).public),
-            seed: seed.map(Zeroizing::new),
-            server_form,
-            own_form,
-            patience: Duration::from_secs(10),
-        }
-    }
-
-    /// The next event; waits for it.
-    fn next(engine: &Engine) -> Event {
-        let inbox = &engine.shared().inbox;
-        let mut poll = libc::pollfd {
-            fd: inbox.fileno(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        // SAFETY: one entry, which lives through the call.
-        assert_eq!(unsafe { libc::poll(&raw mut poll, 1, 20_000) }, 1);
-        inbox.take(1).0.pop().unwrap()
-    }
-
-    #[test]
-    fn one_port_speaks_every_pair_of_forms() {
-        let (server, client) = (engine(), engine());
-        let port = server.listen_tcp("127.0.0.1", 0, &SERVER).unwrap();
-        for server_form in [Form::Certificate, Form::Raw] {
-            for (seed, own_form) in [
-                (None, Form::Certificate),
-                (Some(CLIENT), Form::Certificate),
-                (Some(CLIENT), Form::Raw),
-            ] {
-                let plan = dial(port, seed, server_form, own_form);
-                let number = client.dial_tcp(plan).unwrap();
-                let opened = next(&client);
-                assert_eq!((opened.what, opened.link.number), (what::OPENED, number));
-                assert_eq!(opened.data[..], ExpandedSecret::from_seed(&SERVER).public);
-                let heard = next(&server);
-                let key = seed.map(|seed| ExpandedSecret::from_seed(&seed).public);
-                assert_eq!(heard.what, what::OPENED);
-                assert_eq!(
-                    heard.data[..],
-                    *key.as_ref().map_or(&[][..], |key| &key[..])
-                );
-                let frame = [5, 0, 0, 0, 9, 0, 0, 0, 42];
-                opened.link.send(&frame).unwrap();
-                let event = next(&server);
-                assert_eq!((event.what, &event.data[..]), (5, &frame[..]));
-            }
-        }
-    }
-
-    #[test]
-    fn after_shutdown_nothing_begins() {
-        let engine = engine();
-        engine.shutdown(Duration::ZERO);
-        assert!(engine.listen_tcp("127.0.0.1", 0, &SERVER).is_err());
-        let plan = dial(1, None, Form::Raw, Form::Raw);
-        assert!(engine.dial_tcp(plan).is_err());
     }
 }

@@ -6,13 +6,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::Waker;
 
 use bytes::Bytes;
 
 use super::lock;
 use super::outbox::{FilePart, Outbox, Pushed, Standing};
+use super::quic;
 use super::spool::Spooled;
 
 /// So many whole bodies may wait to be taken before reading pauses.
@@ -27,6 +28,8 @@ pub struct Link {
     pub accepted: bool,
     /// Where the peer is, once that is known.
     pub peer: OnceLock<SocketAddr>,
+    /// The QUIC connection of which it is a stream, if it is one.
+    pub quic: OnceLock<Weak<quic::Peer>>,
     out: Mutex<Outbox>,
     inbox_bytes: AtomicUsize,
     inbox_limit: usize,
@@ -43,6 +46,7 @@ impl Link {
             number,
             accepted,
             peer: OnceLock::new(),
+            quic: OnceLock::new(),
             out: Mutex::new(Outbox::new(outbox_limit)),
             inbox_bytes: AtomicUsize::new(0),
             inbox_limit,
@@ -51,6 +55,17 @@ impl Link {
             gave_way: AtomicBool::new(false),
             spooled: Mutex::default(),
         }
+    }
+
+    /// The QUIC connection of which it is a stream, while that is open.
+    pub fn quic(&self) -> Option<Arc<quic::Peer>> {
+        self.quic.get()?.upgrade()
+    }
+
+    /// Where the peer is now: over QUIC it may move.
+    pub fn address(&self) -> Option<SocketAddr> {
+        let quic = self.quic().map(|peer| peer.connection.remote_address());
+        quic.or_else(|| self.peer.get().copied())
     }
 
     // --- Python's side ------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
+use quinn::Endpoint;
 use tokio::task::AbortHandle;
 
 use super::lock;
@@ -34,6 +35,7 @@ struct Listener {
     transport: Transport,
     address: SocketAddr,
     task: AbortHandle,
+    endpoint: Option<Endpoint>,
 }
 
 /// Those that accept.
@@ -47,6 +49,17 @@ impl Listeners {
             transport,
             address,
             task,
+            endpoint: None,
+        });
+    }
+
+    /// One more for QUIC.
+    pub fn add_quic(&self, endpoint: Endpoint, address: SocketAddr, task: AbortHandle) {
+        lock(&self.0).push(Listener {
+            transport: Transport::Quic,
+            address,
+            task,
+            endpoint: Some(endpoint),
         });
     }
 
@@ -59,10 +72,16 @@ impl Listeners {
         found.map(|one| one.address)
     }
 
-    /// Ends all of them.
-    pub fn stop(&self) {
+    /// Ends all of them; the endpoints of QUIC, whose connections go on.
+    pub fn stop(&self) -> Vec<Endpoint> {
+        let mut endpoints = Vec::new();
         for listener in lock(&self.0).drain(..) {
             listener.task.abort();
+            if let Some(endpoint) = listener.endpoint {
+                endpoint.set_server_config(None);
+                endpoints.push(endpoint);
+            }
         }
+        endpoints
     }
 }

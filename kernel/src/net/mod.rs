@@ -3,7 +3,7 @@
 //! A listener or a dial makes a `Wire` (a secured stream: `tcp`); a task for each
 //! link (`task`) cuts what it receives into frames (`frame`), puts them into the
 //! one queue towards Python (`inbox`), and sends what Python has queued (`outbox`).
-//! All but `tcp`, `listen`, `dial_tcp` and `socket` is the same for every transport.
+//! All but `tcp`, `listen`, `dial_tcp`, `quic` and `socket` is the same for every transport.
 
 pub mod certificate;
 pub mod dial;
@@ -17,10 +17,13 @@ pub mod link;
 mod listen;
 pub mod listeners;
 pub mod outbox;
+pub mod quic;
 mod socket;
 pub mod spool;
 mod task;
 mod tcp;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 mod wake;
 pub mod wire;

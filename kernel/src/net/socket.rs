@@ -1,8 +1,10 @@
-//! The options of a TCP socket.
+//! The options of sockets.
 
 use std::io;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
+
+use std::net::UdpSocket;
 
 use tokio::net::TcpStream;
 
@@ -27,9 +29,32 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// Bytes that the system may hold each way for a UDP socket that many connections share.
+pub const SHARED: libc::c_int = 4_194_304;
+/// And for one that belongs to one connection.
+pub const SINGLE: libc::c_int = 1_048_576;
+
+/// Asks for room for `bytes` each way, so that bursts are not lost. What the system does not allow is left.
+#[cfg(target_os = "linux")]
+pub fn enlarge(socket: &UdpSocket, bytes: libc::c_int) {
+    for (beyond, within) in [
+        (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
+        (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
+    ] {
+        if set_option(socket, libc::SOL_SOCKET, beyond, bytes).is_err() {
+            // The system then gives as much as it gives to everybody.
+            let _ = set_option(socket, libc::SOL_SOCKET, within, bytes);
+        }
+    }
+}
+
+/// The system's own sizes do.
+#[cfg(not(target_os = "linux"))]
+pub fn enlarge(_: &UdpSocket, _: libc::c_int) {}
+
 #[cfg(target_os = "linux")]
 fn set_option(
-    stream: &TcpStream,
+    socket: &impl AsRawFd,
     level: libc::c_int,
     option: libc::c_int,
     value: libc::c_int,
@@ -37,7 +62,7 @@ fn set_option(
     // SAFETY: the descriptor is open, `value` lives through the call and its size is given.
     let result = unsafe {
         libc::setsockopt(
-            stream.as_raw_fd(),
+            socket.as_raw_fd(),
             level,
             option,
             (&raw const value).cast(),

@@ -15,6 +15,7 @@ use crate::net::frame::{Cut, Cutter, HEADER, Limits};
 use crate::net::inbox::what;
 use crate::net::link::Link;
 use crate::net::listeners::Transport;
+use crate::net::quic;
 use crate::net::tls::Form;
 
 /// The type of a RECORD message.
@@ -43,6 +44,10 @@ const MOST_WORKERS: usize = 64;
 
 fn milliseconds(value: u64) -> Duration {
     Duration::from_millis(value.min(LONGEST_MS))
+}
+
+fn unheard(host: &str, port: u16, error: &std::io::Error) -> PyErr {
+    ListenFailed::new_err(format!("can't listen on {host} port {port}: {error}"))
 }
 
 /// What every dial is told.
@@ -99,6 +104,10 @@ impl Net {
         link_outbox_bytes = 131_072,
         handshake_ms = 10_000,
         workers = 1,
+        streams = 16,
+        quic_idle_ms = 60_000,
+        quic_keep_alive_ms = 20_000,
+        retry_over = 64,
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -114,7 +123,16 @@ impl Net {
         link_outbox_bytes: usize,
         handshake_ms: u64,
         workers: usize,
+        streams: u32,
+        quic_idle_ms: u64,
+        quic_keep_alive_ms: u64,
+        retry_over: usize,
     ) -> PyResult<Self> {
+        if streams == 0 || quic_idle_ms == 0 {
+            return Err(UsageError::new_err(
+                "streams and quic_idle_ms are 1 at least: without them no link lives",
+            ));
+        }
         let limits =
             Limits::new(&frame_limits, &spool_prefix, spool_over).map_err(UsageError::new_err)?;
         let engine = Engine::new(Settings {
@@ -125,6 +143,12 @@ impl Net {
             link_outbox_bytes,
             handshake: milliseconds(handshake_ms),
             workers: workers.clamp(1, MOST_WORKERS),
+            quic: quic::Settings {
+                streams,
+                idle: milliseconds(quic_idle_ms),
+                keep_alive: milliseconds(quic_keep_alive_ms),
+                retry_over,
+            },
         })?;
         Ok(Self { engine })
     }
@@ -157,9 +181,14 @@ impl Net {
     fn listen_tcp(&self, py: Python<'_>, host: &str, port: u16, seed: &[u8]) -> PyResult<u16> {
         let seed = seed_of(seed)?;
         py.detach(|| self.engine.listen_tcp(host, port, &seed))
-            .map_err(|error| {
-                ListenFailed::new_err(format!("can't listen on {host} port {port}: {error}"))
-            })
+            .map_err(|error| unheard(host, port, &error))
+    }
+
+    /// Listens with QUIC on a host and port; the port.
+    fn listen_quic(&self, py: Python<'_>, host: &str, port: u16, seed: &[u8]) -> PyResult<u16> {
+        let seed = seed_of(seed)?;
+        py.detach(|| self.engine.listen_quic(host, port, &seed))
+            .map_err(|error| unheard(host, port, &error))
     }
 
     /// The address (`HOST:PORT`, IPv6 in brackets) of the listener on that port.
@@ -196,9 +225,36 @@ impl Net {
         Ok(self.engine.dial_tcp(plan)?)
     }
 
+    /// Begins to connect with QUIC; the link's number.
+    #[pyo3(signature = (host, port, *, server_key, seed, timeout_ms = 10_000, raw_key = false))]
+    fn dial_quic(
+        &self,
+        host: String,
+        port: u16,
+        server_key: Option<&[u8]>,
+        seed: Option<&[u8]>,
+        timeout_ms: u64,
+        raw_key: bool,
+    ) -> PyResult<u64> {
+        let plan = plan(host, port, server_key, seed, timeout_ms, raw_key)?;
+        Ok(self.engine.dial_quic(plan)?)
+    }
+
+    /// Begins to open another stream of the same QUIC connection; the new link's number.
+    #[pyo3(signature = (link, timeout_ms = 10_000))]
+    fn open_stream(&self, link: u64, timeout_ms: u64) -> PyResult<u64> {
+        let dialled = self.link(link)?;
+        let peer = dialled.quic().filter(|_| !dialled.accepted).ok_or_else(|| {
+            UsageError::new_err(format!(
+                "link {link} is not an open one that was dialled with QUIC; only those have more streams"
+            ))
+        })?;
+        Ok(self.engine.open_stream(peer, milliseconds(timeout_ms))?)
+    }
+
     /// The peer's address and port.
     fn peer_address(&self, link: u64) -> PyResult<(String, u16)> {
-        match self.link(link)?.peer.get() {
+        match self.link(link)?.address() {
             Some(peer) => Ok((peer.ip().to_string(), peer.port())),
             None => Err(Disconnected::new_err(format!(
                 "link {link} is not connected yet"

@@ -303,15 +303,24 @@ class Net:
         link_outbox_bytes: int = 131_072,
         handshake_ms: int = 10_000,
         workers: int = 1,
+        streams: int = 16,
+        quic_idle_ms: int = 60_000,
+        quic_keep_alive_ms: int = 20_000,
+        retry_over: int = 64,
     ) -> Net:
         """`frame_limits`: the greatest total length for each of the 256 types. `spool_prefix`: for types whose
-        body goes to a file when the frame is longer than `spool_over`, the bytes kept in memory (0 = never)."""
+        body goes to a file when the frame is longer than `spool_over`, the bytes kept in memory (0 = never).
+        `streams`: bidirectional streams that a peer may have open in one QUIC connection. `retry_over`: QUIC
+        handshakes under way above which new ones must first prove their address (0 = always)."""
     def fileno(self) -> int:
         """Readable while events wait. (An eventfd on Linux, a pipe elsewhere.)"""
     def poll(self, max_events: int = 4096) -> list[tuple[int, int, bytes]]:
         """(link, what, data): `what` under 256 is a frame's type and `data` the whole frame."""
     def listen_tcp(self, host: str, port: int, seed: bytes) -> int:
         """Listens with TLS 1.3 and 1.2, X.509 and raw keys on one port; returns the port. Raises ListenFailed."""
+    def listen_quic(self, host: str, port: int, seed: bytes) -> int:
+        """Listens with QUIC, X.509 and raw keys on one UDP port; returns the port. Each bidirectional stream of a
+        peer is a link of its own, which opens with its first bytes. Raises ListenFailed."""
     def listen_address(self, port: int, transport: str = "tcp") -> str:
         """HOST:PORT of the listener on that port; `transport` is "tcp", "quic" or "ws". Raises UsageError."""
     def stop_listening(self) -> None: ...
@@ -327,7 +336,22 @@ class Net:
     ) -> int:
         """Begins to connect; the link's number. Ends in LINK_OPENED (data: the server's key) or one of the
         DIAL_ events. The server's key is compared before `seed`'s certificate goes out."""
-    def peer_address(self, link: int) -> tuple[str, int]: ...
+    def dial_quic(
+        self,
+        host: str,
+        port: int,
+        *,
+        server_key: bytes | None,
+        seed: bytes | None,
+        timeout_ms: int = 10_000,
+        raw_key: bool = False,
+    ) -> int:
+        """As `dial_tcp`, with QUIC: a new connection with one stream. It ends with its last stream."""
+    def open_stream(self, link: int, timeout_ms: int = 10_000) -> int:
+        """Begins to open a further stream of the QUIC connection that `link` has dialled, a link of its own: its
+        number. Ends in LINK_OPENED or DIAL_FAILED. Raises UsageError for other links."""
+    def peer_address(self, link: int) -> tuple[str, int]:
+        """The peer's IP address and port; over QUIC those from where it came last."""
     def send(self, link: int, data: bytes) -> int:
         """Queues whole frames; the bytes now waiting, or -1 if the link is gone. Never blocks, never refuses:
         the caller stops at the limit and waits for LINK_DRAINED. Over four times the limit the link is cut,

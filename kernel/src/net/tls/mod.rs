@@ -20,7 +20,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use super::certificate::{Key, Shown};
 pub use client::{Expected, Refusal, Witness, client_config, server_name};
 pub use form::Form;
-pub use server::ServerConfigs;
+pub use server::{ServerConfigs, forms_of};
 
 /// The protocol's name in ALPN.
 const ALPN: &[u8] = b"mosaic";
@@ -34,7 +34,12 @@ pub fn proven_key(state: &rustls::CommonState, form: Form) -> Option<Key> {
     if state.protocol_version() != Some(ProtocolVersion::TLSv1_3) {
         return None;
     }
-    match form.read(state.peer_certificates()?.first()?) {
+    key_shown(form, state.peer_certificates()?.first()?)
+}
+
+/// The key in what the peer of a finished handshake has shown.
+pub fn key_shown(form: Form, bytes: &[u8]) -> Option<Key> {
+    match form.read(bytes) {
         Shown::Key(key) => Some(key),
         _ => None,
     }

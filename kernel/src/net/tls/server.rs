@@ -43,15 +43,27 @@ impl ServerConfigs {
         })
     }
 
+    /// The configuration for our key and the client's shown in these forms, for TLS 1.3.
+    pub fn pair(&self, own: Form, peer: Form) -> &Arc<ServerConfig> {
+        &self.forms[own as usize][peer as usize]
+    }
+
     /// The configuration that this client can speak, and the form in which it shows its key.
     pub fn choose(&self, hello: &ClientHello<'_>) -> (Arc<ServerConfig>, Form) {
         if !hello.cipher_suites().iter().any(is_of_tls13) {
             return (Arc::clone(&self.old), Form::Certificate);
         }
-        let own = form_of(hello.server_cert_types());
-        let peer = form_of(hello.client_cert_types());
-        (Arc::clone(&self.forms[own as usize][peer as usize]), peer)
+        let (own, peer) = forms_of(hello);
+        (Arc::clone(self.pair(own, peer)), peer)
     }
+}
+
+/// The forms that a client asks for: of our key, and of its own.
+pub fn forms_of(hello: &ClientHello<'_>) -> (Form, Form) {
+    (
+        form_of(hello.server_cert_types()),
+        form_of(hello.client_cert_types()),
+    )
 }
 
 fn form_of(types: Option<&[CertificateType]>) -> Form {

@@ -1,0 +1,144 @@
+//! Accepts connections and their streams.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use quinn::{
+    Endpoint, EndpointConfig, Incoming, RecvStream, SendStream, ServerConfig, TokioRuntime,
+};
+use tokio::net::lookup_host;
+use tokio::time::{Instant, timeout_at};
+
+use super::choose::Chooser;
+use super::peer::{DONE, Peer};
+use super::settings::Settings;
+use super::wire::QuicWire;
+use crate::net::certificate::Key;
+use crate::net::engine::Shared;
+use crate::net::socket;
+
+/// Peers that may wait to be accepted; what comes beyond is ignored and tries again.
+const WAITING: usize = 256;
+/// Bytes that one of them may send meanwhile, and all of them.
+const WAITING_BYTES: u64 = 16_384;
+const ALL_WAITING_BYTES: u64 = 1_048_576;
+
+/// Listens on the first address of `host` that works.
+pub async fn bind(
+    host: &str,
+    port: u16,
+    seed: &[u8; 32],
+    settings: &Settings,
+) -> io::Result<(Endpoint, SocketAddr)> {
+    let chooser = Chooser::new(seed).map_err(io::Error::other)?;
+    let mut config = ServerConfig::with_crypto(Arc::new(chooser));
+    config
+        .transport_config(settings.accepted()?)
+        .migration(true)
+        .max_incoming(WAITING)
+        .incoming_buffer_size(WAITING_BYTES)
+        .incoming_buffer_size_total(ALL_WAITING_BYTES);
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in lookup_host((host, port)).await? {
+        match bind_one(address, config.clone()) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind_one(address: SocketAddr, config: ServerConfig) -> io::Result<(Endpoint, SocketAddr)> {
+    let udp = UdpSocket::bind(address)?;
+    socket::enlarge(&udp, socket::SHARED);
+    let address = udp.local_addr()?;
+    let runtime = Arc::new(TokioRuntime);
+    let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), udp, runtime)?;
+    Ok((endpoint, address))
+}
+
+/// Counts one handshake under way.
+struct UnderWay(Arc<Shared>);
+
+impl UnderWay {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.quic_under_way.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(shared))
+    }
+
+    fn count(counter: &AtomicUsize) -> usize {
+        counter.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.quic_under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Accepts until the endpoint is closed. Waits while Python has more to do than fits the queue.
+pub async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
+    let number = shared.number();
+    loop {
+        poll_fn(|cx| shared.inbox.poll_room(number, cx)).await;
+        let Some(incoming) = endpoint.accept().await else {
+            return;
+        };
+        let crowded = UnderWay::count(&shared.quic_under_way) >= shared.quic.retry_over;
+        if crowded && incoming.may_retry() {
+            // Costs us nothing but one packet, and is answered only by who gets it. It can't fail: we asked.
+            let _ = incoming.retry();
+            continue;
+        }
+        shared.half_open.room().await;
+        let greeting = greet(Arc::clone(&shared), incoming, UnderWay::new(&shared));
+        shared.half_open.add(tokio::spawn(greeting).abort_handle());
+    }
+}
+
+/// Leads a peer through the handshake and to its first stream.
+async fn greet(shared: Arc<Shared>, incoming: Incoming, under_way: UnderWay) {
+    let end = Instant::now() + shared.handshake;
+    // A handshake that fails is nobody's business here: the peer was told.
+    if let Ok(Some((peer, first))) = timeout_at(end, handshake(&shared, incoming)).await
+        && !shared.is_stopping()
+    {
+        // A task of its own: that of the handshake would keep its much larger state for ever.
+        tokio::spawn(serve(Arc::clone(&shared), peer, first));
+    }
+    drop(under_way);
+    shared.half_open.done();
+}
+
+type Stream = (SendStream, RecvStream);
+
+async fn handshake(shared: &Shared, incoming: Incoming) -> Option<(Arc<Peer>, Stream)> {
+    let connection = incoming.accept().ok()?.await.ok()?;
+    let key = connection
+        .peer_identity()
+        .and_then(|identity| identity.downcast::<Key>().ok())
+        .map(|key| *key);
+    let peer = Peer::new(connection, key);
+    let first = peer.next_stream(shared.handshake).await?;
+    Some((peer, first))
+}
+
+/// Makes a link of each stream, until the peer has none any more.
+async fn serve(shared: Arc<Shared>, peer: Arc<Peer>, first: Stream) {
+    let number = shared.number();
+    let mut next = Some(first);
+    while let Some(stream) = next {
+        let link = shared.add_link(true, Some(peer.connection.remote_address()));
+        // It is new: nobody has set it.
+        let _ = link.quic.set(Arc::downgrade(&peer));
+        let wire = QuicWire::new(Arc::clone(&peer), stream);
+        shared.open(link, wire, peer.key);
+        poll_fn(|cx| shared.inbox.poll_room(number, cx)).await;
+        next = peer.next_stream(shared.handshake).await;
+    }
+    peer.connection.close(DONE, b"");
+}
