@@ -53,6 +53,9 @@ async def test_posts_replies_pages_and_threads(open_node: OpenNode) -> None:
         await one(node, "edit", reference=root.reference, text="edited")
         (top, _) = await face.thread(root.reference)
         assert (top.text, top.edited, top.reference) == ("edited", True, root.reference)
+        assert await face.entry(root.reference) == top
+        async with open_node("ben") as other:
+            assert await Face(other).entry(root.reference) is None
 
 
 async def test_following(open_node: OpenNode) -> None:

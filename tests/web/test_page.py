@@ -45,6 +45,9 @@ class Node:
     async def thread(self, reference: str) -> Sequence[Entry]:
         return [e for e in self.entries if reference in {e.reference, e.answers}]
 
+    async def entry(self, reference: str) -> Entry | None:
+        return next((e for e in self.entries if e.reference == reference), None)
+
     async def post(self, text: str) -> Entry:
         self.asked.append(("post", text))
         self.entries.insert(0, entry(text, f"moref0{len(self.entries)}"))

@@ -132,6 +132,12 @@ class Face:
         """A post and the replies below it, its root first."""
         return [self._entry(post) for post in threads.thread(self._node.records, _parse(reference))]
 
+    async def entry(self, reference: str) -> Entry | None:
+        """The post at a reference, or None as long as it has not come here. Raises FormatError."""
+        found = self._node.records.at(_parse(reference))
+        post = feeds.post_at(self._node.records, found[0]) if found else None
+        return None if post is None else self._entry(post)
+
     async def post(self, text: str) -> Entry:
         """Publishes a post of one's own. Raises UnknownPerson, or Refused by the own server."""
         person = self._person()

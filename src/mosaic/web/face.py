@@ -37,6 +37,9 @@ class NodeFace(Protocol):
     async def thread(self, reference: str) -> Sequence[Entry]:
         """A post and the replies below it, oldest first."""
 
+    async def entry(self, reference: str) -> Entry | None:
+        """The post at a reference, or None as long as it has not come to this node."""
+
     async def post(self, text: str) -> Entry:
         """Publishes a post of one's own."""
 
