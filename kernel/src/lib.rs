@@ -4,6 +4,7 @@
 //! The doors are plain Rust and are tested by `cargo test`.
 
 pub mod crypto;
+pub mod dht;
 pub mod match_;
 pub mod net;
 pub mod store;

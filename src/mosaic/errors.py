@@ -38,6 +38,7 @@ The first level says whose doing it is, which decides who has to act:
     │   ├── StoreError          (StoreFull: no room, StoreDamaged: the log is not whole)
     │   ├── BlobRefused         (BlobTooLarge, BlobMismatch)
     │   ├── ListenFailed        an address could not be listened on
+    │   ├── DhtBusy             too many look-ups are under way
     │   └── KernelOutdated      the compiled module does not fit the Python beside it
     └── UsageError              a command or function was called wrongly
 
@@ -356,6 +357,12 @@ class ListenFailed(LocalError):
     """The address could not be listened on."""
 
     default_hint = "Another program may use the port: name another with --tcp HOST:PORT, or port 0 for any."
+
+
+class DhtBusy(LocalError):
+    """Too many look-ups are under way in the DHT."""
+
+    default_hint = "Wait a moment and try again."
 
 
 class KernelOutdated(LocalError):

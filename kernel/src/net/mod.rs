@@ -25,7 +25,7 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 pub mod tls;
-mod wake;
+pub mod wake;
 pub mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

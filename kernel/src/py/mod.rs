@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 
 mod crypto;
+mod dht;
 mod errors;
 mod matching;
 mod net;
@@ -15,6 +16,7 @@ fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     matching::register(module)?;
     store::register(module)?;
     net::register(module)?;
+    dht::register(module)?;
     // What is public is what the stub lists; pyo3 keeps a list of its own that the stub cannot repeat.
     module.delattr("__all__")
 }

@@ -1,6 +1,6 @@
 """The kernel's face: bytes in, bytes out, no policy.
 
-Four doors (crypto, match, store, net) in one flat module. Times are Mosaic
+Five doors (crypto, match, store, net, dht) in one flat module. Times are Mosaic
 timestamps in nanoseconds unless said otherwise, lengths are bytes. Slow calls
 free the GIL. Errors are those of `mosaic.errors`, raised from Rust.
 """
@@ -389,3 +389,61 @@ class FrameCutter:
     @property
     def inside(self) -> bool:
         """Whether the stream stands inside of a frame."""
+
+# --- dht ---------------------------------------------------------------------------------------
+
+# The second number that `Dht.poll` gives.
+DHT_ITEM: Final = 1  # data: sequence number i64 LE, signature (64 bytes), value; each better than those before it
+DHT_DONE: Final = 2  # get: u32 LE nodes that answered, u32 LE nodes asked. put: u8 of the five below, words. Empty: nobody
+DHT_NODES: Final = 3  # (job 0) data: u32 LE nodes known; told when there are some for the first time or none any more
+
+DHT_STORED: Final = 0  # the words are the number of nodes that keep it
+DHT_CAS_FAILED: Final = 1  # another item stands there than the one named by `cas`
+DHT_NOT_MOST_RECENT: Final = 2  # an item with a greater sequence number stands there
+DHT_UNREACHABLE: Final = 3  # nobody answered
+DHT_REFUSED: Final = 4  # those who answered refused
+
+@final
+class Dht:
+    """A node of the Mainline DHT (BEP 5, BEP 44; IPv4 only). What it hears comes in batches behind one descriptor.
+
+    Of the answers to a look-up only those are told that improve on the ones before. All calls return at once;
+    1,024 jobs may be open at a time, each until its DHT_DONE was taken by `poll`.
+    """
+
+    def __new__(
+        cls,
+        *,
+        bootstrap: Sequence[str] = (),
+        host: str = "",
+        port: int = 0,
+        request_timeout_ms: int = 2000,
+        serving: bool = False,
+    ) -> Dht:
+        """Begins to enter the DHT by nodes at `bootstrap` (HOST:PORT; none = the public DHT's own). `host`: the IPv4
+        address to bind, all if empty. `serving`: answer others from the beginning. Raises UsageError, ListenFailed."""
+    def fileno(self) -> int:
+        """Readable while events wait."""
+    def poll(self) -> list[tuple[int, int, bytes]]:
+        """(job, what, data): DHT_ITEM, DHT_DONE or DHT_NODES."""
+    def get(self, key: bytes, salt: bytes) -> int:
+        """Looks up an item; the job's number, or 0 if too many are open."""
+    def put(self, key: bytes, salt: bytes, seq: int, signature: bytes, value: bytes, cas: int | None) -> int:
+        """Writes a signed item (not checked here), if `cas` still stands there; the job's number, or 0."""
+    def nodes(self) -> int:
+        """How many nodes are known."""
+    def close(self) -> None:
+        """Leaves the DHT; jobs that are open end without a word."""
+
+@final
+class DhtTestnet:
+    """A DHT of so many nodes on 127.0.0.1, which know each other. Raises ListenFailed."""
+
+    def __new__(cls, nodes: int) -> DhtTestnet: ...
+    @property
+    def bootstrap(self) -> list[str]:
+        """HOST:PORT of each node."""
+    def stop_one(self, place: int) -> None:
+        """Ends the node with that place in `bootstrap`."""
+    def close(self) -> None:
+        """Ends all nodes."""

@@ -147,6 +147,7 @@ _ERRORS: Final[dict[ResultCode, tuple[type[errors.MosaicError], ...]]] = {
         errors.StoreError,
         errors.StoreFull,
         errors.BlobRefused,
+        errors.DhtBusy,
     ),
     # Somebody has to repair the server.
     ResultCode.PERSISTENT_ERROR: (

@@ -1,0 +1,110 @@
+"""Our node in a real DHT on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
+from mosaic.core.dht_item import SERVER_SALT, USER_SALT, DhtItem
+from mosaic.core.keys import SecretKey
+from mosaic.dht.mainline import Mainline, NetworkState
+from mosaic.dht.mode import OFF
+from mosaic.dht.network import WriteOutcome
+from mosaic.dht.publication import PublicationState
+from mosaic.dht.publisher import Publisher
+from mosaic.dht.resolver import Resolver
+from mosaic.dht.sequence_store import MemorySequenceStore
+from mosaic.errors import UsageError
+from mosaic.testing import DhtTestnet, FakeClock
+
+Enter = Callable[..., Mainline]
+
+
+def secret(number: int) -> SecretKey:
+    return SecretKey.from_seed(number.to_bytes(32, "little"))
+
+
+def text(number: int) -> bytes:
+    return f"U\n7 {secret(1_000 + number).public.server_text}".encode()
+
+
+async def heard(network: Mainline, key: SecretKey, salt: bytes = USER_SALT) -> list[DhtItem]:
+    items: list[DhtItem] = []
+    reach = await network.look_up(key.public, salt, items.append)
+    assert reach.answered > 0
+    return items
+
+
+@pytest.mark.claim("C14")
+async def test_what_one_node_writes_another_reads(enter: Enter) -> None:
+    ours, theirs = enter(), enter()
+    item = DhtItem.sign(secret(1), USER_SALT, 1, text(1))
+    assert await heard(theirs, secret(1)) == []
+    assert (await ours.write(item, 0)).outcome is WriteOutcome.STORED
+    assert await heard(theirs, secret(1)) == [item]
+    assert await heard(theirs, secret(1), SERVER_SALT) == []
+    assert theirs.state is NetworkState.WORKING
+    assert theirs.nodes > 0
+
+
+@pytest.mark.claim("C14")
+async def test_compare_and_swap(enter: Enter) -> None:
+    network = enter()
+
+    async def write(seq: int, cas: int | None) -> WriteOutcome:
+        return (await network.write(DhtItem.sign(secret(2), USER_SALT, seq, text(seq)), cas)).outcome
+
+    assert await write(5, 0) is WriteOutcome.STORED
+    assert await write(6, 0) is WriteOutcome.CAS_FAILED
+    assert await write(6, 4) is WriteOutcome.CAS_FAILED
+    assert await write(6, 5) is WriteOutcome.STORED
+    assert await write(5, None) is WriteOutcome.NOT_MOST_RECENT
+    assert [item.seq for item in await heard(network, secret(2))] == [6]
+
+
+async def test_an_unsigned_item_is_not_taken(enter: Enter) -> None:
+    network = enter()
+    item = DhtItem(secret(3).public, USER_SALT, 1, text(3), bytes(64))
+    assert (await network.write(item, None)).outcome is not WriteOutcome.STORED
+    assert await heard(network, secret(3)) == []
+
+
+async def test_nobody_answers() -> None:
+    with DhtTestnet(2) as net:
+        mode = net.mode
+    told = []
+    network = Mainline(mode, changed=lambda: told.append(network.state))
+    network.start()
+    try:
+        reach = await network.look_up(secret(4).public, USER_SALT, lambda _: None)
+        assert reach.answered == 0
+        assert network.state is NetworkState.UNREACHABLE
+        assert told == [NetworkState.UNREACHABLE]
+    finally:
+        await network.stop()
+
+
+async def test_what_is_under_way_ends_with_the_node(enter: Enter) -> None:
+    network = enter()
+    await network.stop()
+    with pytest.raises(UsageError):
+        Mainline(OFF)
+
+
+@pytest.mark.claim("C14", "C19")
+async def test_publish_and_resolve(enter: Enter) -> None:
+    clock = FakeClock()
+    publisher = Publisher(enter(), MemorySequenceStore(), clock.now_ns, bytes)
+    bootstrap = UserBootstrap((ServerUse(Usage(7), secret(90).public),))
+    publisher.set(secret(5), bootstrap)
+    publication = await publisher.publish(secret(5).public, USER_SALT)
+    assert publication.state is PublicationState.PUBLISHED
+    assert publication.seq == 1
+    resolver = Resolver(enter(), MemorySequenceStore(), clock.now_ns)
+    found = [one async for one in resolver.user(secret(5).public)]
+    assert [one.bootstrap for one in found] == [bootstrap]
+    cached = resolver.cached_user(secret(5).public)
+    assert cached is not None
+    assert cached.checked_ns == clock.now_ns()
