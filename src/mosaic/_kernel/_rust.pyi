@@ -393,9 +393,12 @@ class FrameCutter:
 # --- dht ---------------------------------------------------------------------------------------
 
 # The second number that `Dht.poll` gives.
-DHT_ITEM: Final = 1  # data: sequence number i64 LE, signature (64 bytes), value; each better than those before it
-DHT_DONE: Final = 2  # get: u32 LE nodes that answered, u32 LE nodes asked. put: u8 of the five below, words. Empty: nobody
-DHT_NODES: Final = 3  # (job 0) data: u32 LE nodes known; told when there are some for the first time or none any more
+DHT_ITEM: Final = 1  # data: sequence number i64 LE, signature (64 bytes), value; improves on those before it
+DHT_DONE: Final = 2  # of get: u32 LE nodes that answered, u32 LE nodes asked; of put: u8 of the five below,
+# then words; empty where the job was given up
+DHT_NODES: Final = (
+    3  # job 0. data: u32 LE nodes known; when there are some for the first time, or none any more
+)
 
 DHT_STORED: Final = 0  # the words are the number of nodes that keep it
 DHT_CAS_FAILED: Final = 1  # another item stands there than the one named by `cas`
