@@ -35,7 +35,7 @@ fn array<const N: usize>(bytes: &[u8], name: &str) -> PyResult<[u8; N]> {
 #[pymethods]
 impl Dht {
     #[new]
-    #[pyo3(signature = (*, bootstrap = vec![], host = "", port = 0, request_timeout_ms = 2000, serving = false))]
+    #[pyo3(signature = (*, bootstrap, host = "", port = 0, request_timeout_ms = 2000, serving = false))]
     fn new(
         bootstrap: Vec<String>,
         host: &str,

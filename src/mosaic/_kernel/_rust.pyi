@@ -417,7 +417,7 @@ class Dht:
     def __new__(
         cls,
         *,
-        bootstrap: Sequence[str] = (),
+        bootstrap: Sequence[str],
         host: str = "",
         port: int = 0,
         request_timeout_ms: int = 2000,

@@ -1,4 +1,7 @@
-"""`mosaic dht`: the DHT by hand, and a whole one on this machine."""
+"""`mosaic dht`: the DHT by hand, and a whole one on this machine.
+
+Source: bootstrap.md; this project's own design, docs/architecture.md "A person acts".
+"""
 
 from __future__ import annotations
 
@@ -72,6 +75,12 @@ def resolve(key: str, mode: str, *, as_json: bool) -> None:
     \b
     Example:
       mosaic dht resolve mopub0…
+    \f
+
+    Raises:
+        InvalidText: KEY is no key.
+        UsageError: the DHT is off.
+        Unreachable: the DHT did not answer, or nobody has published anything under KEY.
     """
     asyncio.run(_resolve(key, DhtMode.parse(mode), as_json=as_json))
 

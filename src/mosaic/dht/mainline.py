@@ -98,11 +98,11 @@ class Mainline:
         return self._node.nodes()
 
     async def look_up(self, key: PublicKey, salt: bytes, hear: Hear) -> Reach:
-        """See `DhtNetwork.look_up`."""
+        """See `DhtNetwork.look_up`. Raises UsageError before `start`."""
         return _reach(await self._ended(self._node.get(key.bytes, salt), key, salt, hear))
 
     async def write(self, item: DhtItem, cas: int | None) -> WriteResult:
-        """See `DhtNetwork.write`."""
+        """See `DhtNetwork.write`. Raises UsageError before `start`."""
         job = self._node.put(item.key.bytes, item.salt, item.seq, item.signature, item.value, cas)
         return _result(await self._ended(job, item.key, item.salt, None))
 

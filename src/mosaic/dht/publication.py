@@ -1,4 +1,7 @@
-"""How the publication of one bootstrap stands, for people to be told."""
+"""How the publication of one bootstrap stands, for people to be told.
+
+Source: bootstrap.md (refreshed every hour); this project's own design, docs/architecture.md.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class Publication:
         salt: `USER_SALT` or `SERVER_SALT`.
         state: How it stands.
         detail: Plain words: what happened, and what to do if something is to be done.
-        seq: The sequence number that stands in the DHT, 0 if none is known.
+        seq: The sequence number that stands in the DHT (i64), 0 if none is known.
         published_ns: When it last succeeded, ns; 0 = never in this run.
         next_ns: When it is tried or refreshed again, ns.
     """

@@ -45,7 +45,7 @@ class BootstrapSigner(Protocol):
         ...
 
     def sign(self, salt: bytes, seq: int, value: bytes) -> DhtItem:
-        """A signed item."""
+        """A signed item; `seq` is its sequence number (i64)."""
         ...
 
 
@@ -65,7 +65,7 @@ class SecretSigner:
         return self.secret.public
 
     def sign(self, salt: bytes, seq: int, value: bytes) -> DhtItem:
-        """A signed item. Raises InvalidBootstrap."""
+        """A signed item; `seq` is its sequence number (i64). Raises InvalidBootstrap."""
         return DhtItem.sign(self.secret, salt, seq, value)
 
 

@@ -1,4 +1,7 @@
-"""What can be chosen about the DHT."""
+"""What can be chosen about the DHT.
+
+Source: bootstrap.md (times); this project's own design, docs/architecture.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A DHT of its own on this machine, for tests, for a demo, for trying things out."""
+"""A DHT of its own on this machine, for tests, for a demo, for trying things out.
+
+Source: this project's own design, docs/architecture.md.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class DhtTestnet:
         return DhtMode(on=True, entry_nodes=tuple(self.entry_nodes[:3]))
 
     def stop_one(self, place: int) -> None:
-        """Ends one node, as nodes come and go."""
+        """Ends one node, as nodes come and go; `place` is its position in `entry_nodes`."""
         self._net.stop_one(place)
 
     def close(self) -> None:

@@ -1,4 +1,7 @@
-"""A DHT in memory: answers come when the test says so, and lies are easy."""
+"""A DHT in memory: answers come when the test says so, and lies are easy.
+
+Source: BEP 44; this project's own design, docs/architecture.md.
+"""
 
 from __future__ import annotations
 
