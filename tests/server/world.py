@@ -15,6 +15,8 @@ from mosaic.errors import StoreError
 from mosaic.policy.admission import AdmissionHook
 from mosaic.policy.verdict import Hook
 from mosaic.server.authority import ScheduleSource
+from mosaic.server.identity import Prover
+from mosaic.server.lookups import Lookups
 from mosaic.server.server import Server
 from mosaic.server.settings import ServerSettings
 from mosaic.store.blobs import BlobStore
@@ -28,7 +30,8 @@ from mosaic.wire.codec import Message, decode
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 from mosaic.wire.result_code import ResultCode
 
-SERVER_KEY = Person("server").key_bytes
+SERVER = Person("server")
+SERVER_KEY = SERVER.key_bytes
 PATIENCE_S = 20
 _Message = TypeVar("_Message")
 
@@ -221,6 +224,8 @@ async def running(
     hooks: Sequence[Hook] | None = None,
     admission: Sequence[AdmissionHook] = (),
     schedules: ScheduleSource | None = None,
+    prover: Prover | None = None,
+    lookups: Lookups | None = None,
     clock: FakeClock | None = None,
 ) -> AsyncIterator[World]:
     """A running server on which these people live."""
@@ -236,6 +241,8 @@ async def running(
         hooks=hooks,
         admission=admission,
         schedules=schedules,
+        prover=prover,
+        lookups=lookups,
     )
     await world.server.start()
     try:

@@ -16,6 +16,14 @@ class Metrics:
     """Links that were let in."""
     links_refused: int = 0
     """Links that were turned away: banned, too many, or the server was stopping."""
+    upgrades_refused: int = 0
+    """Requests for WebSockets that were answered with a refusal."""
+    keys_proven: int = 0
+    """Clients that have proven a key by HELLO AUTH."""
+    lookups: int = 0
+    """Look-ups in the DHT that were begun for clients."""
+    lookups_refused: int = 0
+    """Look-ups that were not made: too many, or for no key."""
     records_offered: int = 0
     """Records that came, by whatever way."""
     records_stored: int = 0

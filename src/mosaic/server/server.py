@@ -2,9 +2,10 @@
 
     network ──> sessions ──┬─> intake ──> store ──> publisher ──> subscriptions ──> network
                            ├─> reader ──> network
-                           └─> blobs  ──> network
+                           ├─> blobs  ──> network
+                           └─> lookups ─> network
 
-Source: messages.md; edition §1 and §3.
+Source: messages.md; edition §1 to §3.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from mosaic.policy.admission import AdmissionHook
@@ -22,8 +23,10 @@ from mosaic.policy.verdict import Hook
 from mosaic.protocol.settings import ServerSessionSettings
 from mosaic.server.authority import Authority, ScheduleSource
 from mosaic.server.blob_service import Blobs, BlobService
+from mosaic.server.identity import Authorities, Prover
 from mosaic.server.intake import Intake
 from mosaic.server.judge import Judge
+from mosaic.server.lookups import Lookups, LookupService
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.publisher import Listener, Publisher
@@ -33,6 +36,7 @@ from mosaic.server.rights import Rights
 from mosaic.server.sessions import Sessions
 from mosaic.server.settings import ServerSettings
 from mosaic.server.subscriptions import Subscriptions
+from mosaic.server.upgrades import Upgrades
 from mosaic.server.uploads import Uploads
 from mosaic.server.writer import Writer
 from mosaic.store.store import Store
@@ -57,6 +61,11 @@ class Server:
         hooks: The policy for records; None = that of a home (`mosaic.policy.home`).
         admission: Rules about connections beside the limits of the settings.
         schedules: Where key schedules of people who live elsewhere come from, if from anywhere.
+        prover: Proves the server's key to browsers; None refuses them.
+        lookups: Looks into the DHT for clients; None finds nothing.
+
+    Raises:
+        InvalidUrl: one of the authorities in the settings is none.
     """
 
     def __init__(  # noqa: PLR0913 - what a server is made of
@@ -71,6 +80,8 @@ class Server:
         hooks: Sequence[Hook] | None = None,
         admission: Sequence[AdmissionHook] = (),
         schedules: ScheduleSource | None = None,
+        prover: Prover | None = None,
+        lookups: Lookups | None = None,
     ) -> None:
         self.metrics = Metrics()
         self.settings = settings
@@ -113,14 +124,19 @@ class Server:
             self.metrics,
             now_ns,
         )
+        self._authorities = Authorities(settings.authorities)
+        self._lookups = LookupService(lookups, settings, self.metrics, now_ns)
+        session_settings = session_settings or ServerSessionSettings(service_url=settings.service_url)
         self._questions = Questions(store, self._reader, self._subscriptions, settings, self.metrics)
         self._sessions = Sessions(
             self._intake,
             self._questions,
             self._blobs,
-            settings,
-            session_settings or ServerSessionSettings(),
-            self.metrics,
+            self._lookups,
+            Upgrades(prover, self._authorities, session_settings, self.metrics),
+            settings=settings,
+            session_settings=session_settings,
+            metrics=self.metrics,
             rights=Rights(self._authority, self._questions, served),
             admission=admission,
             now_ns=now_ns,
@@ -168,6 +184,7 @@ class Server:
         await self._publisher.stop()
         await self._reader.stop()
         await self._blobs.stop()
+        await self._lookups.stop()
         await asyncio.to_thread(self._store.close)
 
     def tick(self) -> None:
@@ -222,6 +239,16 @@ class Server:
             A function that ends it.
         """
         return self._publisher.listen(listener)
+
+    def reached_as(self, authorities: Iterable[str]) -> None:
+        """Says by which names (HOST or HOST:PORT) its listeners are reached, in place of those said before.
+
+        Browsers are refused under all others, so that nobody can pass on what they prove.
+
+        Raises:
+            InvalidUrl: one is no such name.
+        """
+        self._authorities.set_listening(authorities)
 
     def people_changed(self) -> None:
         """Somebody has moved in or out: the rights of all connections are judged anew."""

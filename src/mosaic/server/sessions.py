@@ -23,6 +23,8 @@ from mosaic.protocol.events import (
     DhtAsked,
     Finished,
     GetAsked,
+    KeyProven,
+    ProofAsked,
     QueryAsked,
     ServerEvent,
     Submitted,
@@ -33,17 +35,20 @@ from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
 from mosaic.server.blob_service import BlobService
 from mosaic.server.intake import Intake
+from mosaic.server.lookups import LookupService
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.questions import Questions
 from mosaic.server.rights import Rights
 from mosaic.server.settings import ServerSettings
+from mosaic.server.upgrades import Upgrades
 from mosaic.transport.events import (
     LINK_CLOSED,
     LINK_DRAINED,
     LINK_OPENED,
     LINK_REFUSED_LENGTH,
     LINK_SPOOLED,
+    LINK_UPGRADE,
 )
 from mosaic.transport.network import Event, Network
 from mosaic.wire.header import MessageType
@@ -61,6 +66,8 @@ class Sessions:
         intake: Takes submissions.
         questions: Answers GET, QUERY and SUBSCRIBE.
         blobs: Takes and gives blobs.
+        lookups: Answers DHT LOOKUP.
+        upgrades: Answers requests for WebSockets.
         settings: The server's.
         session_settings: The protocol's.
         metrics: Counted in.
@@ -74,10 +81,12 @@ class Sessions:
         intake: Intake,
         questions: Questions,
         blobs: BlobService,
+        lookups: LookupService,
+        upgrades: Upgrades,
+        *,
         settings: ServerSettings,
         session_settings: ServerSessionSettings,
         metrics: Metrics,
-        *,
         rights: Rights,
         admission: Sequence[AdmissionHook],
         now_ns: Callable[[], int],
@@ -85,13 +94,15 @@ class Sessions:
         self._intake = intake
         self._questions = questions
         self._blobs = blobs
+        self._lookups = lookups
+        self._upgrades = upgrades
         self._settings = settings
         self._session_settings = session_settings
         self._metrics = metrics
         self._rights = rights
         self._now_ns = now_ns
         self._limits = ConnectionLimits(settings.connections, settings.connections_per_address)
-        self._admission = (self._limits.hook, *admission)
+        self._admission = tuple(admission)
         self._rate = RateLimit(settings.stranger_records_per_second, settings.stranger_burst)
         self._peers: dict[tuple[Network, int], Peer] = {}
         self._greeting: dict[Peer, None] = {}
@@ -160,6 +171,8 @@ class Sessions:
             self._act(peer, peer.session.refused_length(data, now_ns), now_ns)
         elif what == LINK_SPOOLED:
             self._take_spooled(peer, data, now_ns)
+        elif what == LINK_UPGRADE and not peer.gone and not self._upgrades.answer(peer, data, now_ns):
+            self._end(peer)
 
     def _take_spooled(self, peer: Peer, prefix: bytes, now_ns: int) -> None:
         try:
@@ -180,7 +193,7 @@ class Sessions:
             return
         session = ServerSession(self._session_settings, key or None, now_ns)
         peer = Peer(network, link, key or None, address, session, ())
-        verdict = decide(self._admission, Arrival(peer.key, address))
+        verdict = decide((self._limits.hook, *self._admission), Arrival(peer.key, address))
         if self._stopping or (verdict is not ACCEPT and not isinstance(verdict, Accept)):
             self._metrics.links_refused += 1
             result = verdict.result if not isinstance(verdict, Accept) else ResultCode.SHUTTING_DOWN
@@ -206,6 +219,7 @@ class Sessions:
         self._greeting.pop(peer, None)
         self._questions.gone(peer)
         self._blobs.gone(peer)
+        self._lookups.gone(peer)
 
     def close(self, peer: Peer, result: ResultCode) -> None:
         """Says CLOSING and closes a link."""
@@ -243,7 +257,7 @@ class Sessions:
 
     # --- what is asked
 
-    def _act(self, peer: Peer, event: ServerEvent | None, now_ns: int) -> None:  # noqa: C901 - one case an event
+    def _act(self, peer: Peer, event: ServerEvent | None, now_ns: int) -> None:  # noqa: C901, PLR0912 - one case an event
         if peer.session.outgoing:
             peer.flush()
         match event:
@@ -261,8 +275,12 @@ class Sessions:
                 self._blobs.submitted(peer, event)
             case BlobAsked(blob_hash):
                 self._blobs.asked(peer, blob_hash)
-            case DhtAsked(query_id, _, _):
-                peer.send(peer.session.dht_response(query_id, ResultCode.NOT_FOUND))
+            case DhtAsked():
+                self._lookups.asked(peer, event)
+            case ProofAsked(authentication):
+                peer.send(peer.session.proof(authentication, self._upgrades.sign(authentication)))
+            case KeyProven(key):
+                self._key_proven(peer, key)
             case Finished(result, reason):
                 self._metrics.protocol_errors += 1
                 _LOG.info("a link from %s ends with %s: %s", peer.address, result.name, reason)
@@ -270,6 +288,16 @@ class Sessions:
                 peer.network.close(peer.link)
             case _:
                 pass
+
+    def _key_proven(self, peer: Peer, key: bytes) -> None:
+        """From here on a link counts as if TLS had proven the key."""
+        self._metrics.keys_proven += 1
+        peer.key = key
+        verdict = decide(self._admission, Arrival(key, peer.address))
+        if verdict is ACCEPT or isinstance(verdict, Accept):
+            self._rights.give(peer)
+        else:
+            self.close(peer, verdict.result)
 
     def _submit(self, peer: Peer, records: list[bytes], now_ns: int) -> None:
         if self._stopping:

@@ -96,6 +96,29 @@ class ServerSettings:
     slow_reader_records: int = field(
         default=4_096, metadata={"help": "records that a subscriber with a full queue may fall behind"}
     )
+    authorities: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "names (HOST or HOST:PORT) by which browsers reach this server, beside its listeners'"
+        },
+    )
+    service_url: str = field(
+        default="", metadata={"help": "page where people manage what they have with this server, if any"}
+    )
+    lookups: int = field(default=256, metadata={"help": "look-ups in the DHT for clients under way at once"})
+    lookups_per_link: int = field(
+        default=16, metadata={"help": "look-ups in the DHT that one link may have under way at once"}
+    )
+    lookup_s: float = field(
+        default=30.0, metadata={"help": "seconds that a look-up in the DHT for a client may take"}
+    )
+    stranger_lookups_per_minute: float = field(
+        default=30.0,
+        metadata={"help": "look-ups a minute for one address that does not live here (0: no limit)"},
+    )
+    stranger_lookup_burst: int = field(
+        default=20, metadata={"help": "look-ups that such an address may ask for at once after a pause"}
+    )
     drain_s: float = field(
         default=5.0, metadata={"help": "seconds that peers have to read their last answers when stopping"}
     )
