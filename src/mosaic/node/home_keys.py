@@ -8,12 +8,14 @@ Source: record.md (keys), edition §3; how they lie on disk: `mosaic.node.keyrin
 from __future__ import annotations
 
 from mosaic.core import human
+from mosaic.core.authentication import Authentication, Role
 from mosaic.core.keys import SecretKey
 from mosaic.node.entropy import entropy
 from mosaic.node.home import Home
 from mosaic.node.keyring import keep_password, read_password
 from mosaic.node.people import Vault
 from mosaic.node.private_db import PrivateDb
+from mosaic.server.identity import Prover
 
 
 def home_password(home: Home, db: PrivateDb) -> str:
@@ -36,3 +38,12 @@ def server_secret(db: PrivateDb, vault: Vault) -> SecretKey:
     secret = SecretKey.from_seed(entropy(32))
     db.set_meta("server_secret", vault.seal(secret))
     return secret
+
+
+def server_prover(secret: SecretKey) -> Prover:
+    """What proves the server's key to browsers; whoever holds it can sign nothing else."""
+
+    def sign(authentication: Authentication) -> bytes:
+        return authentication.sign(Role.SERVER, secret)
+
+    return Prover(secret.public.bytes, sign, entropy)

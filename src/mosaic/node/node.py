@@ -31,7 +31,7 @@ from mosaic.node.directory import HomeDirectory
 from mosaic.node.entropy import entropy
 from mosaic.node.follower import Follower, Settings
 from mosaic.node.home import Home, HomeLock
-from mosaic.node.home_keys import home_password, server_secret
+from mosaic.node.home_keys import home_password, server_prover, server_secret
 from mosaic.node.listeners import Listeners
 from mosaic.node.own_server import OwnServer
 from mosaic.node.people import People, Person, Vault
@@ -124,6 +124,7 @@ class Node:
                 now_ns=self.clock.now_ns,
                 served=self.people.serves,
                 schedules=self.schedules,
+                prover=server_prover(self.server_secret),
             )
             await self.server.start()
             stack.push_async_callback(self.server.stop, self.settings.stop_s)
