@@ -19,6 +19,7 @@ use super::engine::Shared;
 use super::inbox::what;
 use super::link::Link;
 use super::outbox::Standing;
+use super::socks::Proxy;
 use super::tls::{Expected, Form, Refusal, Witness};
 use super::wire::Wire;
 
@@ -38,6 +39,8 @@ pub struct Dial {
     pub own_form: Form,
     /// For all of it: name, connection and handshake.
     pub patience: Duration,
+    /// What connects for us. TCP only.
+    pub proxy: Option<Proxy>,
 }
 
 impl Dial {
@@ -129,19 +132,32 @@ impl From<rustls::Error> for Failure {
     }
 }
 
-/// Opens `link` with the wire that `connect` makes, or says why there is none.
-pub async fn dial<W: Wire>(
+/// What a dial has reached.
+pub trait Reached {
+    /// Opens the link over it.
+    fn open(self, shared: &Arc<Shared>, link: Arc<Link>);
+}
+
+/// A wire and the key of who is at its other end.
+impl<W: Wire> Reached for (W, Option<Key>) {
+    fn open(self, shared: &Arc<Shared>, link: Arc<Link>) {
+        shared.open(link, self.0, self.1);
+    }
+}
+
+/// Opens `link` with what `connect` makes, or says why there is nothing.
+pub async fn dial<R: Reached>(
     shared: Arc<Shared>,
     link: Arc<Link>,
     patience: Duration,
-    connect: impl Future<Output = Result<(W, Option<Key>), Failure>>,
+    connect: impl Future<Output = Result<R, Failure>>,
 ) {
     let outcome = unless_dropped(&link, timeout(patience, connect)).await;
     let failure = match outcome {
         None => Failure::Failed("given up here".into()),
         Some(Err(_)) => Failure::Failed(format!("no answer within {} ms", patience.as_millis())),
         Some(Ok(Err(failure))) => failure,
-        Some(Ok(Ok((wire, key)))) => return shared.open(link, wire, key),
+        Some(Ok(Ok(reached))) => return reached.open(&shared, link),
     };
     link.set_gone();
     failure.tell(&shared, link);

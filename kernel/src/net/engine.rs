@@ -21,13 +21,14 @@ use super::half_frames::HalfFrames;
 use super::half_open::HalfOpen;
 use super::inbox::{Event, Inbox, what};
 use super::link::Link;
-use super::listen::{accept, bind};
+use super::listen::{Greets, accept, bind};
 use super::listeners::{Listeners, Transport};
 use super::lock;
 use super::quic;
 use super::task::LinkTask;
 use super::tls::ServerConfigs;
 use super::wire::Wire;
+use super::ws;
 
 /// Frames that have begun may hold so many times what may wait for Python.
 const HALF_FRAMES: usize = 4;
@@ -133,9 +134,40 @@ impl Shared {
 
     /// Tells Python that the link is open, and lets it run.
     pub fn open(self: &Arc<Self>, link: Arc<Link>, wire: impl Wire, key: Option<Key>) {
+        self.begin(link, wire, key, None);
+    }
+
+    /// The same for a link whose HTTP head (with the byte of its mode) is to be answered first.
+    pub fn open_upgrade(
+        self: &Arc<Self>,
+        link: Arc<Link>,
+        wire: impl Wire,
+        key: Option<Key>,
+        head: Bytes,
+    ) {
+        link.ask_upgrade();
+        self.begin(link, wire, key, Some(head));
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        link: Arc<Link>,
+        wire: impl Wire,
+        key: Option<Key>,
+        head: Option<Bytes>,
+    ) {
         let task = LinkTask::new(wire, Arc::clone(&link), Arc::clone(self));
-        let data = key.map_or_else(Bytes::new, |key| Bytes::copy_from_slice(&key));
-        self.tell(link, what::OPENED, data);
+        let key = key.map_or_else(Bytes::new, |key| Bytes::copy_from_slice(&key));
+        let opened = (what::OPENED, key);
+        let told = std::iter::once(opened).chain(head.map(|head| (what::UPGRADE, head)));
+        let mut events = told
+            .map(|(what, data)| Event {
+                link: Arc::clone(&link),
+                what,
+                data,
+            })
+            .collect();
+        self.inbox.push(&mut events);
         // A task of its own: that of the handshake would keep its much larger state for ever.
         tokio::spawn(task);
     }
@@ -226,7 +258,22 @@ impl Engine {
 
     /// Listens on a host and port (0 picks one) with the key of `seed`; the port.
     pub fn listen_tcp(&self, host: &str, port: u16, seed: &[u8; 32]) -> io::Result<u16> {
-        let configs = Arc::new(ServerConfigs::new(seed).map_err(io::Error::other)?);
+        let configs = ServerConfigs::new(seed).map_err(io::Error::other)?;
+        self.listen_stream(Transport::Tcp, host, port, configs)
+    }
+
+    /// Listens for WebSockets on a host and port (0 picks one); the port.
+    pub fn listen_ws(&self, host: &str, port: u16, door: ws::Door) -> io::Result<u16> {
+        self.listen_stream(Transport::Ws, host, port, door)
+    }
+
+    fn listen_stream(
+        &self,
+        transport: Transport,
+        host: &str,
+        port: u16,
+        door: impl Greets,
+    ) -> io::Result<u16> {
         let (listener, address) = self.with_runtime(|runtime| {
             runtime.block_on(async {
                 let listener = bind(host, port).await?;
@@ -234,13 +281,9 @@ impl Engine {
                 io::Result::Ok((listener, address))
             })
         })??;
-        let shared = Arc::clone(&self.shared);
-        let task = self.with_runtime(|runtime| {
-            runtime
-                .spawn(accept(shared, listener, configs))
-                .abort_handle()
-        })?;
-        self.listeners.add(Transport::Tcp, address, task);
+        let accepting = accept(Arc::clone(&self.shared), listener, Arc::new(door));
+        let task = self.with_runtime(|runtime| runtime.spawn(accepting).abort_handle())?;
+        self.listeners.add(transport, address, task);
         Ok(address.port())
     }
 
@@ -281,6 +324,20 @@ impl Engine {
             let shared = Arc::clone(&self.shared);
             runtime.spawn(async move {
                 let connect = dial_tcp::connect(&link, &plan);
+                dial(shared, Arc::clone(&link), plan.patience, connect).await;
+            });
+            number
+        })
+    }
+
+    /// Begins to connect and to ask for a WebSocket; the link's number.
+    pub fn dial_ws(&self, plan: Dial, asked: ws::Upgrade) -> io::Result<u64> {
+        self.with_runtime(|runtime| {
+            let link = self.shared.add_link(false, None);
+            let number = link.number;
+            let shared = Arc::clone(&self.shared);
+            runtime.spawn(async move {
+                let connect = ws::connect(&link, &plan, &asked);
                 dial(shared, Arc::clone(&link), plan.patience, connect).await;
             });
             number

@@ -58,7 +58,11 @@ impl Event {
 
     /// Whether it comes from the peer and so waits when the queues are full.
     pub const fn is_from_peer(&self) -> bool {
-        self.what < 256 || self.what == what::SPOOLED || self.what == what::REFUSED_LENGTH
+        self.what < 256
+            || matches!(
+                self.what,
+                what::SPOOLED | what::REFUSED_LENGTH | what::UPGRADE
+            )
     }
 
     const fn ends_link(&self) -> bool {

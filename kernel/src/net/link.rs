@@ -37,6 +37,17 @@ pub struct Link {
     muted: AtomicBool,
     gave_way: AtomicBool,
     spooled: Mutex<VecDeque<Spooled>>,
+    upgrade: Mutex<Upgrade>,
+}
+
+/// How far Python's answer to an HTTP head is.
+enum Upgrade {
+    /// None is wanted.
+    No,
+    /// It was asked.
+    Asked,
+    /// What goes out, and whether frames follow.
+    Answered(Vec<u8>, bool),
 }
 
 impl Link {
@@ -54,6 +65,7 @@ impl Link {
             muted: AtomicBool::new(false),
             gave_way: AtomicBool::new(false),
             spooled: Mutex::default(),
+            upgrade: Mutex::new(Upgrade::No),
         }
     }
 
@@ -182,6 +194,22 @@ impl Link {
         self.muted.load(Ordering::SeqCst)
     }
 
+    /// Answers the HTTP head; false if none waits for it. A refused link closes behind the answer.
+    pub fn answer_upgrade(&self, head: Vec<u8>, accepted: bool) -> bool {
+        let mut upgrade = lock(&self.upgrade);
+        if !matches!(*upgrade, Upgrade::Asked) {
+            return false;
+        }
+        *upgrade = Upgrade::Answered(head, accepted);
+        drop(upgrade);
+        if accepted {
+            self.wake();
+        } else {
+            self.close();
+        }
+        true
+    }
+
     /// The oldest body that waits to be taken.
     pub fn take_spooled(&self) -> Option<Spooled> {
         let oldest = lock(&self.spooled).pop_front();
@@ -212,6 +240,23 @@ impl Link {
         out.standing = Standing::Gone;
         out.clear();
         out.waker = None;
+    }
+
+    /// Python is about to be asked what to answer to an HTTP head.
+    pub fn ask_upgrade(&self) {
+        *lock(&self.upgrade) = Upgrade::Asked;
+    }
+
+    /// The answer, once it is there. The task is woken when it comes.
+    pub fn take_upgrade(&self) -> Option<(Vec<u8>, bool)> {
+        let mut upgrade = lock(&self.upgrade);
+        match std::mem::replace(&mut *upgrade, Upgrade::No) {
+            Upgrade::Answered(head, accepted) => Some((head, accepted)),
+            before => {
+                *upgrade = before;
+                None
+            }
+        }
     }
 
     /// A body is whole.

@@ -45,15 +45,26 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Leads connections of one listener through their handshake.
+pub trait Greets: Send + Sync + 'static {
+    /// Opens a link for a connection, or lets it go. Tells `half_open` when it is done.
+    fn greet(
+        self: Arc<Self>,
+        shared: Arc<Shared>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> impl Future<Output = ()> + Send;
+}
+
 /// Accepts for ever. Waits while Python has more to do than fits the queue.
-pub async fn accept(shared: Arc<Shared>, listener: TcpListener, configs: Arc<ServerConfigs>) {
+pub async fn accept(shared: Arc<Shared>, listener: TcpListener, door: Arc<impl Greets>) {
     let number = shared.number();
     loop {
         poll_fn(|cx| shared.inbox.poll_room(number, cx)).await;
         shared.half_open.room().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let handshake = greet(Arc::clone(&shared), stream, peer, Arc::clone(&configs));
+                let handshake = Arc::clone(&door).greet(Arc::clone(&shared), stream, peer);
                 shared.half_open.add(tokio::spawn(handshake).abort_handle());
             }
             Err(_) => sleep(BREATH).await,
@@ -61,20 +72,18 @@ pub async fn accept(shared: Arc<Shared>, listener: TcpListener, configs: Arc<Ser
     }
 }
 
-async fn greet(
-    shared: Arc<Shared>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    configs: Arc<ServerConfigs>,
-) {
-    // A handshake that fails is nobody's business here: the peer got its alert.
-    if let Ok(Ok((stream, tls, key))) = timeout(shared.handshake, handshake(stream, &configs)).await
-        && !shared.is_stopping()
-    {
-        let link = shared.add_link(true, Some(peer));
-        shared.open(link, TlsWire::new(stream, tls), key);
+impl Greets for ServerConfigs {
+    async fn greet(self: Arc<Self>, shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+        // A handshake that fails is nobody's business here: the peer got its alert.
+        if let Ok(Ok((stream, tls, key))) =
+            timeout(shared.handshake, handshake(stream, &self)).await
+            && !shared.is_stopping()
+        {
+            let link = shared.add_link(true, Some(peer));
+            shared.open(link, TlsWire::new(stream, tls), key);
+        }
+        shared.half_open.done();
     }
-    shared.half_open.done();
 }
 
 type Greeted = (TcpStream, Connection, Option<super::certificate::Key>);

@@ -3,7 +3,8 @@
 //! A listener or a dial makes a `Wire` (a secured stream: `tcp`); a task for each
 //! link (`task`) cuts what it receives into frames (`frame`), puts them into the
 //! one queue towards Python (`inbox`), and sends what Python has queued (`outbox`).
-//! All but `tcp`, `listen`, `dial_tcp`, `quic` and `socket` is the same for every transport.
+//! All but `tcp`, `plain`, `ws`, `quic`, `listen`, `dial_tcp`, `socks` and `socket` is the same for every
+//! transport.
 
 pub mod certificate;
 pub mod dial;
@@ -17,8 +18,10 @@ pub mod link;
 mod listen;
 pub mod listeners;
 pub mod outbox;
+mod plain;
 pub mod quic;
 mod socket;
+pub mod socks;
 pub mod spool;
 mod task;
 mod tcp;
@@ -27,6 +30,7 @@ mod tests;
 pub mod tls;
 pub mod wake;
 pub mod wire;
+pub mod ws;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -338,9 +338,16 @@ impl<W: Wire> LinkTask<W> {
         if end == Received::Cut {
             return Err(format!("the connection was cut{middle}").into());
         }
-        self.reason = format!("the peer closed the connection{middle}").into();
+        self.reason = match end {
+            Received::Broken(words) => format!("the peer broke a rule of the transport: {words}"),
+            _ => format!("the peer closed the connection{middle}"),
+        }
+        .into();
         self.deaf = true;
         self.link.with_outbox(cx.waker(), |out| {
+            if matches!(end, Received::Broken(_)) {
+                out.clear();
+            }
             if out.standing == Standing::Open {
                 out.standing = Standing::Closing;
             }

@@ -50,6 +50,7 @@ pub fn plan(port: u16, seed: Option<[u8; 32]>, server_form: Form, own_form: Form
         server_form,
         own_form,
         patience: Duration::from_secs(10),
+        proxy: None,
     }
 }
 

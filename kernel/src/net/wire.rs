@@ -14,6 +14,8 @@ pub enum Received {
     Goodbye,
     /// The stream ended without a word.
     Cut,
+    /// The peer broke a rule of the transport, in words. A goodbye that says so still goes out.
+    Broken(&'static str),
 }
 
 /// One secured stream. Everything about frames, queues and events stands above it.

@@ -4,7 +4,9 @@ use pyo3::prelude::*;
 
 mod crypto;
 mod dht;
+mod ends;
 mod errors;
+mod frame_cutter;
 mod matching;
 mod net;
 mod store;

@@ -1,25 +1,26 @@
 //! The net door.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
-use zeroize::Zeroizing;
 
-use super::errors::{Disconnected, InvalidSecretKey, ListenFailed, UsageError};
-use crate::net::dial::Dial;
+use super::ends::{ProxyPlace, door, milliseconds, plan, seed_of, unheard, upgrade};
+use super::errors::{Disconnected, UsageError};
+use super::frame_cutter::FrameCutter;
 use crate::net::engine::{Engine, Settings};
-use crate::net::frame::{Cut, Cutter, HEADER, Limits};
+use crate::net::frame::{HEADER, Limits};
 use crate::net::inbox::what;
 use crate::net::link::Link;
 use crate::net::listeners::Transport;
 use crate::net::quic;
-use crate::net::tls::Form;
 
 /// The type of a RECORD message.
 const RECORD: u8 = 0x80;
+
+/// More threads than this help nobody.
+const MOST_WORKERS: usize = 64;
 
 type PyEvent<'py> = (u64, u16, Bound<'py, PyBytes>);
 
@@ -27,58 +28,6 @@ type PyEvent<'py> = (u64, u16, Bound<'py, PyBytes>);
 #[pyclass(frozen, module = "mosaic._kernel._rust")]
 struct Net {
     engine: Engine,
-}
-
-fn seed_of(bytes: &[u8]) -> PyResult<Zeroizing<[u8; 32]>> {
-    <[u8; 32]>::try_from(bytes)
-        .map(Zeroizing::new)
-        .map_err(|_| {
-            InvalidSecretKey::new_err(format!("a seed has 32 bytes, this one {}", bytes.len()))
-        })
-}
-
-/// No wait is longer than a year: clocks can't add what they can't hold.
-const LONGEST_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
-/// More threads than this help nobody.
-const MOST_WORKERS: usize = 64;
-
-fn milliseconds(value: u64) -> Duration {
-    Duration::from_millis(value.min(LONGEST_MS))
-}
-
-fn unheard(host: &str, port: u16, error: &std::io::Error) -> PyErr {
-    ListenFailed::new_err(format!("can't listen on {host} port {port}: {error}"))
-}
-
-/// What every dial is told.
-fn plan(
-    host: String,
-    port: u16,
-    server_key: Option<&[u8]>,
-    seed: Option<&[u8]>,
-    timeout_ms: u64,
-    raw_key: bool,
-) -> PyResult<Dial> {
-    let server_key = server_key
-        .map(|key| {
-            <[u8; 32]>::try_from(key)
-                .map_err(|_| UsageError::new_err("server_key has 32 bytes, or is None"))
-        })
-        .transpose()?;
-    let form = if raw_key {
-        Form::Raw
-    } else {
-        Form::Certificate
-    };
-    Ok(Dial {
-        host,
-        port,
-        server_key,
-        seed: seed.map(seed_of).transpose()?,
-        server_form: form,
-        own_form: form,
-        patience: milliseconds(timeout_ms),
-    })
 }
 
 impl Net {
@@ -184,6 +133,25 @@ impl Net {
             .map_err(|error| unheard(host, port, &error))
     }
 
+    /// Listens for WebSockets on a host and port; the port.
+    #[pyo3(
+        signature = (host, port, seed, *, names = Vec::new(), plain = false),
+        text_signature = "($self, host, port, seed, *, names=(), plain=False)"
+    )]
+    fn listen_ws(
+        &self,
+        py: Python<'_>,
+        host: &str,
+        port: u16,
+        seed: &[u8],
+        names: Vec<(String, Vec<u8>, Vec<u8>)>,
+        plain: bool,
+    ) -> PyResult<u16> {
+        let door = door(&*seed_of(seed)?, names, plain)?;
+        py.detach(|| self.engine.listen_ws(host, port, door))
+            .map_err(|error| unheard(host, port, &error))
+    }
+
     /// Listens with QUIC on a host and port; the port.
     fn listen_quic(&self, py: Python<'_>, host: &str, port: u16, seed: &[u8]) -> PyResult<u16> {
         let seed = seed_of(seed)?;
@@ -211,7 +179,13 @@ impl Net {
     }
 
     /// Begins to connect; the link's number.
-    #[pyo3(signature = (host, port, *, server_key, seed, timeout_ms = 10_000, raw_key = false))]
+    #[pyo3(signature = (
+        host, port, *, server_key, seed, timeout_ms = 10_000, raw_key = false, proxy = None
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one choice, given by name"
+    )]
     fn dial_tcp(
         &self,
         host: String,
@@ -220,9 +194,46 @@ impl Net {
         seed: Option<&[u8]>,
         timeout_ms: u64,
         raw_key: bool,
+        proxy: Option<ProxyPlace>,
     ) -> PyResult<u64> {
-        let plan = plan(host, port, server_key, seed, timeout_ms, raw_key)?;
+        let plan = plan(host, port, server_key, seed, timeout_ms, raw_key, proxy)?;
         Ok(self.engine.dial_tcp(plan)?)
+    }
+
+    /// Begins to connect and to ask for a WebSocket; the link's number.
+    #[pyo3(signature = (
+        host, port, *, server_key, seed, request, timeout_ms = 10_000, raw_key = false,
+        authorities = None, proxy = None
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one choice, given by name"
+    )]
+    fn dial_ws(
+        &self,
+        host: String,
+        port: u16,
+        server_key: Option<&[u8]>,
+        seed: Option<&[u8]>,
+        request: Vec<u8>,
+        timeout_ms: u64,
+        raw_key: bool,
+        authorities: Option<&[u8]>,
+        proxy: Option<ProxyPlace>,
+    ) -> PyResult<u64> {
+        let plan = plan(host, port, server_key, seed, timeout_ms, raw_key, proxy)?;
+        let asked = upgrade(request, authorities)?;
+        Ok(self.engine.dial_ws(plan, asked)?)
+    }
+
+    /// Answers the HTTP head of a WebSocket.
+    fn answer_upgrade(&self, link: u64, head: Vec<u8>, accepted: bool) -> PyResult<()> {
+        if self.link(link)?.answer_upgrade(head, accepted) {
+            return Ok(());
+        }
+        Err(UsageError::new_err(format!(
+            "link {link} waits for no answer to an upgrade"
+        )))
     }
 
     /// Begins to connect with QUIC; the link's number.
@@ -236,7 +247,7 @@ impl Net {
         timeout_ms: u64,
         raw_key: bool,
     ) -> PyResult<u64> {
-        let plan = plan(host, port, server_key, seed, timeout_ms, raw_key)?;
+        let plan = plan(host, port, server_key, seed, timeout_ms, raw_key, None)?;
         Ok(self.engine.dial_quic(plan)?)
     }
 
@@ -355,69 +366,6 @@ impl Net {
 
 fn waiting(bytes: Option<usize>) -> i64 {
     bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX))
-}
-
-/// The cutter of one stream, as every link has one; for bytes that come another way.
-#[pyclass(module = "mosaic._kernel._rust")]
-struct FrameCutter {
-    limits: Limits,
-    cutter: Cutter,
-    prefix: Vec<u8>,
-    hasher: blake3::Hasher,
-}
-
-#[pymethods]
-impl FrameCutter {
-    #[new]
-    #[pyo3(signature = (*, frame_limits, spool_prefix, spool_over = 65_536))]
-    fn new(frame_limits: Vec<u64>, spool_prefix: Vec<u64>, spool_over: u64) -> PyResult<Self> {
-        let limits =
-            Limits::new(&frame_limits, &spool_prefix, spool_over).map_err(UsageError::new_err)?;
-        Ok(Self {
-            limits,
-            cutter: Cutter::new(),
-            prefix: Vec::new(),
-            hasher: blake3::Hasher::new(),
-        })
-    }
-
-    /// (what, data) for each frame that ends in `chunk`.
-    fn feed<'py>(
-        &mut self,
-        py: Python<'py>,
-        chunk: &[u8],
-    ) -> PyResult<Vec<(u16, Bound<'py, PyBytes>)>> {
-        let mut unread = Bytes::copy_from_slice(chunk);
-        let mut found = Vec::new();
-        while let Some(cut) = self.cutter.next(&self.limits, &mut unread) {
-            match cut {
-                Cut::Frame(frame) => {
-                    let kind = frame.first().copied().map_or(0, u16::from);
-                    found.push((kind, PyBytes::new(py, &frame)));
-                }
-                Cut::SpoolBegins(prefix, _) => self.prefix = prefix.to_vec(),
-                Cut::SpoolBody(bytes, last) => {
-                    self.hasher.update(&bytes);
-                    if last {
-                        self.prefix.extend(self.hasher.finalize().as_bytes());
-                        found.push((what::SPOOLED, PyBytes::new(py, &self.prefix)));
-                        self.hasher.reset();
-                        self.prefix.clear();
-                    }
-                }
-                Cut::Refused(head) => {
-                    found.push((what::REFUSED_LENGTH, PyBytes::new(py, &head)));
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// Whether the stream stands inside of a frame.
-    #[getter]
-    fn inside(&self) -> bool {
-        self.cutter.inside()
-    }
 }
 
 /// Adds the door's names to the module.

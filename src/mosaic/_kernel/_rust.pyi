@@ -321,6 +321,18 @@ class Net:
     def listen_quic(self, host: str, port: int, seed: bytes) -> int:
         """Listens with QUIC, X.509 and raw keys on one UDP port; returns the port. Each bidirectional stream of a
         peer is a link of its own, which opens with its first bytes. Raises ListenFailed."""
+    def listen_ws(
+        self,
+        host: str,
+        port: int,
+        seed: bytes,
+        *,
+        names: Sequence[tuple[str, bytes, bytes]] = (),
+        plain: bool = False,
+    ) -> int:
+        """Listens for WebSockets; returns the port. SNI `mosaic` or none: as `listen_tcp`. SNI of one of `names`
+        (host name, PEM chain, PEM key): that certificate, everybody anonymous. Without TLS only if `plain`.
+        Links report LINK_OPENED, then LINK_UPGRADE. Raises ListenFailed."""
     def listen_address(self, port: int, transport: str = "tcp") -> str:
         """HOST:PORT of the listener on that port; `transport` is "tcp", "quic" or "ws". Raises UsageError."""
     def stop_listening(self) -> None: ...
@@ -333,9 +345,29 @@ class Net:
         seed: bytes | None,
         timeout_ms: int = 10_000,
         raw_key: bool = False,
+        proxy: tuple[str, int] | tuple[str, int, str, str] | None = None,
     ) -> int:
         """Begins to connect; the link's number. Ends in LINK_OPENED (data: the server's key) or one of the
-        DIAL_ events. The server's key is compared before `seed`'s certificate goes out."""
+        DIAL_ events. The server's key is compared before `seed`'s certificate goes out.
+        `proxy`: a SOCKS5 proxy (host, port[, user, password]), which resolves `host`."""
+    def dial_ws(
+        self,
+        host: str,
+        port: int,
+        *,
+        server_key: bytes | None,
+        seed: bytes | None,
+        request: bytes,
+        timeout_ms: int = 10_000,
+        raw_key: bool = False,
+        authorities: bytes | None = None,
+        proxy: tuple[str, int] | tuple[str, int, str, str] | None = None,
+    ) -> int:
+        """The same for a WebSocket: `request` is the whole HTTP request; LINK_UPGRADE follows LINK_OPENED.
+        With `authorities` (PEM) the host's name is checked instead of a key, and LINK_OPENED carries none."""
+    def answer_upgrade(self, link: int, head: bytes, accepted: bool) -> None:
+        """Answers LINK_UPGRADE. Server: writes `head`; if accepted, frames begin, else the link closes behind
+        it. Client: `head` is b"". Raises UsageError if the link waits for none, Disconnected."""
     def dial_quic(
         self,
         host: str,

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from mosaic._kernel import _rust
-from mosaic.errors import ListenFailed, Unreachable, UsageError
+from mosaic.errors import UsageError
 from mosaic.transport.network import Sink
 from mosaic.transport.settings import TransportSettings
 from mosaic.transport.transport import HostCertificate, Target, Transport
@@ -73,9 +73,14 @@ class SocketNetwork:
         """
         if (names or plain) and transport is not Transport.WS:
             raise UsageError("Certificates of authorities and plain connections are for WebSocket only.")
-        if transport is Transport.TCP:
-            return self._net.listen_tcp(host, port, seed)
-        raise ListenFailed(f"can't listen for {transport.name} here", hint="Listen for TCP.")
+        match transport:
+            case Transport.TCP:
+                return self._net.listen_tcp(host, port, seed)
+            case Transport.QUIC:
+                return self._net.listen_quic(host, port, seed)
+            case Transport.WS:
+                files = [(each.name, each.chain, each.key) for each in names]
+                return self._net.listen_ws(host, port, seed, names=files, plain=plain)
 
     def listen_address(self, port: int, transport: Transport = Transport.TCP) -> str:
         """Where a transport's listener of that port listens, as HOST:PORT. Raises UsageError."""
@@ -86,8 +91,21 @@ class SocketNetwork:
         self._net.stop_listening()
 
     def dial(self, target: Target) -> int:
-        """See `Dialer.dial`. Raises Unreachable for what can't be dialled here."""
-        if target.transport is Transport.TCP and target.proxy is None:
+        """See `Dialer.dial`. Raises UsageError for a proxy with QUIC, or an authority that is none."""
+        proxy = target.proxy.arguments() if target.proxy else None
+        if target.transport is Transport.WS:
+            return self._net.dial_ws(
+                target.host,
+                target.port,
+                server_key=target.server_key,
+                seed=target.seed,
+                request=target.request,
+                timeout_ms=target.timeout_ms,
+                raw_key=target.raw_key,
+                authorities=target.authorities,
+                proxy=proxy,
+            )
+        if target.transport is Transport.TCP:
             return self._net.dial_tcp(
                 target.host,
                 target.port,
@@ -95,18 +113,26 @@ class SocketNetwork:
                 seed=target.seed,
                 timeout_ms=target.timeout_ms,
                 raw_key=target.raw_key,
+                proxy=proxy,
             )
-        raise Unreachable(f"{target.transport.name} can't be dialled here", hint="Use a TCP address.")
+        if proxy:
+            raise UsageError("QUIC can't go through a proxy.", hint="Dial a TCP or WebSocket address.")
+        return self._net.dial_quic(
+            target.host,
+            target.port,
+            server_key=target.server_key,
+            seed=target.seed,
+            timeout_ms=target.timeout_ms,
+            raw_key=target.raw_key,
+        )
 
     def open_stream(self, link: int, timeout_ms: int = 10_000) -> int:
         """See `Dialer.open_stream`."""
-        del timeout_ms
-        raise UsageError(f"Link {link} is not a stream of a QUIC connection.", hint="Dial once more.")
+        return self._net.open_stream(link, timeout_ms)
 
     def answer_upgrade(self, link: int, head: bytes, accepted: bool) -> None:  # noqa: FBT001
         """See `Network.answer_upgrade`."""
-        del head, accepted
-        raise UsageError(f"Link {link} waits for no answer to an upgrade.")
+        self._net.answer_upgrade(link, head, accepted)
 
     def start(self, sink: Sink) -> None:
         """See `Network.start`. Raises UsageError the second time."""

@@ -5,6 +5,7 @@
 //! ClientHello. TLS 1.2 gets one of its own, which asks for no certificate.
 
 mod any_client;
+mod browser;
 mod client;
 mod form;
 mod identity;
@@ -18,6 +19,7 @@ use rustls::ProtocolVersion;
 use rustls::crypto::{CryptoProvider, ring};
 
 use super::certificate::{Key, Shown};
+pub use browser::{HTTP, HostFiles, Hosts, client_config as browser_config};
 pub use client::{Expected, Refusal, Witness, client_config, server_name};
 pub use form::Form;
 pub use server::{ServerConfigs, forms_of};

@@ -48,6 +48,16 @@ impl ServerConfigs {
         &self.forms[own as usize][peer as usize]
     }
 
+    /// The same, where clients may ask for another protocol as well.
+    pub fn also_speaking(mut self, protocol: &[u8]) -> Self {
+        let forms = self.forms.iter_mut().flatten();
+        for config in forms.chain(std::iter::once(&mut self.old)) {
+            let protocols = &mut Arc::make_mut(config).alpn_protocols;
+            protocols.push(protocol.to_vec());
+        }
+        self
+    }
+
     /// The configuration that this client can speak, and the form in which it shows its key.
     pub fn choose(&self, hello: &ClientHello<'_>) -> (Arc<ServerConfig>, Form) {
         if !hello.cipher_suites().iter().any(is_of_tls13) {
@@ -120,7 +130,7 @@ impl rustls::server::ResolvesServerCert for Always {
 /// Without tickets the server has nothing to send after the handshake, and a
 /// client without TCP_NODELAY waits 40 ms for its first acknowledgement.
 #[derive(Debug)]
-struct Forgetful;
+pub(super) struct Forgetful;
 
 impl StoresServerSessions for Forgetful {
     fn put(&self, _: Vec<u8>, _: Vec<u8>) -> bool {

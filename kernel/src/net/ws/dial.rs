@@ -1,0 +1,101 @@
+//! Dials, asks for a WebSocket and reads what the server answers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, Connection, Error};
+use tokio::io::AsyncWriteExt;
+use tokio_rustls::TlsConnector;
+
+use super::{Mode, Side, WsWire, head};
+use crate::net::certificate::Key;
+use crate::net::dial::{Dial, Failure, Reached};
+use crate::net::dial_tcp::connect_plain;
+use crate::net::engine::Shared;
+use crate::net::link::Link;
+use crate::net::tcp::TlsWire;
+use crate::net::tls::{HTTP, Witness, client_config, proven_key, server_name};
+
+/// How to ask for a WebSocket.
+pub struct Upgrade {
+    /// The whole HTTP request.
+    pub request: Vec<u8>,
+    /// For browser mode: checks the host's certificate. Else the server's key is compared as over TCP.
+    pub authorities: Option<Arc<ClientConfig>>,
+}
+
+impl Upgrade {
+    const fn mode(&self) -> Mode {
+        match self.authorities {
+            None => Mode::Native,
+            Some(_) => Mode::Browser,
+        }
+    }
+
+    /// What to speak, and for whom to ask.
+    fn config(
+        &self,
+        plan: &Dial,
+        witness: &Witness,
+    ) -> Result<(Arc<ClientConfig>, ServerName<'static>), Error> {
+        if let Some(config) = &self.authorities {
+            let name = ServerName::try_from(plan.host.clone())
+                .map_err(|_| Error::General(format!("{} is not the name of a host", plan.host)))?;
+            return Ok((Arc::clone(config), name));
+        }
+        let mut config =
+            client_config(plan.expected(witness), plan.seed.as_deref(), plan.own_form)?;
+        Arc::make_mut(&mut config).alpn_protocols.push(HTTP.into());
+        Ok((config, server_name()?))
+    }
+
+    /// No other form of certificate would do where an authority vouches.
+    fn failure(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::RefusedForm(words) if self.mode() == Mode::Browser => Failure::Failed(words),
+            failure => failure,
+        }
+    }
+}
+
+/// A server that has answered the request.
+pub struct Answered {
+    wire: TlsWire,
+    key: Option<Key>,
+    head: Bytes,
+    early: Bytes,
+}
+
+impl Reached for Answered {
+    fn open(self, shared: &Arc<Shared>, link: Arc<Link>) {
+        let wire = WsWire::new(self.wire, Arc::clone(&link), Side::Client, self.early);
+        shared.open_upgrade(link, wire, self.key, self.head);
+    }
+}
+
+/// Connects, shakes hands, sends the request and reads the head of the response.
+pub async fn connect(link: &Link, plan: &Dial, asked: &Upgrade) -> Result<Answered, Failure> {
+    let witness = Witness::default();
+    let judged = |error: std::io::Error| asked.failure(Failure::of_io(&error, &witness));
+    let (config, name) = asked.config(plan, &witness)?;
+    let stream = connect_plain(link, plan).await?;
+    let connector = TlsConnector::from(config);
+    let mut stream = connector.connect(name, stream).await.map_err(judged)?;
+    stream.write_all(&asked.request).await.map_err(judged)?;
+    stream.flush().await.map_err(judged)?;
+    let (head, early) = head::read(&mut stream, asked.mode())
+        .await
+        .map_err(judged)?;
+    let (stream, tls) = stream.into_inner();
+    let key = match asked.mode() {
+        Mode::Browser => None,
+        _ => proven_key(&tls, plan.server_form),
+    };
+    Ok(Answered {
+        wire: TlsWire::new(stream, Connection::Client(tls)),
+        key,
+        head,
+        early,
+    })
+}
