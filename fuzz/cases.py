@@ -18,6 +18,7 @@ from mosaic.wire.client_messages import (
     Get,
     Hello,
     HelloAuth,
+    HelloChallenge,
     Query,
     Submission,
     Subscribe,
@@ -36,6 +37,9 @@ from mosaic.wire.server_messages import (
 from mosaic.wire.unrecognized import Unrecognized
 
 LIMITS = frame_limits()
+MUTATED_IDS = 0xE000
+"""Query ids from here on are opened by mutated frames alone: what those open stays open, and none that is
+open may be used again."""
 NEVER_OPEN = 0xFF00
 """Query ids from here on are never opened: to unsubscribe them is answered NOT_FOUND."""
 
@@ -101,6 +105,7 @@ class Cases:
             (4, self._cut_record),
             (2, self._server_message),
             (2, self._reused_id),
+            (1, self._proof),
             # Nothing can follow.
             (3, self._too_long),
             (2, self._lying_length),
@@ -116,7 +121,7 @@ class Cases:
     # --- pieces
 
     def _id(self) -> int:
-        self._next_id = (self._next_id + 1) % NEVER_OPEN
+        self._next_id = (self._next_id + 1) % MUTATED_IDS
         return self._next_id
 
     def _mutate(self, data: bytes, start: int = 0) -> bytes:
@@ -224,7 +229,6 @@ class Cases:
             (
                 Hello(random.randrange(256), tuple(random.randrange(1 << 32) for _ in range(9))).encode(),
                 Unrecognized().encode(),
-                HelloAuth(random.randbytes(32), random.randbytes(64)).encode(),
             )
         )
         return Case("greeting out of place", frame)
@@ -241,7 +245,11 @@ class Cases:
             (self._query, self._references, self._blob_get, self._look_up, self._greeting)
         )
         data = self._mutate(whole().data)
-        return Case("mutated frame", data[:4] + len(data).to_bytes(4, "little") + data[8:], closes=True)
+        query_id = int.from_bytes(data[2:4], "little")
+        if query_id < NEVER_OPEN:
+            query_id = MUTATED_IDS + query_id % (NEVER_OPEN - MUTATED_IDS)
+        head = data[:2] + query_id.to_bytes(2, "little") + len(data).to_bytes(4, "little")
+        return Case("mutated frame", head + data[8:], closes=True)
 
     def _cut_record(self) -> Case:
         record = self._random.choice(self._records)
@@ -250,6 +258,12 @@ class Cases:
         else:
             case = self._submission("record that begins with a 1 bit", b"\x80" + record[1:])
         return case._replace(closes=True)
+
+    def _proof(self) -> Case:
+        random = self._random
+        key, rest = random.randbytes(32), random.randbytes(64)
+        frame = random.choice((HelloAuth(key, rest), HelloChallenge(rest[:32], key, b"[::1]:443"))).encode()
+        return Case("proof of a key where TLS proves keys", frame, closes=True)
 
     def _server_message(self) -> Case:
         kind = self._random.randrange(0x80, 0x100)
