@@ -73,7 +73,7 @@ class LiveServer:
             raise ServerDied(f"mosaic init failed: {made.stdout}{made.stderr}")
         self.person = PublicKey.parse_user(found[0])
         serve = ["-m", "mosaic", "serve", "--home", str(self.home)]
-        addresses = ["--tcp", "127.0.0.1:0", "--web", "127.0.0.1:0"]
+        addresses = ["--tcp", "127.0.0.1:0", "--web", "127.0.0.1:0", "--dht", "off"]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, *serve, *addresses],

@@ -115,7 +115,7 @@ def test_who_is_mentioned_and_can_not_be_told_is_named(mosaic: Run, tmp_path: Pa
     (ben,) = mosaic("init", "--name", "ben", "--home", tmp_path / "ben", "--json").objects
     done = mosaic("post", f"hello @{ben['key']}")
     assert done.code == 0
-    assert f"not told, since no server of theirs is known: {ben['key']}" in done.err
+    assert f"waits until a server of theirs is found: {ben['key']}" in done.err
     assert mosaic("post", f"hello @{ben['key']}", "--json").objects[0]["unreached"] == [ben["key"]]
     mosaic("init", "--name", "carl")
     (carl,) = mosaic("whoami", "--as", "carl", "--json").objects

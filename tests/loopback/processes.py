@@ -59,7 +59,7 @@ class Node:
         self.port = 0
 
     def start(self) -> None:
-        listening = ["--tcp", f"127.0.0.1:{self.port}", "--web", "127.0.0.1:0"]
+        listening = ["--tcp", f"127.0.0.1:{self.port}", "--web", "127.0.0.1:0", "--dht", "off"]
         with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mosaic", "serve", "--home", str(self.home), *listening],

@@ -115,7 +115,12 @@ def test_what_can_not_be_delivered_waits_and_is_told(anna: Node, ben: Node) -> N
     assert done.returncode == 0
     assert b"queued" in done.stderr
     assert b"mosaic serve" in done.stderr
-    assert [item["kind_name"] for item in ben.do("queue")] == ["Key Schedule", *["Reply Comment"] * 2]
+    assert [item["kind_name"] for item in ben.do("queue")] == [
+        "Key Schedule",
+        "Reply Comment",
+        "Profile",
+        "Reply Comment",
+    ]
     anna.start()
     with watching("--home", anna.home, "--author", ben.key, "--kind", "reply") as watch:
         ben.start()

@@ -11,10 +11,14 @@ from mosaic.client.settings import ClientSettings
 from mosaic.node.acts import Acts
 from mosaic.node.control import JsonObject
 from mosaic.node.home import Home, try_lock
+from mosaic.node.listeners import ListenAt
 from mosaic.node.node import Node
 from mosaic.node.settings import NodeSettings
+from mosaic.transport.transport import Transport
 
 FAST = NodeSettings(client=ClientSettings(retry_first_s=0.02, retry_most_s=0.1), stop_s=1.0)
+
+HERE = ListenAt(Transport.TCP, "127.0.0.1", 0)
 
 OpenNode = Callable[[str], contextlib.AbstractAsyncContextManager[Node]]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.node.conftest import OpenNode, one
+from tests.node.conftest import HERE, OpenNode, one
 
 from mosaic.errors import FormatError, Refused, UnknownPerson, UsageError
 from mosaic.node.face import Face
@@ -61,7 +61,7 @@ async def test_posts_replies_pages_and_threads(open_node: OpenNode) -> None:
 async def test_following(open_node: OpenNode) -> None:
     async with open_node("anna") as anna, open_node("ben") as ben:
         await Face(anna).post("hello")
-        url = await anna.listen("127.0.0.1", 0)
+        url = anna.listen(HERE)
         ben.work()
         face, key = Face(ben), anna.people.find(None).key.user_text
         with ben.changes() as changed:

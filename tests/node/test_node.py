@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.node.conftest import OpenNode, do, one, stored
+from tests.node.conftest import HERE, OpenNode, do, one, stored
 
 from mosaic.core import encrypted_secret_key, key_schedule, kinds, nonce
 from mosaic.core.bootstrap import UserBootstrap
@@ -293,7 +293,7 @@ async def test_blobs_of_the_own_people(open_node: OpenNode, tmp_path: Path) -> N
 async def test_following_reads_what_was_and_what_comes_and_goes_on_after_breaks(open_node: OpenNode) -> None:
     async with open_node("anna") as anna, open_node("ben") as ben:
         await one(anna, "post", text="before")
-        url = await anna.listen("127.0.0.1", 0)
+        url = anna.listen(HERE)
         ben.work()
         key = anna.people.find(None).key
         server = {"server": str(url), "key": anna.server_secret.public.server_text}
@@ -324,7 +324,7 @@ async def test_following_reads_what_was_and_what_comes_and_goes_on_after_breaks(
 async def test_a_reply_is_delivered_to_the_server_of_who_is_answered(open_node: OpenNode) -> None:
     async with open_node("anna") as anna, open_node("ben") as ben:
         post = await one(anna, "post", text="who bakes?")
-        url = await anna.listen("127.0.0.1", 0)
+        url = anna.listen(HERE)
         ben.work()
         key = anna.people.find(None).key
         server = {"server": str(url), "key": anna.server_secret.public.server_text}
@@ -346,7 +346,7 @@ def id_of(item: object) -> bytes:
 async def test_a_home_that_does_not_work_leaves_deliveries_in_the_queue(open_node: OpenNode) -> None:
     async with open_node("anna") as anna:
         post = await one(anna, "post", text="hello")
-        url = await anna.listen("127.0.0.1", 0)
+        url = anna.listen(HERE)
         server = {"server": str(url), "key": anna.server_secret.public.server_text}
         async with open_node("ben") as ben:
             await one(ben, "follow", server, person=anna.people.find(None).key.user_text)
@@ -354,17 +354,18 @@ async def test_a_home_that_does_not_work_leaves_deliveries_in_the_queue(open_nod
             assert (reply["queued"], reply["working"]) == (1, False)
         async with open_node("ben") as ben:
             waiting = await do(ben, "queue")
-            assert [item["kind_name"] for item in waiting] == ["Key Schedule", "Reply Comment"]
+            assert [item["kind_name"] for item in waiting] == ["Key Schedule", "Reply Comment", "Profile"]
             assert waiting[1]["id"] == reply["id"]
             ben.work()
-            await ben.queue.settled(id_of(reply), 30)
+            for item in waiting:
+                await ben.queue.settled(id_of(item), 30)
             assert ben.queue.waiting == 0
             assert anna.store.contains([id_of(reply)]) != [None]
 
 
 async def test_a_server_with_another_key_is_not_read(open_node: OpenNode) -> None:
     async with open_node("anna") as anna, open_node("ben") as ben:
-        url = await anna.listen("127.0.0.1", 0)
+        url = anna.listen(HERE)
         wrong = {"server": str(url), "key": ben.server_secret.public.server_text}
         with pytest.raises(WrongServerKey):
             await do(ben, "query", wrong, kinds=["post"])

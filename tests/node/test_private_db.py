@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mosaic.errors import HomeDamaged, HomeNewer
+from mosaic.node.migrations import MIGRATIONS
 from mosaic.node.private_db import VERSION, PersonRow, PrivateDb
 
 ANNA = PersonRow("anna", b"A" * 32, "mocryptsec0a", b"a" * 32, "mocryptsec0b", "U", 0, 5)
@@ -54,12 +55,13 @@ def test_a_failed_migration_leaves_the_former_version(
 ) -> None:
     path = tmp_path / "private.db"
     PrivateDb(path).close()
-    monkeypatch.setattr("mosaic.node.private_db.MIGRATIONS", ("", "CREATE TABLE extra (n); SELECT nonsense;"))
-    monkeypatch.setattr("mosaic.node.private_db.VERSION", 2)
+    steps = (*MIGRATIONS, "CREATE TABLE extra (n); SELECT nonsense;")
+    monkeypatch.setattr("mosaic.node.private_db.MIGRATIONS", steps)
+    monkeypatch.setattr("mosaic.node.private_db.VERSION", len(steps))
     with pytest.raises(HomeDamaged):
         PrivateDb(path)
     with sqlite3.connect(path) as raw:
-        assert raw.execute("PRAGMA user_version").fetchone() == (1,)
+        assert raw.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert raw.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone() == (0,)
 
 

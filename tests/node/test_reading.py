@@ -7,10 +7,9 @@ from typing import cast
 
 import pytest
 from tests.core.makers import post
-from tests.node.conftest import OpenNode, do, one, stored
+from tests.node.conftest import HERE, OpenNode, do, one, stored
 from tests.server.world import FailingStore
 
-from mosaic.client.address import ServerAddress
 from mosaic.client.backoff import Backoff
 from mosaic.client.settings import ClientSettings
 from mosaic.core.filter import Filter
@@ -47,7 +46,7 @@ async def test_another_server_does_not_lead_a_home_back_behind_a_schedule(open_n
         listing = CARA.schedule(now + 1).data
         revoking = CARA.schedule(now + 3, {"device": Marker.REVOKED_ALL}, since=now + 3).data
         await ben.server.submit([listing, stolen], Way.MIRROR)
-        url = await ben.listen("127.0.0.1", 0)
+        url = ben.listen(HERE)
         at_ben = {
             "server": str(url),
             "key": ben.server_secret.public.server_text,
@@ -97,9 +96,8 @@ async def test_what_was_read_is_handed_in_until_it_is_stored_or_refused(
     reading = Follower.__new__(Follower)
     reading._mirror = mirror
     backoff = Backoff(bytes, 0.1, 1.0)
-    reading._settings = Settings(ClientSettings(), backoff, lambda _: None)
-    server = ServerAddress(CARA.key, ())
-    await reading._store(Group(server, (CARA.key,)), [first, second])
+    reading._settings = Settings(ClientSettings(), backoff, lambda _: None, lambda _: None, lambda _: None)
+    await reading._store(Group(CARA.key, (CARA.key,)), [first, second])
     assert handed_in == [2, 2, 1, 1, 1, 1]
     assert not script
 
@@ -119,7 +117,7 @@ async def test_what_an_outbox_had_before_a_revocation_counts_though_it_comes_lat
         await ben.server.submit([late], Way.MIRROR)
         revoking = CARA.schedule(since + 1, {"device": Marker.REVOKED_PAST}, since=since)
         await ben.server.submit([revoking.data], Way.MIRROR)
-        url = await ben.listen("127.0.0.1", 0)
+        url = ben.listen(HERE)
         anna.work()
         at_ben = {"server": str(url), "key": ben.server_secret.public.server_text}
         await one(anna, "follow", at_ben, working=True, person=CARA.key.user_text)

@@ -29,6 +29,7 @@ def _version() -> str:
 _COMMANDS = {
     "people": ("init", "whoami", "key", "profile", "where"),
     "serving": ("serve", "run"),
+    "status": ("status",),
     "posting": (
         "post",
         "reply",

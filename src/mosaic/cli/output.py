@@ -138,7 +138,8 @@ def shown_deliveries(item: JsonObject) -> list[str]:
     if item.get("queued") and not item.get("working"):
         lines.append("  What is queued goes out when the node runs: `mosaic serve`.")
     unreached = item.get("unreached")
-    for key in unreached if isinstance(unreached, list) else []:
-        lines.append(f"  not told, since no server of theirs is known: {clean(str(key))}")
-        lines.append("  Name one with `mosaic follow mopub0… --server URL --key mosrv0…`.")
+    lines += [
+        f"  waits until a server of theirs is found: {clean(str(key))}"
+        for key in (unreached if isinstance(unreached, list) else [])
+    ]
     return lines

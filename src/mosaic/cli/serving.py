@@ -11,27 +11,27 @@ import logging
 import signal
 import socket
 import webbrowser
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterator
 
 import click
 import uvicorn
 
 from mosaic.cli.acting import indexing
 from mosaic.cli.heap import keep_giving_back, large_blocks_apart, one_arena_a_core, set_apart_what_stays
+from mosaic.cli.listening import Serving, listening
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object
-from mosaic.errors import HomeInUse, ListenFailed, UsageError
+from mosaic.core.url import Scheme
+from mosaic.errors import HomeInUse, ListenFailed
 from mosaic.node.acts import Acts
 from mosaic.node.control import ControlServer, JsonObject, reach
 from mosaic.node.entropy import entropy
 from mosaic.node.face import Face
 from mosaic.node.home import Home, HomeLock, try_lock
 from mosaic.node.node import Node
+from mosaic.node.settings import NodeSettings
 from mosaic.web.app import create_app
 from mosaic.web.settings import WebSettings
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 _PATIENCE_S = 10.0
 _PAUSE_S = 0.1
@@ -39,15 +39,10 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
-@click.option(
-    "--tcp", default="0.0.0.0:1320", show_default=True, metavar="HOST:PORT", help="Where others connect."
-)
-@click.option(
-    "--web", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Where your page is."
-)
+@listening(tcp="0.0.0.0:1320", quic="off", ws="off")
 @click.option("--verbose", is_flag=True, help="Tell more in the log.")
 @common
-def serve(options: Common, tcp: str, web: str, *, verbose: bool) -> None:
+def serve(options: Common, serving: Serving, *, verbose: bool) -> None:
     """Run the node: serve, deliver, follow and show the page, until interrupted.
 
     Prints one line of JSON when it listens: its key, its addresses, the page.
@@ -56,7 +51,9 @@ def serve(options: Common, tcp: str, web: str, *, verbose: bool) -> None:
     \b
     Examples:
       mosaic serve
-      mosaic serve --home /srv/mosaic --tcp [::]:1320 --web 127.0.0.1:8080
+      mosaic serve --public mosaic://203.0.113.5/ --public mosaictcp://203.0.113.5/
+      mosaic serve --ws 0.0.0.0:443 --ws-name example.org --ws-cert chain.pem --ws-key key.pem
+      mosaic serve --home /srv/mosaic --tcp [::]:1320 --web 127.0.0.1:8080 --dht off
 
     \f
     Raises:
@@ -67,20 +64,18 @@ def serve(options: Common, tcp: str, web: str, *, verbose: bool) -> None:
     """
     _log(verbose=verbose)
     options.home.check()
-    asyncio.run(_serve(options.home, _host_port(tcp), _host_port(web), browse=False))
+    asyncio.run(serve_home(options.home, serving, browse=False))
 
 
 @click.command()
-@click.option(
-    "--tcp", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Where others connect."
-)
-@click.option(
-    "--web", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Where your page is."
-)
+@listening(tcp="127.0.0.1:0", quic="off", ws="off")
 @click.option("--browse/--no-browse", default=True, help="Whether to open the page in a browser.")
 @common
-def run(options: Common, tcp: str, web: str, *, browse: bool) -> None:
+def run(options: Common, serving: Serving, *, browse: bool) -> None:
     """Make a home if there is none, run the node on this machine and open its page.
+
+    You find others by their keys. Others find you once your node listens at a
+    public address: see `mosaic serve`.
 
     \f
     Raises:
@@ -93,29 +88,41 @@ def run(options: Common, tcp: str, web: str, *, browse: bool) -> None:
         options.home.make()
         notice(f"A new home at {options.home.folder}")
     options.home.check()
-    asyncio.run(_serve(options.home, _host_port(tcp), _host_port(web), browse=browse))
+    asyncio.run(serve_home(options.home, serving, browse=browse))
 
 
-async def _serve(home: Home, tcp: tuple[str, int], web: tuple[str, int], *, browse: bool) -> None:
+async def serve_home(home: Home, serving: Serving, *, browse: bool) -> None:
+    """Serves a home until a signal tells to stop; prints the line of JSON.
+
+    Args:
+        home: The home.
+        serving: Where to listen, and in which DHT to be found.
+        browse: Whether to open the page in a browser.
+
+    Raises:
+        HomeInUse: another process has it open.
+        ListenFailed: an address could not be listened on.
+    """
     one_arena_a_core()
     large_blocks_apart()
     lock = await _lock(home)
+    settings = NodeSettings(dht=serving.dht, public=serving.public)
     with indexing() as progress:
-        node = await Node.open(home, lock, progress=progress)
+        node = await Node.open(home, lock, settings, progress=progress)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
     try:
-        address = await node.listen(*tcp)
-        async with _page(node, *web) as page:
+        serving.begin(node)
+        async with _page(node, *serving.web) as page:
             control = ControlServer(home.socket, Acts(node, working=True).table())
             await control.start()
             giving_back = asyncio.create_task(keep_giving_back(), name="heap")
             try:
                 node.work()
                 set_apart_what_stays()
-                _tell(node, str(address), page, browse=browse)
+                _tell(node, page, browse=browse)
                 await stop.wait()
             finally:
                 giving_back.cancel()
@@ -139,19 +146,25 @@ async def _lock(home: Home) -> HomeLock:
     return lock
 
 
-def _tell(node: Node, tcp: str, page: str, *, browse: bool) -> None:
+def _tell(node: Node, page: str, *, browse: bool) -> None:
     """The one line that says where everything is."""
+    at = {url.scheme: str(url) for url in node.urls}
     line: JsonObject = {
         "server": node.server_secret.public.server_text,
-        "tcp": tcp,
+        "tcp": at.get(Scheme.TCP),
+        "quic": at.get(Scheme.QUIC),
+        "ws": at.get(Scheme.WEBSOCKET),
         "web": page,
-        "urls": [tcp, page],
+        "urls": [*at.values(), page],
+        "dht": str(node.settings.dht),
         "home": str(node.home.folder),
     }
     print_object(line)
     warning = node.clock.warning()
     if warning is not None:
         notice(f"Warning: {warning}")
+    if node.dht.announcement.missing:
+        notice(node.dht.announcement.missing)
     if browse:
         notice(f"Your page: {page}")
         webbrowser.open(page)
@@ -224,14 +237,6 @@ def _token(node: Node) -> str:
 
 
 # --- small things ----------------------------------------------------------------------------------------
-
-
-def _host_port(text: str) -> tuple[str, int]:
-    """HOST:PORT, the host of IPv6 in brackets. Raises UsageError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65_535:
-        raise UsageError(f"{text!r} is no HOST:PORT", hint="Write it as 127.0.0.1:1320 or [::1]:1320.")
-    return host.strip("[]"), int(port)
 
 
 def _log(*, verbose: bool) -> None:

@@ -164,6 +164,10 @@ class OutgoingQueue:
         self._changed.set()
         return added
 
+    def wake(self) -> None:
+        """Looks at the storage again: something in it has become due."""
+        self._changed.set()
+
     def of_record(self, record_id: bytes) -> list[Delivery]:
         """All deliveries of a record (48-byte id)."""
         return self._storage.of_record(record_id)

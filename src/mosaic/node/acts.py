@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.core import kinds
 from mosaic.core.record import Record
+from mosaic.node import shapes, states
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
@@ -83,7 +84,11 @@ class Acts:
             "serving": self._working,
             "urls": [str(url) for url in node.urls],
             "people": [person.name for person in node.people],
+            "share": [person.key.user_text for person in node.people],
+            "servers": [shapes.server_object(server) for server in states.servers(node)],
+            "dht": shapes.dht_object(states.dht(node)),
             "waiting": node.queue.waiting,
+            "unaddressed": node.unaddressed.waiting(),
             "store": {name: str(value) for name, value in node.store.stats().items()},
             "clock_warning": node.clock.warning(),
         }
@@ -94,3 +99,8 @@ class Acts:
             record = Record(delivery.record)
             what: JsonObject = {"id": record.id.text, "kind_name": kinds.name(record.kind)}
             yield {**what, **delivery_object(delivery), **time_fields(record.timestamp)}
+        for letter in self._node.unaddressed.all(1_000):
+            record = Record(letter.record)
+            what = {"id": record.id.text, "kind_name": kinds.name(record.kind)}
+            note = states.of_person(self._node, letter.person) if self._working else "no server is known"
+            yield {**what, **shapes.letter_object(letter, note), **time_fields(record.timestamp)}

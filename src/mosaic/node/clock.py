@@ -45,6 +45,12 @@ class Clock:
         """The time now."""
         return Timestamp(self.now_ns())
 
+    @staticmethod
+    def time_of_day(ns: int) -> str:
+        """A Mosaic timestamp in ns as the clock on the wall here shows it: `13:20`."""
+        seconds, _ = Timestamp(ns).to_unix()
+        return time.strftime("%H:%M", time.localtime(seconds))
+
     def warning(self) -> str | None:
         """What is wrong with the clock, as a sentence, or None.
 

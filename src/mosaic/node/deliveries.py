@@ -120,10 +120,15 @@ class Deliveries:
         row = self._db.connection.execute("SELECT count(*) FROM delivery WHERE state = 'queued'").fetchone()
         return int(row[0])
 
-    def retry_now(self, now_ns: int) -> None:
-        """Makes everything that is queued due: the machine or the network came back."""
+    def retry_now(self, now_ns: int, server_key: bytes | None = None) -> None:
+        """Makes what is queued due: the machine or the network came back, or a server (key) was found.
+
+        `now_ns`: a Mosaic timestamp. Without `server_key` everything is made due.
+        """
         self._db.connection.execute(
-            "UPDATE delivery SET next_try_ns = ? WHERE state = 'queued' AND next_try_ns > ?", (now_ns, now_ns)
+            "UPDATE delivery SET next_try_ns = ?1 WHERE state = 'queued' AND next_try_ns > ?1"
+            " AND (?2 IS NULL OR server_key = ?2)",
+            (now_ns, server_key),
         )
 
     def forget_old(self, now_ns: int) -> None:

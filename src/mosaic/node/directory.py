@@ -1,6 +1,9 @@
-"""Who uses which servers, as far as this home knows: `client.outbox.Directory`.
+"""Who uses which servers, and where these listen, as far as this home knows: `client.outbox.Directory`.
 
-Source: bootstrap.md (roles of servers); this project's own design, docs/architecture.md "A person acts".
+What somebody published counts. Only where nothing is known of that, or it
+leads nowhere, what the home's own people said counts instead.
+
+Source: bootstrap.md (usage of servers); edition §2 (private addresses only where the owner named them).
 """
 
 from __future__ import annotations
@@ -8,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mosaic.client.address import ServerAddress
-from mosaic.core.bootstrap import Usage
+from mosaic.core.bootstrap import Usage, UserBootstrap
 from mosaic.core.keys import PublicKey
 from mosaic.core.reference import Id
 from mosaic.core.url import ServerUrl
+from mosaic.node.bootstraps import Bootstraps
 from mosaic.node.clock import Clock
 from mosaic.node.deliveries import parse_urls
 from mosaic.node.private_db import PrivateDb
@@ -19,33 +23,67 @@ from mosaic.social.records import Records
 
 
 class HomeDirectory:
-    """Answers from the private database.
+    """Answers from the private database, without asking anybody.
 
     The home's own server is left out: what is written here reaches it first
     and by another way.
 
     Args:
         db: The private database.
+        bootstraps: What others published.
         records: The records at hand, for who wrote one.
         clock: The clock.
         own_server: The key of this home's server.
+        own: The bootstrap of somebody who lives here, None for others.
     """
 
     def __init__(
-        self, db: PrivateDb, records: Callable[[], Records], clock: Clock, own_server: PublicKey
+        self,
+        db: PrivateDb,
+        bootstraps: Bootstraps,
+        records: Callable[[], Records],
+        clock: Clock,
+        *,
+        own_server: PublicKey,
+        own: Callable[[PublicKey], UserBootstrap | None],
     ) -> None:
         self._db = db
+        self._bootstraps = bootstraps
         self._records = records
         self._clock = clock
         self._own_server = own_server
+        self._own = own
 
     def servers(self, person: PublicKey, usage: Usage) -> Sequence[ServerAddress]:
-        """The servers that somebody uses so, the preferred first."""
-        return [
-            ServerAddress(PublicKey(row.server_key), parse_urls(row.urls))
+        """The servers that somebody uses so, the preferred first; without URLs where these are not known."""
+        own = self._own(person)
+        published = own or self._bootstraps.user(person)
+        keys = () if published is None else published.servers(usage)
+        found = [self.address(key) for key in keys if key != self._own_server]
+        if own is not None or any(server.urls for server in found):
+            return found
+        told = [
+            self.address(PublicKey(row.server_key))
             for row in self._db.servers_of(person.bytes)
             if row.usage & usage and row.server_key != self._own_server.bytes
         ]
+        told = [server for server in told if server.urls or published is None]
+        return [*told, *(server for server in found if server not in told)]
+
+    def lives_here(self, person: PublicKey) -> bool:
+        """Whether somebody's home is this one."""
+        return self._own(person) is not None
+
+    def is_published(self, person: PublicKey) -> bool:
+        """Whether it is known what somebody published about his servers."""
+        return self._bootstraps.user(person) is not None
+
+    def address(self, server: PublicKey) -> ServerAddress:
+        """Where a server listens: what it published, then what the home's own people said."""
+        published = self._bootstraps.server(server)
+        urls = () if published is None else published.urls
+        named = parse_urls(self._db.server_urls(server.bytes))
+        return ServerAddress(server, tuple(dict.fromkeys((*urls, *named))), frozenset(named))
 
     def author_of(self, record: Id) -> PublicKey | None:
         """Who wrote a record that is at hand, or None."""
@@ -53,6 +91,6 @@ class HomeDirectory:
         return found[0].author if found else None
 
     def learn(self, person: PublicKey, server: PublicKey, url: ServerUrl | None, usage: Usage) -> None:
-        """Remembers a server that somebody uses."""
+        """Remembers a server that somebody uses, as one of the home's own people says."""
         urls = [] if url is None else [str(url)]
         self._db.learn_server(person.bytes, server.bytes, usage, urls, self._clock.now_ns())

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mosaic.client.address import ServerAddress
+from mosaic.client.named_key import NamedKey
 from mosaic.core import reference
 from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey
@@ -166,18 +168,22 @@ class Face:
             UnknownPerson: nobody lives here yet.
             FormatError: a key or URL is none.
         """
-        node, key = self._node, PublicKey.parse_user(person)
+        named = NamedKey.parse(person)
+        told = None
         if server or server_key:
-            url = ServerUrl.parse(server)
-            node.directory.learn(key, PublicKey.parse_server(server_key), url, Usage.OUTBOX)
-        node.db.follow(self._person().key.bytes, key.bytes, node.clock.now_ns())
-        node.follower.update()
-        return self._followed(key)
+            told = ServerAddress(PublicKey.parse_server(server_key), (ServerUrl.parse(server),))
+        self._node.follow(self._person(), named, told)
+        return self._followed(named.key)
 
     async def unfollow(self, person: str) -> None:
-        """Stops reading them. Raises UnknownPerson when nobody lives here yet."""
-        self._node.db.unfollow(self._person().key.bytes, PublicKey.parse_user(person).bytes)
-        self._node.follower.update()
+        """Stops reading them.
+
+        Raises:
+            InvalidText: that is no key.
+            InvalidKey: that is no acceptable key.
+            UnknownPerson: nobody lives here yet.
+        """
+        self._node.unfollow(self._person(), NamedKey.parse(person).key)
 
     def people(self) -> Sequence[FollowedPerson]:
         """Whom this node follows."""
@@ -242,13 +248,12 @@ class Face:
         return profiles.name_of(self._node.records, key)
 
     def _followed(self, key: PublicKey) -> FollowedPerson:
-        states = self._node.follower.state(key)
         servers = self._node.directory.servers(key, Usage.OUTBOX)
         return FollowedPerson(
             key=key.user_text,
             name=self._name(key) or "",
             servers=[str(url) for server in servers for url in server.urls],
-            state=next(iter(states.values()), "no server of theirs is known"),
+            state=states.of_person(self._node, key),
         )
 
 

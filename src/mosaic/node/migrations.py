@@ -79,4 +79,45 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX delivery_due ON delivery (next_try_ns) WHERE state = 'queued';
     """,
+    # 2: what the DHT told, what became of dialling, records for people whose servers are not known yet.
+    """
+    -- The item with the greatest sequence number ever seen of a key and salt (mub25: user, msb24: server).
+    CREATE TABLE dht_item (
+        key BLOB NOT NULL,
+        salt BLOB NOT NULL,
+        seq INTEGER NOT NULL,
+        value BLOB NOT NULL,
+        signature BLOB NOT NULL,
+        checked_ns INTEGER NOT NULL,
+        PRIMARY KEY (key, salt)
+    ) STRICT, WITHOUT ROWID;
+
+    -- What was last published from this home, and under which number it was read back.
+    CREATE TABLE dht_wish (
+        key BLOB NOT NULL,
+        salt BLOB NOT NULL,
+        value BLOB NOT NULL,
+        seq INTEGER NOT NULL,
+        PRIMARY KEY (key, salt)
+    ) STRICT, WITHOUT ROWID;
+
+    -- `form`: how keys were proven there last; empty while it never worked.
+    CREATE TABLE dialled (
+        server_key BLOB NOT NULL,
+        url TEXT NOT NULL,
+        form TEXT NOT NULL,
+        worked_ns INTEGER NOT NULL,
+        failed_ns INTEGER NOT NULL,
+        PRIMARY KEY (server_key, url)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE unaddressed (
+        record_id BLOB NOT NULL,
+        person BLOB NOT NULL,
+        record BLOB NOT NULL,
+        sender BLOB NOT NULL,
+        queued_ns INTEGER NOT NULL,
+        PRIMARY KEY (record_id, person)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

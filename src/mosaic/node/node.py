@@ -13,33 +13,45 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import replace
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.backoff import Backoff
 from mosaic.client.connection import Connection
 from mosaic.client.link_pool import LinkPool
+from mosaic.client.named_key import NamedKey
 from mosaic.client.queue import OutgoingQueue
+from mosaic.client.reach import Manner, Reach
+from mosaic.client.surroundings import Surroundings
+from mosaic.core.bootstrap import Usage, UserBootstrap
+from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.url import ServerUrl
 from mosaic.errors import StoreFull
+from mosaic.node.announcing import announced, to_tell
+from mosaic.node.bootstraps import Bootstraps
 from mosaic.node.clock import Clock
 from mosaic.node.deliveries import Deliveries
+from mosaic.node.dialled import Dialled
 from mosaic.node.directory import HomeDirectory
 from mosaic.node.entropy import entropy
 from mosaic.node.follower import Follower, Settings
 from mosaic.node.home import Home, HomeLock
+from mosaic.node.home_finder import HomeFinder
 from mosaic.node.home_keys import home_password, server_prover, server_secret
-from mosaic.node.listeners import Listeners
+from mosaic.node.in_dht import InDht
+from mosaic.node.listeners import ListenAt, Listeners
 from mosaic.node.own_server import OwnServer
 from mosaic.node.people import People, Person, Vault
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.publishing import Published, Publishing
 from mosaic.node.records import OwnRecords
 from mosaic.node.schedules import Schedules
+from mosaic.node.seeker import Seeker
 from mosaic.node.settings import NodeSettings
+from mosaic.node.unaddressed import Unaddressed
 from mosaic.node.upkeep import Upkeep
 from mosaic.policy.submission import Way
 from mosaic.server.server import Server
@@ -64,6 +76,7 @@ class Node:
         self.clock = Clock()
         self._lock = lock
         self._stack = contextlib.AsyncExitStack()
+        self._working = False
         self._tasks: list[asyncio.Task[None]] = []
         self._changed: set[asyncio.Event] = set()
         vault = Vault(home_password(home, db), entropy)
@@ -125,10 +138,11 @@ class Node:
                 served=self.people.serves,
                 schedules=self.schedules,
                 prover=server_prover(self.server_secret),
+                lookups=self.dht if self.dht.is_on else None,
             )
             await self.server.start()
             stack.push_async_callback(self.server.stop, self.settings.stop_s)
-            self.server.listen_changes(self._tell_changed)
+            self.server.listen_changes(self._tell_stored)
             self.listeners = Listeners(self.server, self._transport(), self.server_secret)
             self._own_server = OwnServer(
                 self.server,
@@ -137,22 +151,48 @@ class Node:
                 self.settings.client,
                 self.clock.now_ns,
             )
-            self._publishing = Publishing(self.records, self.directory, self.queue, self.deliveries, self.own)
+            self._publishing = Publishing(
+                self.records,
+                self.directory,
+                self.queue,
+                self.deliveries,
+                self.unaddressed,
+                self.own,
+                self.clock.now_ns,
+            )
             await self._publishing.publish_missing(self.people)
             self._stack = stack.pop_all()
 
     def _client(self, stack: contextlib.AsyncExitStack) -> None:
-        client = self.settings.client
+        near = self.settings.dht.is_private or self.settings.client.private_addresses
+        client = dataclasses.replace(self.settings.client, private_addresses=near)
         network = SocketNetwork(self._transport())
         stack.push_async_callback(network.stop, 0.5)
-        # All addresses that this home knows were named by its people.
-        own = replace(client, private_addresses=True)
-        self.pool = LinkPool(network, own, self.clock.now_ns)
+        surroundings = Surroundings(memory=Dialled(self.db), entropy=entropy)
+        self.pool = LinkPool(network, client, self.clock.now_ns, surroundings)
         stack.callback(self.pool.close)
-        self.directory = HomeDirectory(self.db, lambda: self.records, self.clock, self.server_secret.public)
+        self.bootstraps = Bootstraps(self.db, self._found)
+        self.dht = InDht(
+            self.settings.dht, self.settings.lookups, self.bootstraps, self.clock, entropy, self._dht_changed
+        )
+        stack.push_async_callback(self.dht.stop)
+        self.directory = HomeDirectory(
+            self.db,
+            self.bootstraps,
+            lambda: self.records,
+            self.clock,
+            own_server=self.server_secret.public,
+            own=self._own_bootstrap,
+        )
+        self.reach = Reach(self.pool, HomeFinder(self.directory, self.dht))
+        self.seeker = Seeker(
+            self.dht if self.dht.is_on else None, self.directory, self.clock, entropy, self.tell_changed
+        )
         backoff = Backoff(entropy, client.retry_first_s, client.retry_most_s)
         self.deliveries = Deliveries(self.db)
         self.deliveries.forget_old(self.clock.now_ns())
+        self.unaddressed = Unaddressed(self.db)
+        self.unaddressed.forget_old(self.clock.now_ns())
         self.queue = OutgoingQueue(
             self.deliveries, self._connect_as, now_ns=self.clock.now_ns, backoff=backoff
         )
@@ -163,7 +203,7 @@ class Node:
             self.pool,
             self.mirror,
             self.clock,
-            Settings(client, backoff, self.everything.schedule),
+            Settings(client, backoff, self.everything.schedule, self.seeker.reached, self.seeker.lost),
         )
 
     def _transport(self) -> TransportSettings:
@@ -173,6 +213,13 @@ class Node:
             spool_prefix=tuple(SPOOL_PREFIX),
             spool_folder=str(self.home.temporary),
         )
+
+    def _own_bootstrap(self, person: PublicKey) -> UserBootstrap | None:
+        """What somebody of this home publishes about his servers, None for others."""
+        for one in self.people:
+            if one.key == person:
+                return UserBootstrap.parse(one.bootstrap)
+        return None
 
     def _schedule_wanted(self, author: bytes) -> None:
         self.schedules.wanted(author)
@@ -185,10 +232,38 @@ class Node:
     def work(self) -> None:
         """Begins to deliver what is queued and to read whom people follow, until `stop`."""
         self.deliveries.retry_now(self.clock.now_ns())
-        self.follower.update()
+        self.dht.start()
+        self._working = True
+        self._announce()
+        self.look_again()
         upkeep = Upkeep(self.store, self.settings.upkeep_s)
         for job in (self.queue.run(), self.pool.maintain(), self.schedules.run(), upkeep.run()):
             self._tasks.append(asyncio.create_task(self._kept_up(job)))
+
+    def _announce(self) -> None:
+        """Publishes where the own server is, and which servers the people of this home use."""
+        if self._working and self.dht.is_on:
+            where = announced(self.listeners, self.settings)
+            self.dht.tell(where, to_tell(where, self.server_secret, self.people))
+
+    def look_again(self) -> None:
+        """Begins to look for, read and deliver to those who are followed or written to by now."""
+        followed = [PublicKey(key) for key in self.db.all_followed()]
+        self.seeker.want([*followed, *self.unaddressed.people()])
+        self.follower.update()
+        self.tell_changed()
+
+    def _dht_changed(self) -> None:
+        """The DHT was reached or lost, or something was published."""
+        self.seeker.hurry()
+        self.tell_changed()
+
+    def _found(self, key: PublicKey) -> None:
+        """Something was found out about the servers of a key, or where a server is."""
+        self.deliveries.retry_now(self.clock.now_ns(), key.bytes)
+        self._publishing.deliver_found()
+        self.queue.wake()
+        self.look_again()
 
     async def _kept_up(self, job: Awaitable[None]) -> None:
         try:
@@ -198,9 +273,9 @@ class Node:
         except Exception:
             log.exception("a part of the node failed; the node goes on without it")
 
-    async def listen(self, host: str, port: int) -> ServerUrl:
-        """Listens for other people's clients over TCP; port 0 picks one. Raises ListenFailed."""
-        return self.listeners.tcp(host, port)
+    def listen(self, at: ListenAt) -> ServerUrl:
+        """Listens for other people's clients; before `work`, which announces it. Raises ListenFailed."""
+        return self.listeners.listen(at)
 
     @property
     def urls(self) -> list[ServerUrl]:
@@ -213,6 +288,7 @@ class Node:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await self.seeker.stop()
         await self.follower.stop()
         self._own_server.close()
         try:
@@ -231,7 +307,7 @@ class Node:
     async def _connect_as(self, server: ServerAddress, sender: bytes) -> AsyncIterator[Connection]:
         """A connection to another server that proves the device key of a person (master key)."""
         secret = next((person.device for person in self.people if person.key.bytes == sender), None)
-        async with self.pool.connect(server, secret) as connection:
+        async with self.reach.server(server, Manner(secret)) as connection:
             yield connection
 
     async def make_person(self, name: str) -> Person:
@@ -240,7 +316,32 @@ class Node:
         self.server.people_changed()
         for record in records:
             await self.publish(person, record)
+        self._announce()
         return person
+
+    def follow(self, person: Person, named: NamedKey, server: ServerAddress | None) -> bool:
+        """Follows somebody; whether that is new.
+
+        Args:
+            person: Who follows.
+            named: Whom; a key that may be a server's is looked for as one, too.
+            server: An outbox of theirs, if one was named.
+        """
+        if server is not None:
+            self.directory.learn(named.key, server.key, server.urls[0], Usage.OUTBOX)
+        elif named.server:
+            self.directory.learn(named.key, named.key, None, Usage.OUTBOX)
+        new = self.db.follow(person.key.bytes, named.key.bytes, self.clock.now_ns())
+        if self._working:
+            self.look_again()
+        return new
+
+    def unfollow(self, person: Person, key: PublicKey) -> bool:
+        """Stops following somebody; whether that person was followed."""
+        was = self.db.unfollow(person.key.bytes, key.bytes)
+        if self._working:
+            self.look_again()
+        return was
 
     async def publish(self, person: Person, record: Record) -> Published:
         """Hands a record to the own server and queues it for all others that it goes to.
@@ -248,7 +349,14 @@ class Node:
         Raises:
             Refused: the own server does not take it.
         """
-        return await self._publishing.publish(person, record)
+        published = await self._publishing.publish(person, record)
+        if self._working and self.unreached(record):
+            self.look_again()
+        return published
+
+    def unreached(self, record: Record) -> list[PublicKey]:
+        """Those whom a record concerns and none of whose servers is known."""
+        return self._publishing.unreached(record)
 
     async def mirror(self, records: Sequence[bytes], received_by_ns: int | None = None) -> list[ResultCode]:
         """Hands in what was read from other servers; what became of each.
@@ -268,13 +376,17 @@ class Node:
 
     # --- who wants to know -----------------------------------------------------------------------
 
-    def _tell_changed(self, _position: int, _record: bytes) -> None:
+    def _tell_stored(self, _position: int, _record: bytes) -> None:
+        self.tell_changed()
+
+    def tell_changed(self) -> None:
+        """Wakes who shows records and states: something of them may have changed."""
         for event in self._changed:
             event.set()
 
     @contextlib.contextmanager
     def changes(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever a record was stored; clear it before looking."""
+        """An event that is set whenever a record was stored or a state changed; clear it before looking."""
         event = asyncio.Event()
         self._changed.add(event)
         try:

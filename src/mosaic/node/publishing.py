@@ -1,6 +1,12 @@
 """Publishing: a record of somebody who lives here goes to the own server and to all others that it concerns.
 
 It is queued for the others first, so that a crash in between loses nothing.
+For people of whom no server is known it waits until one is found.
+
+With it go the author's key schedule, without which nobody could tell whose it
+is, and the profile, so that strangers see a name. The sender brings both: who
+receives a stranger's reply then needs to ask nobody, which would work only as
+long as that stranger's server and the DHT do, and would tell him who read it.
 
 Source: bootstrap.md (outboxes, inboxes); edition §3.
 """
@@ -10,17 +16,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from mosaic.client.address import ServerAddress
 from mosaic.client.connection import Connection
-from mosaic.client.outbox import destinations
+from mosaic.client.outbox import SERVERS_OF_A_ROLE, destinations, people_concerned
 from mosaic.client.queue import Delivery, OutgoingQueue
 from mosaic.client.refusals import refused
+from mosaic.core.bootstrap import Usage
 from mosaic.core.filter import Filter
+from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.core.record import Record
 from mosaic.node.deliveries import Deliveries
 from mosaic.node.directory import HomeDirectory
 from mosaic.node.people import People, Person
 from mosaic.node.records import OwnRecords
+from mosaic.node.unaddressed import Letter, Unaddressed
+from mosaic.social import profiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,9 @@ class Publishing:
         directory: Who uses which servers.
         queue: What is to be delivered to other servers.
         deliveries: The same on disk.
+        unaddressed: What is for people of whom no server is known, on disk.
         own: A connection to the own server that proves a person's device.
+        now_ns: The clock.
     """
 
     def __init__(
@@ -53,13 +66,17 @@ class Publishing:
         directory: HomeDirectory,
         queue: OutgoingQueue,
         deliveries: Deliveries,
+        unaddressed: Unaddressed,
         own: Callable[[Person], Awaitable[Connection]],
+        now_ns: Callable[[], int],
     ) -> None:
         self._records = records
         self._directory = directory
         self._queue = queue
         self._deliveries = deliveries
+        self._unaddressed = unaddressed
         self._own = own
+        self._now_ns = now_ns
 
     async def publish(self, person: Person, record: Record) -> Published:
         """Queues a record for other servers and hands it to the own one.
@@ -67,18 +84,57 @@ class Publishing:
         Raises:
             Refused: the own server does not take it; nothing stays queued.
         """
-        servers = destinations(record, self._directory)
-        schedule = self._records.schedule_record(person.key)
-        if servers and schedule is not None:
-            # Each server needs it once, to tell whose the record is.
-            self._queue.add(schedule.data, person.key.bytes, servers)
-        self._queue.add(record.data, person.key.bytes, servers)
+        self._queue_for(person.key, record.data, destinations(record, self._directory))
+        for other in self.unreached(record):
+            self._unaddressed.add(Letter(record.data, person.key.bytes, other), self._now_ns())
         connection = await self._own(person)
         result = await connection.submit(record.data)
         if not result.is_success:
             self._deliveries.withdraw(record.id.bytes)
+            self._unaddressed.withdraw(record.id.bytes)
             raise refused(result, "the own server refused")
         return Published(record, self._queue.of_record(record.id.bytes))
+
+    def unreached(self, record: Record) -> list[PublicKey]:
+        """Those whom a record concerns and none of whose servers is known."""
+        return [
+            person
+            for person in people_concerned(record, self._directory)
+            if not self._directory.lives_here(person) and not self._reached_at(person)
+        ]
+
+    def deliver_found(self) -> int:
+        """Queues what waits for people of whom a server is known by now; how many records those are."""
+        moved = 0
+        for person in self._unaddressed.people():
+            servers = self._reached_at(person)
+            if not servers:
+                continue
+            for letter in self._unaddressed.of_person(person):
+                self._queue_for(PublicKey(letter.sender), letter.record, servers)
+                self._unaddressed.remove(letter)
+                moved += 1
+        return moved
+
+    def _reached_at(self, person: PublicKey) -> Sequence[ServerAddress]:
+        """Where somebody receives: the inboxes, or the outboxes as long as no inbox is known."""
+        for usage in (Usage.INBOX, Usage.OUTBOX):
+            servers = self._directory.servers(person, usage)[:SERVERS_OF_A_ROLE]
+            if servers:
+                return servers
+        return ()
+
+    def _queue_for(self, author: PublicKey, record: bytes, servers: Sequence[ServerAddress]) -> None:
+        """Queues a record, and what each server needs once to tell whose it is, and his name."""
+        if not servers:
+            return
+        schedule = self._records.schedule_record(author)
+        if schedule is not None:
+            self._queue.add(schedule.data, author.bytes, servers)
+        self._queue.add(record, author.bytes, servers)
+        profile = profiles.profile_record(self._records, author)
+        if profile is not None:
+            self._queue.add(profile.data, author.bytes, servers)
 
     async def publish_missing(self, people: People) -> None:
         """Publishes what a person must have and a crash right after `make` took away. Raises Refused."""

@@ -10,10 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.client.outbox import people_concerned
 from mosaic.core import nonce, profile
-from mosaic.core.bootstrap import Usage
-from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.errors import UsageError
 from mosaic.node.arguments import Arguments, parse_kind, parse_tag
@@ -134,20 +131,9 @@ class PublishingActs:
         return {
             **record_object(record),
             **deliveries_object(deliveries),
-            "unreached": [person.user_text for person in self._unreached(record)],
+            "unreached": [person.user_text for person in self._node.unreached(record)],
             "working": self._working,
         }
-
-    def _unreached(self, record: Record) -> list[PublicKey]:
-        """Those whom a record concerns and none of whose servers is known."""
-        servers = self._node.directory.servers
-        return [
-            person
-            for person in people_concerned(record, self._node.directory)
-            if not self._node.people.serves(person.bytes)
-            and not servers(person, Usage.INBOX)
-            and not servers(person, Usage.OUTBOX)
-        ]
 
 
 def _profile_object(shown: profile.Profile | None) -> JsonObject:

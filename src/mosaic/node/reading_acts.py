@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mosaic.client.named_key import NamedKey
 from mosaic.core import reference
 from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey
 from mosaic.errors import Refused, UnknownPerson
+from mosaic.node import states
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
@@ -89,27 +91,21 @@ class ReadingActs:
     # --- following -----------------------------------------------------------------------------------
 
     async def follow(self, given: JsonObject) -> Items:
-        """Follows `person`; `server` and `key` are remembered as an outbox of theirs."""
+        """Follows `person`, by key alone; `server` and `key` are remembered as an outbox of theirs."""
         arguments, person = self._finder.begin(given)
-        node, key = self._node, PublicKey.parse_user(arguments.text("person"))
-        server = arguments.server()
-        if server is not None:
-            node.directory.learn(key, server.key, server.urls[0], Usage.OUTBOX)
-        new = node.db.follow(person.key.bytes, key.bytes, node.clock.now_ns())
-        if self._working:
-            node.follower.update()
+        node, named = self._node, NamedKey.parse(arguments.text("person"))
+        new = node.follow(person, named, arguments.server())
+        key = named.key
         yield {**self._followed_object(key), "new": new, "working": self._working}
 
     async def unfollow(self, given: JsonObject) -> Items:
         """Stops following `person`. Raises UnknownPerson."""
         arguments, person = self._finder.begin(given)
-        key = PublicKey.parse_user(arguments.text("person"))
-        if not self._node.db.unfollow(person.key.bytes, key.bytes):
+        key = NamedKey.parse(arguments.text("person")).key
+        if not self._node.unfollow(person, key):
             raise UnknownPerson(
                 "you don't follow this person", hint="`mosaic following` shows whom you follow."
             )
-        if self._working:
-            self._node.follower.update()
         yield {"key": key.user_text}
 
     async def following(self, given: JsonObject) -> Items:
@@ -120,15 +116,16 @@ class ReadingActs:
 
     def _followed_object(self, key: PublicKey) -> JsonObject:
         node = self._node
-        states = node.follower.state(key)
+        outboxes = node.follower.state(key)
         return {
             "key": key.user_text,
             "name": profiles.name_of(node.records, key),
+            "state": states.of_person(node, key) if self._working else "not running",
             "outboxes": [
                 {
                     "server": server.key.server_text,
                     "urls": [str(url) for url in server.urls],
-                    "state": states.get(server.key, "connecting" if self._working else "not running"),
+                    "state": outboxes.get(server.key, "connecting" if self._working else "not running"),
                 }
                 for server in node.directory.servers(key, Usage.OUTBOX)
             ],

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mosaic.client.settings import ClientSettings
+from mosaic.core.url import ServerUrl
+from mosaic.dht.mode import OFF, DhtMode
+from mosaic.dht.settings import DhtSettings
 from mosaic.server.settings import ServerSettings
 
 
@@ -17,6 +20,14 @@ class NodeSettings:
 
     client: ClientSettings = field(default_factory=ClientSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
+    lookups: DhtSettings = field(default_factory=DhtSettings)
+    dht: DhtMode = field(
+        default=OFF, metadata={"help": "the DHT in which people find each other: mainline, off, or HOST:PORT"}
+    )
+    public: tuple[ServerUrl, ...] = field(
+        default=(),
+        metadata={"help": "the URLs that others are told, where they are not the machine's own"},
+    )
     stop_s: float = field(default=5.0, metadata={"help": "how long a stopping node lets answers go out"})
     settle_s: float = field(
         default=3.0, metadata={"help": "how long a command waits for other servers to take what it sent"}

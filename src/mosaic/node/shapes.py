@@ -18,6 +18,8 @@ from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import InvalidContent
 from mosaic.node.control import Json, JsonObject
+from mosaic.node.states import DhtState, ServerState
+from mosaic.node.unaddressed import Letter
 from mosaic.social import posts
 from mosaic.social.feeds import Post
 from mosaic.wire.result_code import ResultCode
@@ -99,4 +101,40 @@ def deliveries_object(deliveries: Sequence[Delivery]) -> JsonObject:
         "queued": sum(delivery.state == "queued" for delivery in deliveries),
         "delivered": sum(delivery.state == "delivered" for delivery in deliveries),
         "refused": sum(delivery.state == "refused" for delivery in deliveries),
+    }
+
+
+def letter_object(letter: Letter, note: str) -> JsonObject:
+    """A record that waits for a server of its recipient to be found."""
+    return {
+        "server": None,
+        "urls": [],
+        "person": letter.person.user_text,
+        "state": "queued",
+        "result": None,
+        "attempts": 0,
+        "note": note,
+    }
+
+
+def server_object(state: ServerState) -> JsonObject:
+    """How one server does."""
+    return {
+        "key": state.key,
+        "urls": list(state.urls),
+        "of": list(state.of),
+        "mine": state.mine,
+        "state": state.state,
+        "via": state.via,
+        "detail": state.detail,
+    }
+
+
+def dht_object(state: DhtState) -> JsonObject:
+    """How the DHT does."""
+    return {
+        "mode": state.mode,
+        "state": state.state,
+        "detail": state.detail,
+        "published_iso": state.published_iso,
     }

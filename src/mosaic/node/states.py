@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mosaic.client.outbox import SERVERS_OF_A_ROLE
 from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import Scheme
+from mosaic.node.follower import CONNECTED, CONNECTING, Group
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -60,13 +62,33 @@ def servers(node: Node) -> list[ServerState]:
     return [_own(node), *_read(node)]
 
 
-def dht(_node: Node) -> DhtState:
+def dht(node: Node) -> DhtState:
     """How the DHT does."""
-    return DHT_OFF
+    return node.dht.state()
+
+
+def of_person(node: Node, person: PublicKey) -> str:
+    """In words how reading somebody goes: `connected`, or what is done about it."""
+    groups = [group for group in node.follower.groups() if person in group.people]
+    if any(group.state == CONNECTED for group in groups):
+        return CONNECTED
+    sought = node.seeker.state(person)
+    if sought:
+        return sought
+    return _group_words(node, groups[0]) if groups else CONNECTING
+
+
+def _group_words(node: Node, group: Group) -> str:
+    if group.state == CONNECTING:
+        return CONNECTING
+    return f"{group.state}; next try at {node.clock.time_of_day(group.next_try_ns)}"
 
 
 def _own(node: Node) -> ServerState:
     urls = [str(url) for url in node.urls]
+    detail = node.dht.announcement.missing
+    if not urls:
+        detail = "Nobody can connect to this node: it does not listen."
     return ServerState(
         key=node.server_secret.public.server_text,
         urls=urls,
@@ -74,26 +96,34 @@ def _own(node: Node) -> ServerState:
         mine=True,
         state="listening" if urls else "waiting",
         via="",
-        detail="" if urls else "Nobody can connect to this node: it does not listen.",
+        detail=detail,
     )
 
 
 def _read(node: Node) -> list[ServerState]:
-    found: dict[PublicKey, ServerState] = {}
-    people: dict[PublicKey, list[str]] = {}
+    people: dict[PublicKey, list[PublicKey]] = {}
     for key in map(PublicKey, node.db.all_followed()):
-        states = node.follower.state(key)
-        for server in node.directory.servers(key, Usage.OUTBOX):
-            people.setdefault(server.key, []).append(key.user_text)
-            told = states.get(server.key, "connecting")
-            state = told if told in {"connected", "connecting"} else "failed"
-            found[server.key] = ServerState(
-                key=server.key.server_text,
-                urls=[str(url) for url in server.urls],
-                of=people[server.key],
-                mine=False,
-                state=state,
-                via=_VIA[server.urls[0].scheme] if state == "connected" and server.urls else "",
-                detail="" if state == told else told,
-            )
-    return list(found.values())
+        for server in node.directory.servers(key, Usage.OUTBOX)[:SERVERS_OF_A_ROLE]:
+            people.setdefault(server.key, []).append(key)
+    return [_server(node, key, of) for key, of in people.items()]
+
+
+def _server(node: Node, key: PublicKey, of: Sequence[PublicKey]) -> ServerState:
+    groups = [group for group in node.follower.groups() if group.server == key]
+    connected = next((group for group in groups if group.state == CONNECTED), None)
+    failed = next((group for group in groups if group.state not in {CONNECTED, CONNECTING}), None)
+    urls = node.directory.address(key).urls
+    state, detail = "connecting", ""
+    if connected is not None:
+        state = "connected"
+    elif failed is not None:
+        state, detail = "failed" if urls else "waiting", _group_words(node, failed)
+    return ServerState(
+        key=key.server_text,
+        urls=[str(url) for url in urls],
+        of=[person.user_text for person in of],
+        mine=False,
+        state=state,
+        via="" if connected is None or connected.via is None else _VIA[connected.via],
+        detail=detail,
+    )

@@ -1,8 +1,9 @@
 """The rules of a home server, until it is given a role.
 
-The home's own people write; anyone may submit what notifies one of them, and
-his key schedule, without which nobody could tell whether it is his; what
-everybody may read, everybody reads. What the node itself brings is welcome.
+The home's own people write; anyone may submit what notifies one of them, with
+his key schedule, without which nobody could tell whether it is his, and his
+profile, without which nobody could tell his name; what everybody may read,
+everybody reads. What the node itself brings is welcome.
 
 Source: network.md (outbox, inbox), keyschedule.md; edition §3 (who may sign).
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mosaic.core.kinds import KEY_SCHEDULE
+from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.policy.blob_upload import BlobUpload
 from mosaic.policy.submission import Submission, Way
 from mosaic.policy.verdict import ACCEPT, Hook, Refuse, Verdict
@@ -22,8 +23,11 @@ _NO_KEY = Refuse(ResultCode.REQUIRES_AUTHENTICATION, "the connection has proven 
 _NOT_OURS = Refuse(ResultCode.UNAUTHORIZED, "the connection is not one of the people who live here")
 
 
+_ABOUT_THE_AUTHOR = frozenset({KEY_SCHEDULE.bytes, PROFILE.bytes})
+
+
 def own_people_or_notified(served: Callable[[bytes], bool]) -> Hook:
-    """Accepts what the home's people wrote, what notifies one of them, schedules, and what the node brings.
+    """Accepts what the home's people wrote, what notifies one of them, schedules, profiles, what we bring.
 
     Args:
         served: Whether a master key (32 bytes) lives here.
@@ -32,7 +36,7 @@ def own_people_or_notified(served: Callable[[bytes], bool]) -> Hook:
     def hook(submission: Submission) -> Verdict:
         if served(submission.record[64:96]) or submission.way is not Way.LINK:
             return ACCEPT
-        if submission.kind == KEY_SCHEDULE.bytes:
+        if submission.kind in _ABOUT_THE_AUTHOR:
             return ACCEPT
         if any(served(key) for key in submission.notified):
             return ACCEPT

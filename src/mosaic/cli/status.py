@@ -1,0 +1,74 @@
+"""`mosaic status`: how the node, its servers and the DHT do, in words.
+
+Source: bootstrap.md; this project's own design, docs/architecture.md "A person acts".
+"""
+
+from __future__ import annotations
+
+import click
+
+from mosaic.cli.acting import act
+from mosaic.cli.options import Common, common
+from mosaic.cli.output import clean, print_object, say, text_of
+from mosaic.node.control import Json, JsonObject
+
+
+@click.command()
+@common
+def status(options: Common) -> None:
+    """Tell how the node does: its addresses, the servers it reads from, the DHT, what waits to be sent."""
+    for item in act(options.home, "status", {}):
+        if options.as_json:
+            print_object(item)
+        else:
+            for line in shown_status(item):
+                say(line)
+
+
+def shown_status(item: JsonObject) -> list[str]:
+    """The status as lines for people."""
+    lines = [f"Home {text_of(item, 'home')}"]
+    lines += [f"Give to friends: {_text(key)}" for key in _list(item.get("share"))]
+    if item.get("serving"):
+        for server in _list(item.get("servers")):
+            lines += _server(server) if isinstance(server, dict) else []
+        dht = item.get("dht")
+        lines += _dht(dht) if isinstance(dht, dict) else []
+    else:
+        lines.append("The node does not run: `mosaic serve` starts it.")
+    waiting, unaddressed = item.get("waiting"), item.get("unaddressed")
+    if waiting or unaddressed:
+        lines.append(
+            f"{waiting} deliveries wait, {unaddressed} more for a server to be found: `mosaic queue`."
+        )
+    else:
+        lines.append("Nothing waits to be sent.")
+    if item.get("clock_warning"):
+        lines.append(f"Warning: {text_of(item, 'clock_warning')}")
+    return lines
+
+
+def _server(server: JsonObject) -> list[str]:
+    via = f" over {text_of(server, 'via')}" if server.get("via") else ""
+    what = "Your server" if server.get("mine") else "Server"
+    lines = [f"{what} {text_of(server, 'key')}: {text_of(server, 'state')}{via}"]
+    lines += [f"  {_text(url)}" for url in _list(server.get("urls"))]
+    lines += [f"  of {_text(person)}" for person in _list(server.get("of"))]
+    if server.get("detail"):
+        lines.append(f"  {text_of(server, 'detail')}")
+    return lines
+
+
+def _dht(dht: JsonObject) -> list[str]:
+    lines = [f"DHT {text_of(dht, 'mode')}: {text_of(dht, 'state')}"]
+    if dht.get("detail"):
+        lines.append(f"  {text_of(dht, 'detail')}")
+    return lines
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: Json) -> str:
+    return clean(str(value))

@@ -1,0 +1,215 @@
+"""This home in the DHT: finds where others are, and tells where it is itself.
+
+Holds one node of Mainline, the resolver and the publisher over it, and says
+in words how they do. Without a DHT everything here answers from what is known.
+
+Source: bootstrap.md (distribution); edition §4 (DHT RESPONSE).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, DhtItem, ServerBootstrap, UserBootstrap
+from mosaic.core.keys import PublicKey
+from mosaic.core.timestamp import Timestamp
+from mosaic.dht.mainline import Mainline, NetworkState
+from mosaic.dht.mode import DhtMode
+from mosaic.dht.publication import PublicationState
+from mosaic.dht.publisher import BootstrapSigner, Publisher
+from mosaic.dht.resolver import LookUp, Resolver
+from mosaic.dht.sequence_store import SequenceStore
+from mosaic.dht.settings import DhtSettings
+from mosaic.errors import Unreachable
+from mosaic.node.announced import Announcement
+from mosaic.node.clock import Clock
+from mosaic.node.states import DHT_OFF, DhtState
+
+_STATES = {
+    NetworkState.STARTING: "Entering the DHT.",
+    NetworkState.UNREACHABLE: "No node of the DHT answers. What was found before is still used.",
+    NetworkState.WORKING: "The DHT answers.",
+}
+_NOT_ANSWERED = frozenset({LookUp.UNREACHABLE, LookUp.BUSY})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is to be published of one key.
+
+    Args:
+        signer: Signs it.
+        bootstrap: What it says.
+    """
+
+    signer: BootstrapSigner
+    bootstrap: UserBootstrap | ServerBootstrap
+
+
+class InDht:
+    """The DHT as this home uses it.
+
+    Args:
+        mode: Which DHT, or none.
+        settings: Times and bounds.
+        store: What outlives a restart.
+        clock: The clock.
+        entropy: Random bytes of a length.
+        changed: Called when something that people see has changed.
+
+    Raises:
+        ListenFailed: the machine has no descriptor or thread left for it.
+    """
+
+    def __init__(
+        self,
+        mode: DhtMode,
+        settings: DhtSettings,
+        store: SequenceStore,
+        clock: Clock,
+        entropy: Callable[[int], bytes],
+        changed: Callable[[], None],
+    ) -> None:
+        self.mode = mode
+        self._store = store
+        self._clock = clock
+        self._changed = changed
+        self._network = Mainline(mode, settings, self._network_changed) if mode.on else None
+        self._resolver = Resolver(self._network, store, clock.now_ns, settings)
+        self._publisher = Publisher(
+            self._network, store, clock.now_ns, entropy, settings=settings, changed=changed
+        )
+        self._told: dict[tuple[PublicKey, bytes], UserBootstrap | ServerBootstrap] = {}
+        self._task: asyncio.Task[None] | None = None
+        self.announcement = Announcement(())
+        """The addresses of the own server that others are told."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a DHT."""
+        return self._network is not None
+
+    def start(self) -> None:
+        """Enters the DHT and publishes what is set, until `stop`."""
+        if self._network is not None and self._task is None:
+            self._network.start()
+            self._task = asyncio.create_task(self._publisher.run(), name="publisher")
+
+    async def stop(self) -> None:
+        """Leaves the DHT. What was published stays there until it expires."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._resolver.stop()
+        if self._network is not None:
+            await self._network.stop()
+
+    def _network_changed(self) -> None:
+        if self._network is not None and self._network.state is NetworkState.WORKING:
+            self._publisher.hurry()
+        self._changed()
+
+    # --- finding ---------------------------------------------------------------------------------
+
+    async def user(self, key: PublicKey, *, fresh: bool = False) -> None:
+        """Looks up what a person published, unless that is known and recent; what is found is in the store.
+
+        Raises:
+            Unreachable: the DHT did not answer.
+            DhtBusy: too much is under way.
+        """
+        async for _ in self._resolver.user(key, fresh=fresh):
+            pass
+        self._judge(key, USER_SALT)
+
+    async def server(self, key: PublicKey, *, fresh: bool = False) -> None:
+        """Looks up what a server published; as `user`.
+
+        Raises:
+            Unreachable: the DHT did not answer.
+            DhtBusy: too much is under way.
+        """
+        async for _ in self._resolver.server(key, fresh=fresh):
+            pass
+        self._judge(key, SERVER_SALT)
+
+    def _judge(self, key: PublicKey, salt: bytes) -> None:
+        if self.is_on and self._resolver.last_look_up(key, salt).ended in _NOT_ANSWERED:
+            raise Unreachable("the DHT did not answer", hint="Check the connection to the Internet.")
+
+    async def item(self, key: PublicKey, salt: bytes) -> DhtItem | None:
+        """The signed item of a key, for somebody else; None if nothing is published or known.
+
+        Raises:
+            Unreachable: the DHT is off or did not answer, and nothing is known.
+            DhtBusy: too much is under way.
+        """
+        if salt == USER_SALT:
+            async for _ in self._resolver.user(key):
+                pass
+        else:
+            async for _ in self._resolver.server(key):
+                pass
+        known = self._store.known(key, salt)
+        if known is not None:
+            return known.item
+        if not self.is_on:
+            raise Unreachable("the DHT is off here")
+        self._judge(key, salt)
+        return None
+
+    # --- telling ---------------------------------------------------------------------------------
+
+    def tell(self, announcement: Announcement, told: Iterable[Told]) -> None:
+        """Publishes exactly this from now on.
+
+        Args:
+            announcement: What is announced of the own server.
+            told: The bootstraps.
+
+        Raises:
+            InvalidBootstrap: one may not be published as it is.
+        """
+        self.announcement = announcement
+        wanted: dict[tuple[PublicKey, bytes], UserBootstrap | ServerBootstrap] = {}
+        for one in told:
+            place = (one.signer.public, one.bootstrap.salt)
+            wanted[place] = one.bootstrap
+            self._publisher.set(one.signer, one.bootstrap)
+        for key, salt in set(self._told) - set(wanted):
+            self._publisher.remove(key, salt)
+        self._told = wanted
+        self._changed()
+
+    # --- in words --------------------------------------------------------------------------------
+
+    def state(self) -> DhtState:
+        """How the DHT and what this home publishes there do."""
+        if self._network is None:
+            return DHT_OFF
+        published_ns = min((one.published_ns for one in self._publisher.states()), default=0)
+        return DhtState(
+            mode=self.mode.name,
+            state=self._network.state.value,
+            detail=" ".join(self._words(self._network)),
+            published_iso=Timestamp(published_ns).iso(0) if published_ns else "",
+        )
+
+    def _words(self, network: Mainline) -> list[str]:
+        words = [_STATES[network.state]]
+        if self.announcement.missing:
+            words.append(self.announcement.missing)
+        states = self._publisher.states()
+        wrong = [one for one in states if one.state in {PublicationState.FAILED, PublicationState.REPLACED}]
+        for one in wrong:
+            whose = one.key.server_text if one.salt == SERVER_SALT else one.key.user_text
+            words.append(f"{whose}: {one.detail}, again at {self._clock.time_of_day(one.next_ns)}.")
+        if states and all(one.state is PublicationState.PUBLISHED for one in states):
+            words.append("Your servers and their addresses are published: friends find you by your key.")
+        elif any(one.state is PublicationState.WAITING for one in states):
+            words.append("Your servers and their addresses are being published.")
+        return words
