@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
-from tests.client.scripted import Wire
+from tests.client.scripted import SERVER_KEY, Wire
 from tests.core.makers import MASTER, NOW, post
 
 from mosaic.client.backoff import Backoff
@@ -12,6 +12,7 @@ from mosaic.client.connection import Connection
 from mosaic.client.following import Event, Following, Heard, Lost
 from mosaic.core.filter import Filter
 from mosaic.core.filter_element import Exclude, ReceivedSince
+from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import Unreachable
@@ -72,7 +73,7 @@ async def test_stored_and_live_records_come_once_across_a_break() -> None:
     journey = Journey(wire)
     assert await journey.records(2) == [POSTS[6], POSTS[7]]
     heard = await journey.until(Heard)
-    assert heard == Heard(NOW)
+    assert heard == Heard(NOW, PublicKey(SERVER_KEY))
     wire.server.receive(POSTS[5])
     assert await journey.records(1) == [POSTS[5]]
     wire.server.cut()

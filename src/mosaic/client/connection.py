@@ -367,6 +367,11 @@ class Connection:
         await self._queries.ping()
 
     @property
+    def held_since_ns(self) -> int | None:
+        """When the oldest record came that is not shown yet because its time has not come; None for none."""
+        return self._queries.held_since_ns
+
+    @property
     def dropped(self) -> int:
         """Records that the server sent and that were not valid."""
         return self._queries.dropped

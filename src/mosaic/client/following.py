@@ -2,7 +2,9 @@
 
 When the connection ends, a new one is made (after a while that grows), and the
 subscription begins again at what the server received since shortly before;
-what was seen already is left out.
+what was seen already is left out. The new connection may lead to another
+server: each has received things at its own times, so that each is asked since
+what was heard from it.
 
 Source: edition §1 (subscriptions), §3 (received times); filter.md (Received Since, Exclude).
 """
@@ -13,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +23,7 @@ from mosaic.client.answers import CaughtUp
 from mosaic.client.backoff import Backoff
 from mosaic.core.filter import Filter
 from mosaic.core.filter_element import Exclude, FilterElement, ReceivedSince
+from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import MosaicError
@@ -35,6 +38,14 @@ _SECOND = 1_000_000_000
 class Subscribable(Protocol):
     """A connection, as far as a subscription needs one."""
 
+    @property
+    def server_key(self) -> PublicKey | None:
+        """The key that the server has proven."""
+
+    @property
+    def held_since_ns(self) -> int | None:
+        """When the oldest record came that is not shown yet because its time has not come; None for none."""
+
     def subscribe(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record | CaughtUp, None]:
         """Stored records (at most `limit`, 0 = all), CaughtUp, live records; ends by an error only."""
 
@@ -44,9 +55,15 @@ Connect = Callable[[], contextlib.AbstractAsyncContextManager[Subscribable]]
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Everything that the server received before `until_ns` (a Mosaic timestamp) has been given."""
+    """Everything that a server received before a time has been given.
+
+    Args:
+        until_ns: A Mosaic timestamp.
+        server: Which server.
+    """
 
     until_ns: int
+    server: PublicKey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +81,37 @@ class Following:
     """One subscription, kept up until it is closed.
 
     Args:
-        connect: Makes a connection to the server.
+        connect: Makes a connection to a server.
         wanted: What is wanted.
         now_ns: The clock.
         backoff: How tries are spaced.
-        heard_until_ns: From an earlier `Heard`; 0 asks for all that is stored.
+        heard_until_ns: From an earlier `Heard`, of each server; one number if `connect` always leads to the
+            same server. 0 asks for all that is stored.
         overlap_s: How far back to begin again, against clocks that disagree.
+        known: Whether a record is at hand from an earlier run, and need not be given again.
         sleep: Waits some seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a subscription is made of
         self,
         connect: Connect,
         wanted: Filter,
         *,
         now_ns: Callable[[], int],
         backoff: Backoff,
-        heard_until_ns: int = 0,
+        heard_until_ns: int | Mapping[PublicKey, int] = 0,
         overlap_s: int = 3_600,
+        known: Callable[[Record], bool] = lambda _: False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._connect = connect
         self._wanted = wanted
         self._now_ns = now_ns
         self._backoff = backoff
-        self._heard_ns = heard_until_ns
+        self._heard_before = heard_until_ns
+        self._heard: dict[PublicKey | None, int] = {}
         self._overlap_ns = overlap_s * _SECOND
+        self._known = known
         self._sleep = sleep
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._failures = 0
@@ -113,22 +135,34 @@ class Following:
             await self._sleep(wait)
 
     async def _once(self, connection: Subscribable) -> AsyncGenerator[Event, None]:
+        server = connection.server_key
         begun_ns = self._now_ns()
         live = False
-        async with contextlib.aclosing(connection.subscribe(self._from_here())) as items:
+        async with contextlib.aclosing(connection.subscribe(self._since(server))) as items:
             async for item in items:
                 self._failures = 0
                 if isinstance(item, CaughtUp):
                     live = True
-                    self._heard_ns = max(self._heard_ns, begun_ns)
-                    yield Heard(self._heard_ns)
+                    yield self._hear(server, begun_ns, connection.held_since_ns)
                     continue
                 if self._is_new(item):
                     yield item
                 if live:
                     # Live records come in the order in which the server received them.
-                    self._heard_ns = max(self._heard_ns, self._now_ns())
-                    yield Heard(self._heard_ns)
+                    yield self._hear(server, self._now_ns(), connection.held_since_ns)
+
+    def _hear(self, server: PublicKey | None, until_ns: int, held_since_ns: int | None) -> Heard:
+        """Notes until when all was given; what is held back was not given yet."""
+        until_ns = until_ns if held_since_ns is None else min(until_ns, held_since_ns)
+        self._heard[server] = max(self._heard_until(server), until_ns)
+        return Heard(self._heard[server], server)
+
+    def _heard_until(self, server: PublicKey | None) -> int:
+        if server in self._heard:
+            return self._heard[server]
+        if isinstance(self._heard_before, int):
+            return self._heard_before
+        return 0 if server is None else self._heard_before.get(server, 0)
 
     def _is_new(self, record: Record) -> bool:
         prefix = record.data[:32]
@@ -137,11 +171,11 @@ class Following:
         self._seen[prefix] = None
         if len(self._seen) > _SEEN:
             self._seen.popitem(last=False)
-        return True
+        return not self._known(record)
 
-    def _from_here(self) -> Filter:
+    def _since(self, server: PublicKey | None) -> Filter:
         """The filter, narrowed to what the server may have received since."""
-        since = self._heard_ns - self._overlap_ns
+        since = self._heard_until(server) - self._overlap_ns
         if since <= 0:
             return self._wanted
         types = {type(element) for element in self._wanted.elements}

@@ -58,6 +58,11 @@ class Queries:
     def __bool__(self) -> bool:
         return bool(self._answers)
 
+    @property
+    def held_since_ns(self) -> int | None:
+        """When the oldest record came that is not shown yet because its time has not come; None for none."""
+        return self._held_back.since_ns
+
     # --- what is asked
 
     async def get(self, references: Sequence[Reference]) -> list[Record]:
@@ -121,7 +126,8 @@ class Queries:
             elif answers is not None:
                 record = Record(data)
                 if record.timestamp > latest:
-                    self.dropped += not self._held_back.keep(record, record.timestamp - latest, answers)
+                    wait_ns = record.timestamp - latest
+                    self.dropped += not self._held_back.keep(record, wait_ns, answers, now)
                 elif not answers.put(record):
                     answers.give_up()
                     self._end(query_id)
