@@ -35,7 +35,6 @@ from mosaic.errors import (
     Unreachable,
 )
 from mosaic.protocol import events
-from mosaic.protocol.client_session import ClientSession
 from mosaic.transport.events import (
     DIAL_FAILED,
     DIAL_FOREIGN_CERTIFICATE,
@@ -46,6 +45,7 @@ from mosaic.transport.events import (
     LINK_OPENED,
     LINK_REFUSED_LENGTH,
     LINK_SPOOLED,
+    LINK_UPGRADE,
 )
 from mosaic.transport.network import Network
 from mosaic.wire.result_code import ResultCode
@@ -66,7 +66,7 @@ class Connection:
     Args:
         network: Carries the link.
         link: The link's number in it.
-        session: The client's session.
+        greeting: How the link becomes usable.
         settings: Choices of the client.
         now_ns: The clock.
         url: Where the server was dialled, if that was at a URL.
@@ -76,7 +76,7 @@ class Connection:
         self,
         network: Network,
         link: int,
-        session: ClientSession,
+        greeting: Greeting,
         settings: ClientSettings,
         now_ns: Callable[[], int],
         url: ServerUrl | None = None,
@@ -85,7 +85,7 @@ class Connection:
         """Where the server was dialled, None for one in this process."""
         self._network = network
         self._link = link
-        self._session = session
+        session = self._session = greeting.session
         self._settings = settings
         self._now_ns = now_ns
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -95,7 +95,7 @@ class Connection:
         self._users = 0
         self._last_heard_ns = now_ns()
         self._idle_since_ns = now_ns()
-        self._greeting = Greeting(session)
+        self._greeting = greeting
         self._queries = Queries(session, settings, self._send, partial(network.send, link))
         self._lookups = DhtLookups(session, settings.answer_s, self._send)
         self.blobs = BlobExchange(session, settings.answer_s, self._send, self._send_file, self._moved)
@@ -227,7 +227,9 @@ class Connection:
     def _link_event(self, what: int, data: bytes, now: int) -> events.ClientEvent | None:
         match what:
             case _ if what == LINK_OPENED:
-                self._network.send(self._link, self._greeting.opened(data))
+                self._greet(lambda: self._greeting.opened(data))
+            case _ if what == LINK_UPGRADE:
+                self._greet(lambda: self._upgraded(data))
             case _ if what == LINK_DRAINED:
                 self._writable.set()
             case _ if what == LINK_SPOOLED:
@@ -249,11 +251,33 @@ class Connection:
                 pass
         return None
 
+    def _upgraded(self, data: bytes) -> bytes:
+        """The server has answered the request for a WebSocket; the frames to be sent."""
+        frames = self._greeting.upgraded(data)
+        self._network.answer_upgrade(self._link, b"", True)  # noqa: FBT003 - the network's own word
+        return frames
+
+    def _greet(self, step: Callable[[], bytes]) -> None:
+        """Takes a step of the greeting, sends what it says, and lets in who waits when it is done."""
+        try:
+            frames = step()
+        except MosaicError as error:
+            self.fail(error)
+            return
+        if frames:
+            self._network.send(self._link, frames)
+        if self._greeting.is_done and not self._ready.done():
+            self._ready.set_result(None)
+
     def _event(self, event: events.ClientEvent) -> None:
         match event:
-            case events.HelloAccepted():
-                if not self._ready.done():
-                    self._ready.set_result(None)
+            case (
+                events.HelloAccepted()
+                | events.ServerProven()
+                | events.ServerUnproven()
+                | events.KeyAccepted()
+            ):
+                self._greet(lambda: self._greeting.take(event, self._now_ns()))
             case events.LocallyCompleted() | events.QueryEnded():
                 self._queries.take(event)
             case events.SubmissionAnswered(prefix, result):

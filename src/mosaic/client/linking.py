@@ -14,13 +14,16 @@ from dataclasses import dataclass, replace
 
 from mosaic.client.authorities import Authorities
 from mosaic.client.connection import Connection
-from mosaic.client.greeting import Refusal
+from mosaic.client.greeting import Proof, Refusal
 from mosaic.client.settings import ClientSettings
 from mosaic.client.switch import Switch
 from mosaic.client.way import Form, Way
+from mosaic.core.authentication import NONCE_LENGTH
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.url import Scheme
+from mosaic.core.web_authority import authority_of
 from mosaic.errors import Disconnected, PeerError
+from mosaic.protocol.client_upgrade import ENTROPY_LENGTH, ClientUpgrade
 from mosaic.transport.network import Dialer
 from mosaic.transport.transport import Proxy, Target, Transport
 
@@ -86,15 +89,19 @@ class Linker:
         """
         left = set(Form) if plan.way.url.scheme is Scheme.WEBSOCKET else {Form.CERTIFICATE, Form.RAW_KEY}
         way = plan.way if plan.way.form in left else replace(plan.way, form=Form.CERTIFICATE)
+        foreign: PeerError | None = None
         while True:
             left.discard(way.form)
             connection = self._dial(replace(plan, way=way))
             try:
                 await self._opened(connection)
-            except PeerError:
-                form = _instead(way.form, connection.refusal)
-                if form not in left:
-                    raise
+            except PeerError as error:
+                # What browser mode said matters more than that native mode is not to be had.
+                foreign = error if way.form is Form.BROWSER else foreign
+                forms = _instead(way.form, connection.refusal)
+                form = next((each for each in forms if each in left), None)
+                if form is None:
+                    raise foreign or error from None
                 way = replace(way, form=form)
             else:
                 return Linked(connection, way)
@@ -114,20 +121,32 @@ class Linker:
         return stream
 
     def _dial(self, plan: LinkPlan) -> Connection:
-        url, form = plan.way.url, plan.way.form
-        link = self._dialer.dial(
-            Target(
-                _TRANSPORTS[url.scheme],
-                plan.host,
-                url.port,
-                server_key=plan.server.bytes,
-                seed=plan.secret.reveal() if plan.secret else None,
-                timeout_ms=int(self._settings.connect_s * 1_000),
-                raw_key=form is Form.RAW_KEY,
-                proxy=plan.proxy,
-            )
+        upgrade = proof = None
+        target = Target(
+            _TRANSPORTS[plan.way.url.scheme],
+            plan.host,
+            plan.way.url.port,
+            server_key=plan.server.bytes,
+            seed=plan.secret.reveal() if plan.secret else None,
+            timeout_ms=int(self._settings.connect_s * 1_000),
+            raw_key=plan.way.form is Form.RAW_KEY,
+            proxy=plan.proxy,
         )
-        return self._switch.connection(link, url)
+        if target.transport is Transport.WS:
+            authority = authority_of(plan.way.url.host, plan.way.url.port)
+            upgrade = ClientUpgrade(authority, self._entropy(ENTROPY_LENGTH))
+            target = replace(target, request=upgrade.request)
+            if plan.way.form is Form.BROWSER:
+                proof = Proof(plan.server, authority, self._entropy(NONCE_LENGTH), plan.secret)
+                target = replace(
+                    target,
+                    name=plan.way.url.host,
+                    server_key=None,
+                    seed=None,
+                    authorities=self._authorities.certificates(),
+                )
+        greeting = self._switch.greeting(upgrade, proof)
+        return self._switch.connection(self._dialer.dial(target), plan.way.url, greeting)
 
     async def _opened(self, connection: Connection) -> None:
         try:
@@ -138,13 +157,14 @@ class Linker:
             raise
 
 
-def _instead(form: Form, refusal: Refusal | None) -> Form | None:
-    """What to try after a form that did not do."""
+def _instead(form: Form, refusal: Refusal | None) -> tuple[Form, ...]:
+    """What to try after a form that did not do, the most promising first."""
     match refusal:
         case Refusal.FORM:
-            return Form.CERTIFICATE if form is not Form.CERTIFICATE else Form.RAW_KEY
+            # A web server before the server may know nothing of our name, and break that off as well.
+            return (Form.CERTIFICATE, Form.RAW_KEY, Form.BROWSER)
         case Refusal.FOREIGN_CERTIFICATE:
-            return Form.BROWSER
+            return (Form.BROWSER,)
         case None:
             # A remembered browser mode may be over. Native mode, which proves more, never leads here.
-            return Form.CERTIFICATE if form is Form.BROWSER else None
+            return (Form.CERTIFICATE,) if form is Form.BROWSER else ()

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mosaic.client.connection import Connection
+from mosaic.client.greeting import Greeting, Proof
 from mosaic.client.settings import ClientSettings
 from mosaic.core.url import ServerUrl
 from mosaic.protocol.client_session import ClientSession
+from mosaic.protocol.client_upgrade import ClientUpgrade
 from mosaic.protocol.settings import ClientSessionSettings
 from mosaic.transport.network import Network
 
@@ -36,15 +38,21 @@ class Switch:
         """The network."""
         return self._network
 
-    def connection(self, link: int, url: ServerUrl | None = None) -> Connection:
+    def greeting(self, upgrade: ClientUpgrade | None = None, proof: Proof | None = None) -> Greeting:
+        """How a link becomes usable that is dialled now. See `Greeting`."""
+        return Greeting(ClientSession(ClientSessionSettings(), self._now_ns()), upgrade, proof)
+
+    def connection(
+        self, link: int, url: ServerUrl | None = None, greeting: Greeting | None = None
+    ) -> Connection:
         """The connection over a link that was dialled just now, before anything can have come from it.
 
         Args:
             link: The link's number.
             url: Where it was dialled.
+            greeting: How it becomes usable, where that takes more than HELLO.
         """
-        session = ClientSession(ClientSessionSettings(), self._now_ns())
-        made = Connection(self._network, link, session, self._settings, self._now_ns, url)
+        made = Connection(self._network, link, greeting or self.greeting(), self._settings, self._now_ns, url)
         self._connections[link] = made
         return made
 

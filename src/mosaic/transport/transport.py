@@ -58,6 +58,8 @@ class Target:
         request: The whole HTTP request that asks for a WebSocket. WebSocket only.
         authorities: Certificates (PEM) of the authorities that may vouch for the host: browser mode, in
             which TLS proves the name and no key. None is native mode. WebSocket only.
+        name: The host's name, by which browser mode asks for its certificate, where `host` is the address
+            that it was resolved to. WebSocket only.
         proxy: What makes the connection instead of us. Not for QUIC.
     """
 
@@ -70,6 +72,7 @@ class Target:
     raw_key: bool = False
     request: bytes = b""
     authorities: bytes | None = field(default=None, repr=False)
+    name: str = ""
     proxy: Proxy | None = None
 
     @classmethod
