@@ -16,6 +16,8 @@ from mosaic.transport.events import (
     DIAL_REFUSED_FORM,
     DIAL_WRONG_KEY,
     LINK_CLOSED,
+    LINK_OPENED,
+    LINK_UPGRADE,
 )
 from mosaic.transport.memory import MemoryNetwork, memory_pair
 from mosaic.transport.network import Event, Sink
@@ -34,6 +36,7 @@ class Place:
     silent: bool = False
     links: dict[int, int] = field(default_factory=dict)
     streams: int = 16
+    web: dict[int, Target] = field(default_factory=dict)
 
 
 class Internet:
@@ -42,6 +45,7 @@ class Internet:
     def __init__(self) -> None:
         self.places: dict[tuple[Transport, str, int], Place] = {}
         self.targets: list[Target] = []
+        self.accepted: list[int] = []
         self._links: dict[int, Place] = {}
         self._ended: set[int] = set()
         self._next = 1
@@ -53,6 +57,8 @@ class Internet:
         """A server that listens there."""
         near, far = memory_pair(settings(), server_key=secret.public.bytes)
         server = ScriptedServer(near)
+        server.secret = secret
+        server.authorities = {f"{host}:{port}", f"server.example:{port}"}
         server.start()
         place = Place(server, far, secret.public.bytes, **habits)  # type: ignore[arg-type]
         far.start(lambda batch: self._translate(place, batch))
@@ -104,10 +110,25 @@ class Internet:
         if form not in place.forms:
             foreign = "browser" in place.forms
             self._fail((number, DIAL_FOREIGN_CERTIFICATE if foreign else DIAL_REFUSED_FORM, b"an alert"))
-        elif target.server_key != place.key:
+        elif target.server_key not in {None, place.key}:
             self._fail((number, DIAL_WRONG_KEY, place.key))
         else:
-            place.links[place.far.dial(Target.in_memory(place.key))] = number
+            inner = place.far.dial(Target.in_memory(place.key))
+            place.links[inner] = number
+            if target.transport is Transport.WS:
+                place.web[inner] = target
+                asyncio.get_running_loop().call_later(0.001, self._upgrade, place, number, target)
+
+    def _upgrade(self, place: Place, number: int, target: Target) -> None:
+        """The request goes to the newest link of the server, the answer comes back."""
+        mode = b"\0" if target.authorities is None else b"\1"
+
+        def answer(_link: int, head: bytes, _accepted: bool) -> None:
+            self._report((number, LINK_UPGRADE, mode + head))
+
+        place.server.answer_upgrade = answer
+        link = list(place.server.sessions)[-1]
+        place.server.take([(link, LINK_UPGRADE, mode + target.request)])
 
     def _fail(self, event: Event) -> None:
         if self._links.pop(event[0], None) is not None:
@@ -116,9 +137,10 @@ class Internet:
     def _translate(self, place: Place, batch: Sequence[Event]) -> None:
         for link, what, data in batch:
             number = place.links[link]
+            unproven = what == LINK_OPENED and link in place.web and place.web[link].authorities is not None
             if what == LINK_CLOSED:
                 self._links.pop(number, None)
-            self._report((number, what, data))
+            self._report((number, what, b"" if unproven else data))
 
     def _report(self, event: Event) -> None:
         if self._sink is not None:
@@ -163,7 +185,8 @@ class Internet:
         raise NotImplementedError
 
     def answer_upgrade(self, link: int, head: bytes, accepted: bool) -> None:
-        raise NotImplementedError
+        assert head == b""
+        self.accepted.append(link)
 
     def peer_address(self, link: int) -> tuple[str, int]:
         return ("memory", 0)

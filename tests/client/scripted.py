@@ -11,12 +11,16 @@ from tests.core.makers import NOW
 from mosaic.client.connection import Connection
 from mosaic.client.settings import ClientSettings
 from mosaic.client.switch import Switch
+from mosaic.core.authentication import Authentication, Role
 from mosaic.core.filter import Filter
+from mosaic.core.keys import SecretKey
 from mosaic.core.record import Record
 from mosaic.protocol import events
+from mosaic.protocol.authentication import ServerAuthentication, ServerIdentity
 from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
-from mosaic.transport.events import LINK_CLOSED, LINK_OPENED, LINK_SPOOLED
+from mosaic.protocol.upgrade import Mode, Refusal, judge
+from mosaic.transport.events import LINK_CLOSED, LINK_OPENED, LINK_SPOOLED, LINK_UPGRADE
 from mosaic.transport.memory import memory_pair
 from mosaic.transport.network import Network
 from mosaic.transport.settings import TransportSettings
@@ -60,6 +64,12 @@ class ScriptedServer:
     dht: dict[tuple[bool, bytes], DhtItem] = field(default_factory=dict)
     dht_result: ResultCode = ResultCode.NOT_FOUND
     looks_up: bool = True
+    # Over WebSocket: who it is, under which names, and what it proves.
+    secret: SecretKey | None = None
+    authorities: set[str] = field(default_factory=set)
+    proves: Callable[[Authentication], Authentication | None] = lambda asked: asked
+    upgrades: list[tuple[int, bytes]] = field(default_factory=list)
+    answer_upgrade: Callable[[int, bytes, bool], None] | None = None
     looked_up: list[tuple[bool, bytes]] = field(default_factory=list)
 
     def start(self) -> None:
@@ -75,8 +85,23 @@ class ScriptedServer:
             elif what == LINK_SPOOLED:
                 path, digest, length = self.network.take_spooled(link)
                 self.act(link, self.sessions[link].spooled(data, path, digest, length, NOW))
+            elif what == LINK_UPGRADE:
+                self.upgrade(link, data)
             elif what < 256:
                 self.act(link, self.sessions[link].receive(data, NOW))
+
+    def upgrade(self, link: int, data: bytes) -> None:
+        self.upgrades.append((data[0], data[1:]))
+        identity = None if self.secret is None else ServerIdentity(self.secret.public.bytes, self.authorities)
+        upgrade = judge(data[1:], Mode(data[0]), ServerSessionSettings(), identity, bytes(32))
+        answer = self.answer_upgrade or self.network.answer_upgrade
+        if isinstance(upgrade, Refusal):
+            answer(link, upgrade.answer, False)
+            return
+        answer(link, upgrade.response(ServerSessionSettings()), True)
+        in_tls = data[0] == Mode.NATIVE
+        proof = None if in_tls or identity is None else ServerAuthentication(identity, bytes(32))
+        self.sessions[link].upgraded(upgrade, proof, NOW)
 
     def act(self, link: int, event: object) -> None:
         session = self.sessions[link]
@@ -113,6 +138,10 @@ class ScriptedServer:
             case events.UnsubscribeAsked(query_id):
                 self.subscribed = [one for one in self.subscribed if one.query_id != query_id]
                 self.network.send(link, session.query_closed(query_id, ResultCode.SUCCESS))
+            case events.ProofAsked(authentication):
+                asked = self.proves(authentication)
+                if asked is not None and self.secret is not None:
+                    self.network.send(link, session.proof(asked, asked.sign(Role.SERVER, self.secret)))
             case events.DhtAsked(query_id, is_server, key):
                 self.looked_up.append((is_server, key))
                 if not self.looks_up:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -74,11 +75,10 @@ def trip(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         assert not rest, rest
 
+    @functools.wraps(test)
     def whole(**arguments: object) -> None:
         run(main(**arguments))
 
-    whole.__name__ = test.__name__
-    whole.pytestmark = getattr(test, "pytestmark", [])  # type: ignore[attr-defined]
     return whole
 
 
@@ -278,27 +278,21 @@ PRIVATE = (
 
 
 @pytest.mark.parametrize("host", PRIVATE)
-def test_private_addresses_are_not_dialled(host: str) -> None:
-    @trip
-    async def test() -> None:
-        on = Trip()
-        error = await on.fails(ServerUrl.parse(f"mosaictcp://{host}:1320"))
-        assert "private" in str(error)
-        assert "private_addresses" in error.hint
-        assert on.internet.targets == []
-
-    test()
+@trip
+async def test_private_addresses_are_not_dialled(host: str) -> None:
+    on = Trip()
+    error = await on.fails(ServerUrl.parse(f"mosaictcp://{host}:1320"))
+    assert "private" in str(error)
+    assert "private_addresses" in error.hint
+    assert on.internet.targets == []
 
 
 @pytest.mark.parametrize("host", PRIVATE)
-def test_names_are_judged_by_where_they_lead(host: str) -> None:
-    @trip
-    async def test() -> None:
-        on = Trip(names={"server.example": [host.strip("[]")]})
-        assert "private" in str(await on.fails(NAMED))
-        assert on.internet.targets == []
-
-    test()
+@trip
+async def test_names_are_judged_by_where_they_lead(host: str) -> None:
+    on = Trip(names={"server.example": [host.strip("[]")]})
+    assert "private" in str(await on.fails(NAMED))
+    assert on.internet.targets == []
 
 
 @trip
