@@ -228,6 +228,8 @@ def test_every_record_arrives_exactly_once(steps: Sequence[Step], skews: tuple[i
     [
         # A record of the future is held back when the connection ends, much later.
         [("wait", 3), ("future", 5), ("wait", 3), ("write", 0), ("wait", 5), ("write", 0), ("cut", 0)],
+        # It is held back again after a restart, from among what is stored.
+        [("future", 4), ("wait", 5), ("restart", 0), ("wait", 2), ("cut", 0)],
         # Only the second server has one, since long ago by its clock.
         [("late", 1), ("wait", 3), ("wait", 5), ("write", 0), ("wait", 3), ("turn", 0), ("cut", 0)],
         [("write", 0), ("down", 0), ("down", 1), ("write", 0), ("wait", 5), ("up", 1), ("restart", 0)],

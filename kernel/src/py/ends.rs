@@ -73,8 +73,12 @@ pub fn door(
     })
 }
 
-/// How to ask for a WebSocket; `authorities` in PEM for browser mode.
-pub fn upgrade(request: Vec<u8>, authorities: Option<&[u8]>) -> PyResult<Upgrade> {
+/// How to ask for a WebSocket; `authorities` in PEM and the host's `name` for browser mode.
+pub fn upgrade(
+    request: Vec<u8>,
+    authorities: Option<&[u8]>,
+    name: Option<String>,
+) -> PyResult<Upgrade> {
     let authorities = authorities
         .map(browser_config)
         .transpose()
@@ -82,6 +86,7 @@ pub fn upgrade(request: Vec<u8>, authorities: Option<&[u8]>) -> PyResult<Upgrade
     Ok(Upgrade {
         request,
         authorities,
+        name,
     })
 }
 

@@ -203,7 +203,7 @@ impl Net {
     /// Begins to connect and to ask for a WebSocket; the link's number.
     #[pyo3(signature = (
         host, port, *, server_key, seed, request, timeout_ms = 10_000, raw_key = false,
-        authorities = None, proxy = None
+        authorities = None, name = None, proxy = None
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -219,10 +219,11 @@ impl Net {
         timeout_ms: u64,
         raw_key: bool,
         authorities: Option<&[u8]>,
+        name: Option<String>,
         proxy: Option<ProxyPlace>,
     ) -> PyResult<u64> {
         let plan = plan(host, port, server_key, seed, timeout_ms, raw_key, proxy)?;
-        let asked = upgrade(request, authorities)?;
+        let asked = upgrade(request, authorities, name)?;
         Ok(self.engine.dial_ws(plan, asked)?)
     }
 

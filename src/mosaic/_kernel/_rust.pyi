@@ -361,10 +361,12 @@ class Net:
         timeout_ms: int = 10_000,
         raw_key: bool = False,
         authorities: bytes | None = None,
+        name: str | None = None,
         proxy: tuple[str, int] | tuple[str, int, str, str] | None = None,
     ) -> int:
         """The same for a WebSocket: `request` is the whole HTTP request; LINK_UPGRADE follows LINK_OPENED.
-        With `authorities` (PEM) the host's name is checked instead of a key, and LINK_OPENED carries none."""
+        With `authorities` (PEM) the host's name is checked instead of a key, and LINK_OPENED carries none;
+        `name` is that name where `host` is an address."""
     def answer_upgrade(self, link: int, head: bytes, accepted: bool) -> None:
         """Answers LINK_UPGRADE. Server: writes `head`; if accepted, frames begin, else the link closes behind
         it. Client: `head` is b"". Raises UsageError if the link waits for none, Disconnected."""

@@ -136,26 +136,25 @@ class Following:
 
     async def _once(self, connection: Subscribable) -> AsyncGenerator[Event, None]:
         server = connection.server_key
-        begun_ns = self._now_ns()
-        live = False
+        begun_ns, before_ns = self._now_ns(), self._heard_until(server)
+        live_ns: int | None = None
         async with contextlib.aclosing(connection.subscribe(self._since(server))) as items:
             async for item in items:
                 self._failures = 0
                 if isinstance(item, CaughtUp):
-                    live = True
-                    yield self._hear(server, begun_ns, connection.held_since_ns)
-                    continue
-                if self._is_new(item):
+                    live_ns = self._now_ns()
+                elif self._is_new(item):
                     yield item
-                if live:
-                    # Live records come in the order in which the server received them.
-                    yield self._hear(server, self._now_ns(), connection.held_since_ns)
-
-    def _hear(self, server: PublicKey | None, until_ns: int, held_since_ns: int | None) -> Heard:
-        """Notes until when all was given; what is held back was not given yet."""
-        until_ns = until_ns if held_since_ns is None else min(until_ns, held_since_ns)
-        self._heard[server] = max(self._heard_until(server), until_ns)
-        return Heard(self._heard[server], server)
+                if live_ns is None:
+                    continue
+                # Live records come in the order in which the server received them.
+                until_ns = begun_ns if isinstance(item, CaughtUp) else self._now_ns()
+                held_ns = connection.held_since_ns
+                if held_ns is not None:
+                    # It was not given yet. If it was stored, the server may have had it for long.
+                    until_ns = min(until_ns, held_ns) if held_ns > live_ns else before_ns
+                self._heard[server] = max(self._heard_until(server), until_ns)
+                yield Heard(self._heard[server], server)
 
     def _heard_until(self, server: PublicKey | None) -> int:
         if server in self._heard:

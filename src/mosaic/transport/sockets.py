@@ -103,6 +103,7 @@ class SocketNetwork:
                 timeout_ms=target.timeout_ms,
                 raw_key=target.raw_key,
                 authorities=target.authorities,
+                name=target.name or None,
                 proxy=proxy,
             )
         if target.transport is Transport.TCP:

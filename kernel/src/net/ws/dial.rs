@@ -23,6 +23,8 @@ pub struct Upgrade {
     pub request: Vec<u8>,
     /// For browser mode: checks the host's certificate. Else the server's key is compared as over TCP.
     pub authorities: Option<Arc<ClientConfig>>,
+    /// The host's name for browser mode, where the dial has its address.
+    pub name: Option<String>,
 }
 
 impl Upgrade {
@@ -40,8 +42,9 @@ impl Upgrade {
         witness: &Witness,
     ) -> Result<(Arc<ClientConfig>, ServerName<'static>), Error> {
         if let Some(config) = &self.authorities {
-            let name = ServerName::try_from(plan.host.clone())
-                .map_err(|_| Error::General(format!("{} is not the name of a host", plan.host)))?;
+            let host = self.name.as_ref().unwrap_or(&plan.host);
+            let name = ServerName::try_from(host.clone())
+                .map_err(|_| Error::General(format!("{host} is not the name of a host")))?;
             return Ok((Arc::clone(config), name));
         }
         let mut config =
