@@ -2,8 +2,9 @@
 
 Any website can make a browser send requests to 127.0.0.1, and any name can be
 pointed there. So each request must name this page as its Host (no rebinding),
-each action must come from this page's own Origin, and everything but the
-style sheet needs the token that `mosaic serve` prints once.
+each action must come from this page's own Origin, nothing but a link may lead
+here from elsewhere, and everything but the style sheet needs the token that
+`mosaic serve` prints once.
 
 Source: this project's own design, docs/architecture.md "A person acts".
 """
@@ -28,7 +29,8 @@ SECURITY_HEADERS = (
         ),
     ),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    # Not `no-referrer`: browsers would then hide the Origin of this page's own forms, too.
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
@@ -73,6 +75,8 @@ class Guard:
             f"http://{host}" for host in self._hosts
         }:
             return PlainTextResponse("Another site asked for this; nothing was done.\n", 403)
+        if _from_elsewhere(headers) and not _is_followed_link(scope, headers):
+            return PlainTextResponse("Another site asked for this; nothing is shown to it.\n", 403)
         if scope["path"].startswith("/static/") or _given_token(scope):
             return None
         if not self._matches(self._cookie_of(headers)):
@@ -105,6 +109,20 @@ class Guard:
 
     def _matches(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self._token.encode())
+
+
+def _from_elsewhere(headers: Headers) -> bool:
+    """Whether the browser says that another site asks; another port of this machine is one, too."""
+    return headers.get("sec-fetch-site", "") in {"cross-site", "same-site"}
+
+
+def _is_followed_link(scope: Scope, headers: Headers) -> bool:
+    """Whether somebody goes to this page, rather than a page to its content."""
+    return (
+        scope["method"] in SAFE_METHODS
+        and headers.get("sec-fetch-mode", "") == "navigate"
+        and headers.get("sec-fetch-dest", "") == "document"
+    )
 
 
 def _given_token(scope: Scope) -> str:

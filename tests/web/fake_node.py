@@ -1,0 +1,106 @@
+"""A node that remembers what the page asked of it, and a browser in front of its page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+
+from mosaic.errors import InvalidText, MosaicError
+from mosaic.web.app import create_app
+from mosaic.web.face import DhtState, Entry, FollowedPerson, ServerState, Status
+from mosaic.web.settings import WebSettings
+
+TOKEN = "correct-horse"
+HOST = "127.0.0.1:8123"
+ORIGIN = f"http://{HOST}"
+
+
+class Node:
+    """A node that remembers what the page asked of it."""
+
+    def __init__(self, name: str = "ana") -> None:
+        self.name = name
+        self.entries: list[Entry] = []
+        self.followed: list[FollowedPerson] = []
+        self.asked: list[tuple[str, ...]] = []
+        self.servers: list[ServerState] = []
+        self.dht = DhtState("off", "off", "The DHT is off.", "")
+        self.waiting = 0
+        self.refusal: MosaicError | None = None
+
+    def status(self) -> Status:
+        return Status(
+            self.name,
+            "mopub0me",
+            "mosrv0me",
+            ("mosaictcp://127.0.0.1:1/",),
+            self.waiting,
+            self.servers,
+            self.dht,
+            "mopub0me",
+        )
+
+    async def begin(self, name: str) -> Status:
+        self._refuse()
+        self.name = name
+        return self.status()
+
+    async def feed(self, *, before: str = "", limit: int = 30) -> Sequence[Entry]:
+        self.asked.append(("feed", before))
+        return self.entries[:limit]
+
+    async def wall(self, person: str, *, before: str = "", limit: int = 30) -> Sequence[Entry]:
+        if not person.startswith("mopub0"):
+            raise InvalidText("this is no key")
+        return [entry for entry in self.entries if entry.author == person]
+
+    async def thread(self, reference: str) -> Sequence[Entry]:
+        return [e for e in self.entries if reference in {e.reference, e.answers}]
+
+    async def entry(self, reference: str) -> Entry | None:
+        return next((e for e in self.entries if e.reference == reference), None)
+
+    def _refuse(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def post(self, text: str) -> Entry:
+        self._refuse()
+        self.asked.append(("post", text))
+        self.entries.insert(0, entry(text, f"moref0{len(self.entries)}"))
+        return self.entries[0]
+
+    async def reply(self, reference: str, text: str) -> Entry:
+        self.asked.append(("reply", reference, text))
+        return await self.post(text)
+
+    async def follow(self, person: str, *, server: str = "", server_key: str = "") -> FollowedPerson:
+        self._refuse()
+        self.asked.append(("follow", person, server, server_key))
+        return FollowedPerson(person, "", (server,), "connecting")
+
+    async def unfollow(self, person: str) -> None:
+        self.asked.append(("unfollow", person))
+
+    def people(self) -> Sequence[FollowedPerson]:
+        return self.followed
+
+    async def changes(self) -> AsyncIterator[None]:
+        yield None
+        yield None
+
+
+def entry(
+    text: str, reference: str = "moref0a", author: str = "mopub0me", name: str = "ana", answers: str = ""
+) -> Entry:
+    mine = author == "mopub0me"
+    return Entry(reference, author, name, text, "2026-01-02T03:04:05.000000000Z", False, answers, mine)
+
+
+def browser(node: Node, *, logged_in: bool = True, settings: WebSettings | None = None) -> httpx.AsyncClient:
+    app = create_app(node, settings or WebSettings(), token=TOKEN, hosts=[HOST, "localhost:8123"])
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN)
+    if logged_in:
+        client.cookies.set("mosaic_8123", TOKEN, domain="127.0.0.1")
+    return client
