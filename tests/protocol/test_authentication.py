@@ -305,6 +305,14 @@ def test_a_second_challenge_ends_the_first() -> None:
     assert_refused(line, auth, ResultCode.UNAUTHORIZED, "signature")
 
 
+def test_a_challenge_without_a_key_ends_one_with_a_key() -> None:
+    line = Line()
+    auth = line.auth()
+    line.ask(HelloChallenge(NONCE, bytes(32), AUTHORITY.encode()).encode())
+    line.server.take_outgoing()
+    assert_refused(line, auth, ResultCode.UNAUTHORIZED, "without")
+
+
 def test_challenges_are_bounded() -> None:
     line = Line()
     challenge = HelloChallenge(NONCE, bytes(32), AUTHORITY.encode()).encode()

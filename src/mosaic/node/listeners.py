@@ -7,12 +7,15 @@ Source: url.md, edition §2.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from mosaic.core.keys import SecretKey
 from mosaic.core.url import Scheme, ServerUrl
 from mosaic.node.announced import Listening
+from mosaic.node.authorities import authorities
+from mosaic.node.own_addresses import own_addresses
 from mosaic.server.server import Server
 from mosaic.transport.settings import TransportSettings
 from mosaic.transport.sockets import SocketNetwork
@@ -49,12 +52,20 @@ class Listeners:
         server: Serves what connects.
         transport: Limits of frames and queues.
         secret: The key that the server proves, over every transport.
+        public: What the owner says is to be announced.
     """
 
-    def __init__(self, server: Server, transport: TransportSettings, secret: SecretKey) -> None:
+    def __init__(
+        self,
+        server: Server,
+        transport: TransportSettings,
+        secret: SecretKey,
+        public: Sequence[ServerUrl] = (),
+    ) -> None:
         self._server = server
         self._transport = transport
         self._secret = secret
+        self._public = public
         self._network: SocketNetwork | None = None
         self.urls: list[ServerUrl] = []
         """Where it is reached from this machine, in the order in which it began to listen."""
@@ -77,4 +88,5 @@ class Listeners:
         self.listening.append(Listening(scheme, host, port, tuple(one.name for one in at.names)))
         url = ServerUrl(scheme, _NEAREST.get(host, host), port, shows_port=True)
         self.urls.append(url)
+        self._server.reached_as(authorities(self.listening, self._public, own_addresses()))
         return url

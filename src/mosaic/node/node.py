@@ -143,7 +143,9 @@ class Node:
             await self.server.start()
             stack.push_async_callback(self.server.stop, self.settings.stop_s)
             self.server.listen_changes(self._tell_stored)
-            self.listeners = Listeners(self.server, self._transport(), self.server_secret)
+            self.listeners = Listeners(
+                self.server, self._transport(), self.server_secret, self.settings.public
+            )
             self._own_server = OwnServer(
                 self.server,
                 self.server_secret.public,
