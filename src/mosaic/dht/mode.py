@@ -9,6 +9,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Final
 
+from mosaic.core.url import ServerUrl
 from mosaic.errors import UsageError
 
 _HINT = "Write --dht mainline, --dht off, or --dht HOST:PORT (several: HOST:PORT,HOST:PORT)."
@@ -59,6 +60,13 @@ class DhtMode:
         """The address to bind: loopback if all entry nodes are there, else all addresses (empty)."""
         hosts = [node.rpartition(":")[0] for node in self.entry_nodes]
         return "127.0.0.1" if hosts and all(map(_is_loopback, hosts)) else ""
+
+    def allows(self, url: ServerUrl) -> bool:
+        """Whether a URL may be announced and dialled.
+
+        A name passes: whoever dials it judges the addresses that stand behind it as well.
+        """
+        return self.is_private or url.is_public
 
     def __str__(self) -> str:
         return ",".join(self.entry_nodes) if self.entry_nodes else self.name

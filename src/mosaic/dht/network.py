@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 from mosaic.core.dht_item import DhtItem
 from mosaic.core.keys import PublicKey
 
-Hear: TypeAlias = Callable[[DhtItem], None]
+Hear: TypeAlias = Callable[[DhtItem], object]
 """Is told of each answer, verified, as it arrives."""
 
 

@@ -15,6 +15,8 @@ FIRST_PAUSES_S: Final = (1, 2, 4)
 PAUSES_S: Final = ((5 * 60, 5), (60 * 60, 30))
 """(how long a row of look-ups lasts already, the pause then), in seconds."""
 LAST_PAUSE_S: Final = 5 * 60
+LONGEST_WAIT_S: Final = 5
+"""Who asks too early waits for so long at most."""
 FORGOTTEN_S: Final = 15 * 60
 """Nobody asked for so long: the next look-up begins a new row."""
 

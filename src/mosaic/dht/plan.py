@@ -89,7 +89,7 @@ def plan(
     if not others:
         return Write(next_write(top).seq, standing, over=False)
     other = max(others, key=lambda item: item.value)
-    if own is not None:
+    if own in heard:
         # Two devices wrote the same number at once; in the end the greater text stays, as both can tell.
         wins = may_overwrite or value > other.value
     else:

@@ -18,7 +18,7 @@ from mosaic.core.dht_item import SERVER_SALT, USER_SALT, DhtItem
 from mosaic.core.keys import PublicKey
 from mosaic.dht.network import DhtNetwork
 from mosaic.dht.newer import is_newer, is_readable
-from mosaic.dht.pace import SECOND, Pace
+from mosaic.dht.pace import LONGEST_WAIT_S, SECOND, Pace
 from mosaic.dht.sequence_store import Known, SequenceStore
 from mosaic.dht.settings import DhtSettings
 from mosaic.errors import DhtBusy
@@ -141,9 +141,10 @@ class Resolver:
     ) -> AsyncGenerator[Found[UserBootstrap], None]:
         """What is known of a user, then each newer answer as it arrives; ends when the look-up is complete.
 
-        Nothing is looked up while the answer is younger than an hour, unless it shall be `fresh`: then as
-        soon as this key's pace allows (at once, and after 1, 2, 4 and 5 seconds again). Who stops listening
-        does not stop the look-up.
+        Nothing is looked up while the answer is younger than an hour, unless it shall be `fresh`: then at
+        once, and after 1, 2, 4 and 5 seconds again; what comes sooner waits. A key about which was asked
+        for minutes already is looked up more rarely, and what comes sooner gets what is known. Who stops
+        listening does not stop the look-up.
         """
         entry = self._entry(key, USER_SALT)
         async for known in self._answers(entry, fresh=fresh):
@@ -185,6 +186,13 @@ class Resolver:
                 task.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
 
+    def learn(self, item: DhtItem) -> bool:
+        """Takes what somebody else found, a server that was asked for instance; whether it is news.
+
+        It counts only if it is signed and newer than what is known.
+        """
+        return item.verify() and self._hear(self._entry(item.key, item.salt), item)
+
     async def stop(self) -> None:
         """Ends all look-ups."""
         tasks = [entry.task for entry in self._entries.values() if entry.task is not None]
@@ -216,12 +224,13 @@ class Resolver:
 
     async def _answers(self, entry: _Entry, *, fresh: bool) -> AsyncGenerator[Known, None]:
         """What is known, and whatever newer is heard until the look-up ends."""
-        told = self._known(entry)
-        if told is not None:
-            yield told
+        # Begun before anything is given: who is content with what is known does not come back for the rest.
         if entry.task is None and self._network is not None and self._is_due(entry, fresh=fresh):
             self._begin(entry, self._network)
         task = entry.task
+        told = self._known(entry)
+        if told is not None:
+            yield told
         while task is not None and not task.done():
             changed = asyncio.create_task(entry.changed.wait())
             try:
@@ -234,9 +243,9 @@ class Resolver:
                 yield known
 
     def _is_due(self, entry: _Entry, *, fresh: bool) -> bool:
-        if fresh:
-            return True
         now_ns = self._now_ns()
+        if fresh:
+            return entry.pace.next_ns() - now_ns <= LONGEST_WAIT_S * SECOND
         if now_ns < entry.pace.next_ns():
             return False
         known = self._known(entry)
@@ -256,6 +265,7 @@ class Resolver:
     def _end(self, entry: _Entry) -> None:
         self._open -= 1
         entry.task = None
+        self._forget_some()
 
     async def _look_up(self, entry: _Entry, network: DhtNetwork) -> None:
         while (pause_ns := entry.pace.next_ns() - self._now_ns()) > 0:
@@ -278,13 +288,15 @@ class Resolver:
             entry.ended = LookUp.FOUND
             self._store.save(Known(known.item, entry.at_ns))
 
-    def _hear(self, entry: _Entry, item: DhtItem) -> None:
+    def _hear(self, entry: _Entry, item: DhtItem) -> bool:
         known = self._known(entry)
-        if is_newer(item, known) and is_readable(item):
-            self._store.save(Known(item, 0 if known is None else known.checked_ns))
-            entry.pace.start_over()
-            entry.changed.set()
-            entry.changed.clear()
+        if not is_newer(item, known) or not is_readable(item):
+            return False
+        self._store.save(Known(item, 0 if known is None else known.checked_ns))
+        entry.pace.start_over()
+        entry.changed.set()
+        entry.changed.clear()
+        return True
 
 
 def _user(known: Known) -> Found[UserBootstrap]:

@@ -5,6 +5,7 @@ Source: BEP 44; this project's own design, docs/architecture.md.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from mosaic.core.dht_item import DhtItem
@@ -17,14 +18,18 @@ NODES = 8
 class FakeDht:
     """A `DhtNetwork` that holds one item for each key and salt, as one honest node would.
 
-    `down` makes it unreachable. `items` may be changed at will. `before_write` is called with what is
-    about to be written, so that a test can let another writer be faster.
+    `down` makes it unreachable. `items` may be changed at will; `pause_s` (seconds) passes before each of
+    them is told, and before a look-up ends. `before_write` is called with what is about to be written, so
+    that a test can let another writer be faster.
     """
 
     def __init__(self) -> None:
         self.items: dict[tuple[PublicKey, bytes], Sequence[DhtItem]] = {}
         self.down = False
+        self.pause_s = 0.0
         self.look_ups = 0
+        self.under_way = 0
+        self.most_under_way = 0
         self.written: list[DhtItem] = []
         self.before_write: Callable[[DhtItem], None] = lambda _: None
 
@@ -39,11 +44,16 @@ class FakeDht:
     async def look_up(self, key: PublicKey, salt: bytes, hear: Hear) -> Reach:
         """See `DhtNetwork.look_up`."""
         self.look_ups += 1
-        if self.down:
-            return Reach(NODES, 0)
-        for item in self.items.get((key, salt), ()):
-            hear(item)
-        return Reach(NODES, NODES)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            for item in () if self.down else self.items.get((key, salt), ()):
+                await asyncio.sleep(self.pause_s)
+                hear(item)
+            await asyncio.sleep(self.pause_s)
+        finally:
+            self.under_way -= 1
+        return Reach(NODES, 0 if self.down else NODES)
 
     async def write(self, item: DhtItem, cas: int | None) -> WriteResult:
         """See `DhtNetwork.write`."""
