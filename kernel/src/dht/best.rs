@@ -1,30 +1,36 @@
 //! What of the answers to one look-up is worth telling.
 
-/// Other values under one sequence number that are still told: a sign of two writers, of whom nobody needs more.
-const VALUES_OF_ONE_SEQ: usize = 4;
+/// Answers that are told of one look-up at a time; beyond it only those with greater numbers than the least of them.
+pub const MOST_TOLD: usize = 16;
 
-/// The greatest sequence number that answered so far, and the values under it.
+/// The answers that were told: those with the greatest sequence numbers.
+///
+/// Old ones are told as well, since only a reader of the values knows which of them
+/// mean something; but whoever replays many of them can't crowd out the newest.
 #[derive(Default)]
 pub struct Best {
-    seq: i64,
-    values: Vec<Box<[u8]>>,
+    told: Vec<(i64, Box<[u8]>)>,
 }
 
 impl Best {
-    /// Whether an answer says something new: a greater number, or the same one with another value.
-    pub fn improves(&mut self, seq: i64, value: &[u8]) -> bool {
-        if self.values.is_empty() || seq > self.seq {
-            self.seq = seq;
-            self.values = vec![value.into()];
-            return true;
+    /// Whether an answer is to be told.
+    pub fn takes(&mut self, seq: i64, value: &[u8]) -> bool {
+        if self
+            .told
+            .iter()
+            .any(|(number, known)| *number == seq && **known == *value)
+        {
+            return false;
         }
-        let more = seq == self.seq
-            && self.values.len() < VALUES_OF_ONE_SEQ
-            && !self.values.iter().any(|known| **known == *value);
-        if more {
-            self.values.push(value.into());
+        if self.told.len() == MOST_TOLD {
+            let least = (0..MOST_TOLD).min_by_key(|&place| self.told[place].0);
+            match least {
+                Some(place) if self.told[place].0 < seq => drop(self.told.swap_remove(place)),
+                _ => return false,
+            }
         }
-        more
+        self.told.push((seq, value.into()));
+        true
     }
 }
 
@@ -33,21 +39,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn old_and_known_answers_say_nothing() {
+    fn an_answer_is_told_once() {
         let mut best = Best::default();
-        assert!(best.improves(-3, b"a"));
-        assert!(best.improves(5, b"a"));
-        assert!(!best.improves(5, b"a"));
-        assert!(!best.improves(4, b"b"));
-        assert!(best.improves(6, b"a"));
+        assert!(best.takes(-3, b"a"));
+        assert!(best.takes(5, b"a"));
+        assert!(!best.takes(5, b"a"));
+        assert!(best.takes(5, b"b"));
+        assert!(best.takes(4, b"b"));
     }
 
     #[test]
-    fn other_values_under_one_number_are_told_a_few_times() {
+    fn many_answers_never_hide_a_newer_one() {
         let mut best = Best::default();
-        let told = (0..100_u8)
-            .filter(|&byte| best.improves(1, &[byte]))
-            .count();
-        assert_eq!(told, VALUES_OF_ONE_SEQ);
+        let told = (0..100_u8).filter(|&byte| best.takes(1, &[byte])).count();
+        assert_eq!(told, MOST_TOLD);
+        assert!(!best.takes(0, b"old"));
+        assert!(best.takes(2, b"new"));
+        assert!(!best.takes(2, b"new"));
     }
 }

@@ -1,8 +1,8 @@
 //! What waits for Python: answers and outcomes of all look-ups and writes, in one queue.
 //!
-//! It is bounded by the number of open jobs: of each job at most a handful of answers
-//! wait (a better one takes the place of those before it), and a job counts as open
-//! until its end was taken.
+//! It is bounded by the number of open jobs: of each job only so many answers wait,
+//! those with the greatest sequence numbers, and a job counts as open until its end
+//! was taken.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,6 +10,7 @@ use std::os::fd::RawFd;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use super::best::MOST_TOLD;
 use super::lock;
 use crate::net::wake::WakeFd;
 
@@ -85,15 +86,23 @@ impl Inbox {
             .is_ok()
     }
 
-    /// Queues an event. An item takes the place of waiting older ones of its job.
+    /// Queues an event. When too many items of a job wait, the oldest number among them is dropped.
     pub fn push(&self, event: Event) {
         let mut queue = lock(&self.queue);
-        if event.what == What::Item {
-            queue.retain(|waiting| {
-                waiting.job != event.job || waiting.what != What::Item || waiting.seq >= event.seq
-            });
-        }
+        let of_job = (event.what == What::Item).then_some(event.job);
         queue.push_back(event);
+        if let Some(job) = of_job {
+            let waiting = queue.iter().enumerate();
+            let items: Vec<(usize, i64)> = waiting
+                .filter(|(_, waiting)| waiting.job == job && waiting.what == What::Item)
+                .map(|(place, waiting)| (place, waiting.seq))
+                .collect();
+            if items.len() > MOST_TOLD
+                && let Some(&(place, _)) = items.iter().min_by_key(|(_, seq)| *seq)
+            {
+                queue.remove(place);
+            }
+        }
         drop(queue);
         if !self.raised.swap(true, Ordering::SeqCst) {
             self.wake.raise();
@@ -150,18 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn a_better_answer_takes_the_place_of_waiting_ones_of_its_job() {
+    fn only_the_newest_answers_of_a_job_wait() {
         let inbox = Inbox::new(2).unwrap();
-        for event in [
-            item(1, 3, b"a"),
-            item(2, 1, b"b"),
-            item(1, 3, b"c"),
-            item(1, 4, b"d"),
-        ] {
-            inbox.push(event);
+        inbox.push(item(2, 0, b"other"));
+        for seq in (0..100).rev().chain(0..100) {
+            inbox.push(item(1, seq, b"item"));
         }
-        let waiting: Vec<_> = inbox.take().into_iter().map(|event| event.data).collect();
-        assert_eq!(waiting, [b"b", b"d"]);
+        let waiting = inbox.take();
+        assert_eq!(waiting.len(), 1 + MOST_TOLD);
+        assert_eq!(waiting[0].job, 2);
+        assert!(waiting.iter().skip(1).all(|event| event.seq >= 92));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub enum Outcome {
     Refused = 4,
 }
 
-/// Looks up an item and tells of each answer that improves on those before; the end is told by the caller.
+/// Looks up an item and tells of its answers; the end is told by the caller.
 pub async fn look_up(
     dht: &AsyncDht,
     shared: &Arc<Shared>,
@@ -42,7 +42,7 @@ pub async fn look_up(
     while let Some(item) =
         std::future::poll_fn(|context| Pin::new(&mut items).poll_next(context)).await
     {
-        if !best.improves(item.seq(), item.value()) {
+        if !best.takes(item.seq(), item.value()) {
             continue;
         }
         let mut data = Vec::with_capacity(72 + item.value().len());

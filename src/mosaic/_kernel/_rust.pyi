@@ -427,7 +427,7 @@ class FrameCutter:
 # --- dht ---------------------------------------------------------------------------------------
 
 # The second number that `Dht.poll` gives.
-DHT_ITEM: Final = 1  # data: sequence number i64 LE, signature (64 bytes), value; improves on those before it
+DHT_ITEM: Final = 1  # data: sequence number i64 LE, signature (64 bytes), value; in no order, each once
 DHT_DONE: Final = 2  # of get: u32 LE nodes that answered, u32 LE nodes asked; of put: u8 of the five below,
 # then words; empty where the job was given up
 DHT_NODES: Final = (
@@ -444,7 +444,7 @@ DHT_REFUSED: Final = 4  # those who answered refused
 class Dht:
     """A node of the Mainline DHT (BEP 5, BEP 44; IPv4 only). What it hears comes in batches behind one descriptor.
 
-    Of the answers to a look-up only those are told that improve on the ones before. All calls return at once;
+    Of the answers to a look-up at most 16 wait to be taken, those with the greatest numbers. All calls return at once;
     1,024 jobs may be open at a time, each until its DHT_DONE was taken by `poll`.
     """
 
