@@ -6,15 +6,22 @@ import pytest
 from tests.transport.station import Station
 
 MakeStation = Callable[..., Station]
+EVERY = pytest.mark.parametrize("transport", ["tcp", "quic"], indirect=True)
 
 
 @pytest.fixture
-def make_station(tmp_path: Path) -> Iterator[MakeStation]:
+def transport(request: pytest.FixtureRequest) -> str:
+    """What the stations of a test use: TCP, unless the test is marked with `EVERY`."""
+    return str(getattr(request, "param", "tcp"))
+
+
+@pytest.fixture
+def make_station(tmp_path: Path, transport: str) -> Iterator[MakeStation]:
     """Makes stations with the given settings and shuts them down afterwards."""
     made: list[Station] = []
 
     def make(**settings: Any) -> Station:
-        station = Station(tmp_path / f"station{len(made)}", **settings)
+        station = Station(tmp_path / f"station{len(made)}", transport=transport, **settings)
         made.append(station)
         return station
 

@@ -43,11 +43,16 @@ def frame(kind: int, body: bytes = b"") -> bytes:
     return struct.pack("<BxxxI", kind, 8 + len(body)) + body
 
 
+KNOCK = frame(0x7F, b"knock")
+
+
 class Station:
     """A `Net` and the events it has reported that nobody has asked for yet."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, transport: str = "tcp", **settings: Any) -> None:
         self.folder = folder
+        self.transport = transport
+        self.knocks = 0
         folder.mkdir(parents=True, exist_ok=True)
         defaults = {
             "frame_limits": frame_limits(),
@@ -58,10 +63,27 @@ class Station:
         self.seen: list[Event] = []
 
     def listen(self, host: str = "127.0.0.1") -> int:
-        return self.net.listen_tcp(host, 0, SERVER_SEED)
+        return self.listen_on(host, 0, SERVER_SEED)
 
-    def dial(self, port: int, **options: Any) -> int:
-        return self.net.dial_tcp("127.0.0.1", port, **{"server_key": None, "seed": None, **options})
+    def listen_on(self, host: str, port: int, seed: bytes) -> int:
+        listen = self.net.listen_quic if self.transport == "quic" else self.net.listen_tcp
+        return listen(host, port, seed)
+
+    def dial(self, port: int, host: str = "127.0.0.1", **options: Any) -> int:
+        options = {"server_key": None, "seed": None, **options}
+        if self.transport == "tcp":
+            return self.net.dial_tcp(host, port, **options)
+        link = self.net.dial_quic(host, port, **options)
+        # A server hears of a stream with its first bytes.
+        self.net.send(link, KNOCK)
+        return link
+
+    def poll(self) -> list[Event]:
+        """The kernel's events but for knocks, which are there to open a stream."""
+        events = self.net.poll()
+        heard = [event for event in events if event[2] != KNOCK]
+        self.knocks += len(events) - len(heard)
+        return heard
 
     def until(self, wanted: Callable[[list[Event]], bool]) -> list[Event]:
         """Collects events until `wanted` is content with all that came; takes them all."""
@@ -71,7 +93,7 @@ class Station:
             if left <= 0:
                 raise AssertionError(f"only these events came: {self.seen[:20]!r}")
             select.select([self.net.fileno()], [], [], left)
-            self.seen += self.net.poll()
+            self.seen += self.poll()
         seen, self.seen = self.seen, []
         return seen
 
@@ -98,11 +120,26 @@ class Station:
 
     def is_quiet(self) -> bool:
         """Whether nothing has come that was not taken."""
-        self.seen += self.net.poll()
+        self.seen += self.poll()
         return not self.seen
 
 
 def connect(server: Station, client: Station, **options: Any) -> tuple[int, int]:
     """Listens, dials, and opens both ends: (link at the server, link at the client)."""
     client.dial(server.listen(), **options)
-    return server.opened()[0], client.opened()[0]
+    links = server.opened()[0], client.opened()[0]
+    while server.transport == "quic" and server.knocks == 0:
+        server.wait_readable()
+        server.seen += server.poll()
+    return links
+
+
+def use_own_link(station: Station) -> None:
+    """Opens and uses a link of the station's own, so that its thread has had its turns."""
+    port = station.net.listen_tcp("127.0.0.1", 0, bytes(32))
+    near = station.net.dial_tcp("127.0.0.1", port, server_key=None, seed=None)
+    opened = station.until(lambda events: len([e for e in events if e[1] == LINK_OPENED]) == 2)
+    (far,) = [link for link, what, _ in opened if what == LINK_OPENED and link != near]
+    for _ in range(20):
+        station.net.send(near, frame(1))
+        station.until(lambda events: (far, 1, frame(1)) in events)

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from tests.transport.conftest import EVERY
 from tests.transport.station import (
     LIMIT,
     NEVER_TYPE,
@@ -15,6 +16,8 @@ from tests.transport.station import (
 
 from mosaic._kernel._rust import LINK_CLOSED, LINK_REFUSED_LENGTH
 from mosaic.errors import Disconnected
+
+pytestmark = EVERY
 
 
 @pytest.mark.claim("C42")

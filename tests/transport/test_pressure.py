@@ -3,24 +3,13 @@
 import os
 
 import pytest
-from tests.transport.conftest import MakeStation
+from tests.transport.conftest import EVERY, MakeStation
 from tests.transport.raw import Reader
-from tests.transport.station import Event, Station, connect, frame
+from tests.transport.station import Event, Station, connect, frame, use_own_link
 
 from mosaic._kernel._rust import LINK_CLOSED, LINK_DRAINED, LINK_OPENED
 
 OUTBOX = 131_072
-
-
-def use_own_link(station: Station) -> None:
-    """Opens and uses a link of the station's own, so that its thread has had its turns."""
-    port = station.net.listen_tcp("127.0.0.1", 0, bytes(32))
-    near = station.net.dial_tcp("127.0.0.1", port, server_key=None, seed=None)
-    opened = station.until(lambda events: len([e for e in events if e[1] == LINK_OPENED]) == 2)
-    (far,) = [link for link, what, _ in opened if what == LINK_OPENED and link != near]
-    for _ in range(20):
-        station.net.send(near, frame(1))
-        station.until(lambda events: (far, 1, frame(1)) in events)
 
 
 def fill(server: Station, helper: Station, link: int, one: bytes) -> int:
@@ -73,6 +62,7 @@ def test_who_goes_on_sending_over_four_times_the_limit_loses_the_link(server: St
         assert server.net.pending(link) == -1
 
 
+@EVERY
 def test_one_frame_of_any_size_may_be_sent(server: Station, client: Station) -> None:
     at_server, at_client = connect(server, client)
     whole = frame(0x80, os.urandom(1_048_576))
@@ -95,6 +85,7 @@ def test_a_peer_that_does_not_read_is_not_read_from(server: Station, client: Sta
         assert server.take(10) == [(link, 4, frame(4))] * 10
 
 
+@EVERY
 @pytest.mark.parametrize("bound", ["link_inbox_bytes", "inbox_bytes"])
 def test_what_python_does_not_take_stays_with_the_sender(make_station: MakeStation, bound: str) -> None:
     server = make_station(**{bound: 50_000})
@@ -114,6 +105,7 @@ def test_what_python_does_not_take_stays_with_the_sender(make_station: MakeStati
     assert [*first, *server.take(2_000 - len(first))] == [(at_server, 1, one)] * 2_000
 
 
+@EVERY
 def test_the_bound_for_all_links_holds_and_all_go_on(make_station: MakeStation) -> None:
     server = make_station(inbox_bytes=100_000, link_inbox_bytes=1_000_000)
     client = make_station(link_outbox_bytes=10_000_000)
@@ -129,6 +121,7 @@ def test_the_bound_for_all_links_holds_and_all_go_on(make_station: MakeStation) 
     assert all(data == one for _, _, data in events)
 
 
+@EVERY
 @pytest.mark.parametrize("most", [1, 7])
 def test_a_poll_takes_no_more_than_asked_and_the_rest_is_still_announced(
     server: Station, client: Station, most: int
@@ -145,6 +138,7 @@ def test_a_poll_takes_no_more_than_asked_and_the_rest_is_still_announced(
     assert [data[8] for _, _, data in got] == list(range(50))
 
 
+@EVERY
 def test_messages_that_begin_and_never_end_give_way_to_others(make_station: MakeStation) -> None:
     server, client = make_station(inbox_bytes=200_000), make_station()
     port = server.listen()

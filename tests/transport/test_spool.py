@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.transport.conftest import MakeStation
+from tests.transport.conftest import EVERY, MakeStation
 from tests.transport.station import (
     SPOOL_OVER,
     SPOOL_PREFIX,
@@ -16,6 +16,8 @@ from tests.transport.station import (
 
 from mosaic._kernel._rust import LINK_CLOSED, LINK_SPOOLED, blake3
 from mosaic.errors import Disconnected, UsageError
+
+pytestmark = EVERY
 
 
 def body(seed: int, length: int) -> bytes:

@@ -28,7 +28,11 @@ pub fn engine() -> Engine {
 }
 
 pub fn engine_with(quic: quic::Settings) -> Engine {
-    Engine::new(Settings {
+    Engine::new(settings(quic)).unwrap()
+}
+
+pub fn settings(quic: quic::Settings) -> Settings {
+    Settings {
         limits: Limits::new(&[1_000; 256], &[0; 256], 1_000).unwrap(),
         spool_folder: std::env::temp_dir(),
         inbox_bytes: 1 << 20,
@@ -37,8 +41,7 @@ pub fn engine_with(quic: quic::Settings) -> Engine {
         handshake: Duration::from_secs(10),
         workers: 1,
         quic,
-    })
-    .unwrap()
+    }
 }
 
 pub fn plan(port: u16, seed: Option<[u8; 32]>, server_form: Form, own_form: Form) -> Dial {

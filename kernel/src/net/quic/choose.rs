@@ -246,3 +246,87 @@ pub fn proven_key(identity: Box<dyn Any>, form: Form) -> Option<Key> {
     let chain = identity.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     key_shown(form, chain.first()?)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use rustls::quic::{ClientConnection, Version};
+
+    use super::*;
+    use crate::net::tls::{Expected, Witness, client_config, server_name};
+
+    const SERVER: [u8; 32] = [1; 32];
+
+    fn params() -> TransportParameters {
+        TransportParameters::read(Side::Client, &mut &[][..]).unwrap()
+    }
+
+    fn session() -> Box<dyn Session> {
+        Arc::new(Chooser::new(&SERVER).unwrap()).start_session(1, &params())
+    }
+
+    fn hello(server: Form, own: Form) -> Vec<u8> {
+        let expected = Expected {
+            key: None,
+            form: server,
+            witness: Witness::default(),
+        };
+        let config = client_config(expected, Some(&[2; 32]), own).unwrap();
+        let name = server_name().unwrap();
+        let mut client = ClientConnection::new(config, Version::V1, name, Vec::new()).unwrap();
+        let mut hello = Vec::new();
+        client.write_hs(&mut hello);
+        hello
+    }
+
+    #[test]
+    fn the_forms_are_those_of_the_client_hello() {
+        for own in [Form::Certificate, Form::Raw] {
+            for peer in [Form::Certificate, Form::Raw] {
+                assert_eq!(Chooser::forms(&hello(own, peer)), (own, peer));
+            }
+        }
+        for broken in [&[][..], &[1, 0, 0, 0], &[1, 0, 0, 2, 3, 3], &[1; 20_000]] {
+            assert_eq!(
+                Chooser::forms(broken),
+                (Form::Certificate, Form::Certificate)
+            );
+        }
+    }
+
+    #[test]
+    fn a_client_hello_may_come_in_any_pieces() {
+        for piece in [1, 3, 100, 10_000] {
+            let mut session = session();
+            let hello = hello(Form::Raw, Form::Certificate);
+            let mut answer = Vec::new();
+            for bytes in hello.chunks(piece) {
+                assert!(answer.is_empty() && session.is_handshaking());
+                session.read_handshake(bytes).unwrap();
+                while session.write_handshake(&mut answer).is_some() {}
+            }
+            assert!(answer.len() > 100, "pieces of {piece}");
+            assert!(session.peer_identity().is_none());
+        }
+    }
+
+    #[test]
+    fn a_client_hello_that_announces_too_much_is_refused_at_once() {
+        let error = session()
+            .read_handshake(&[1, 0xff, 0xff, 0xff])
+            .unwrap_err();
+        assert_eq!(error.code, TransportErrorCode::CRYPTO_BUFFER_EXCEEDED);
+        let most = (HANDSHAKE_BYTES - HELLO_HEADER) as u32;
+        let [_, high, middle, low] = (most + 1).to_be_bytes();
+        assert!(session().read_handshake(&[1, high, middle, low]).is_err());
+        let [_, high, middle, low] = most.to_be_bytes();
+        assert!(session().read_handshake(&[1, high, middle, low]).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_client_hello_is_refused() {
+        for broken in [&[2, 0, 0, 0][..], &[1, 0, 0, 2, 3, 3], &[0x47; 300]] {
+            assert!(session().read_handshake(broken).is_err());
+        }
+    }
+}

@@ -140,5 +140,5 @@ async fn serve(shared: Arc<Shared>, peer: Arc<Peer>, first: Stream) {
         poll_fn(|cx| shared.inbox.poll_room(number, cx)).await;
         next = peer.next_stream(shared.handshake).await;
     }
-    peer.connection.close(DONE, b"");
+    peer.close(DONE);
 }

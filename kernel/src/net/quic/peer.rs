@@ -51,9 +51,16 @@ impl Peer {
     pub fn stream_ended(&self, proper: bool) {
         if self.streams.fetch_sub(1, Ordering::SeqCst) == 1 {
             if !proper {
-                self.connection.close(CUT, b"");
+                self.close(CUT);
             }
             self.emptied.notify_one();
+        }
+    }
+
+    /// Ends the connection with all its streams. What it has died of already stays the reason.
+    pub fn close(&self, code: VarInt) {
+        if self.connection.close_reason().is_none() {
+            self.connection.close(code, b"");
         }
     }
 
