@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -51,15 +51,19 @@ def one(*arguments: str | Path) -> dict[str, Any]:
 class Node:
     """A home that is served by a process."""
 
-    def __init__(self, home: Path, name: str) -> None:
+    def __init__(self, home: Path, name: str, *, over: Sequence[str] = ("tcp",), dht: str = "off") -> None:
         self.home = home
         self.key = str(one("init", "--home", home, "--name", name)["key"])
         self.process: subprocess.Popen[bytes] | None = None
         self.line: dict[str, Any] = {}
-        self.port = 0
+        self.ports = dict.fromkeys(over, 0)
+        self.dht = dht
 
     def start(self) -> None:
-        listening = ["--tcp", f"127.0.0.1:{self.port}", "--web", "127.0.0.1:0", "--dht", "off"]
+        listening = ["--web", "127.0.0.1:0", "--dht", self.dht]
+        for transport in ("tcp", "quic", "ws"):
+            port = self.ports.get(transport)
+            listening += [f"--{transport}", "off" if port is None else f"127.0.0.1:{port}"]
         with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mosaic", "serve", "--home", str(self.home), *listening],
@@ -71,7 +75,16 @@ class Node:
         text = self.process.stdout.readline()
         assert text, self.log
         self.line = json.loads(text)
-        self.port = int(self.line["tcp"].rstrip("/").rpartition(":")[2])
+        for transport in self.ports:
+            self.ports[transport] = int(self.line[transport].rstrip("/").rpartition(":")[2])
+
+    def move(self) -> None:
+        """Stops, and starts again on other ports."""
+        before = dict(self.ports)
+        self.stop()
+        self.ports = dict.fromkeys(self.ports, 0)
+        self.start()
+        assert all(self.ports[transport] != before[transport] for transport in before)
 
     @property
     def log(self) -> str:
@@ -107,12 +120,44 @@ class Node:
         self.kill()
 
 
-class Watch:
-    """`mosaic watch --json` in a process; its lines come as they are printed."""
+class Testnet:
+    """`mosaic dht testnet`: a DHT of its own, in a process. `entry` is HOST:PORT to enter it by."""
 
-    def __init__(self, *arguments: str | Path) -> None:
+    __test__ = False
+
+    def __init__(self, nodes: int = 8) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mosaic", "watch", "--json", *map(str, arguments)],
+            [sys.executable, "-m", "mosaic", "dht", "testnet", "--nodes", str(nodes)],
+            stdout=subprocess.PIPE,
+            env=environment(),
+        )
+        assert self._process.stdout is not None
+        self.entry = self._process.stdout.readline().decode().strip()
+        assert self.entry
+
+    def stop(self) -> None:
+        """Ends it; may be called again."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait(PATIENCE_S)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def __enter__(self) -> Testnet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Watch:
+    """`mosaic watch --json` (or another command) in a process; its lines come as they are printed."""
+
+    def __init__(self, *arguments: str | Path, command: str = "watch") -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mosaic", command, "--json", *map(str, arguments)],
             stdout=subprocess.PIPE,
             env=environment(),
         )
@@ -140,6 +185,15 @@ class Watch:
         assert self._process.stdout is not None
         self._process.stdout.close()
         return code
+
+
+def status_when(node: Node, holds: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """The status of a node as soon as something holds of it."""
+    watch = Watch("--home", node.home, "--watch", command="status")
+    try:
+        return watch.until(holds)
+    finally:
+        assert watch.stop() == 0
 
 
 @contextlib.contextmanager

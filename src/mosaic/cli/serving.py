@@ -39,7 +39,8 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
-@listening(tcp="0.0.0.0:1320", quic="off", ws="off")
+# 443, where WebSockets pass most walls, needs rights that a person's own program does not have.
+@listening(tcp="0.0.0.0:1320", quic="0.0.0.0:1320", ws="0.0.0.0:1321")
 @click.option("--verbose", is_flag=True, help="Tell more in the log.")
 @common
 def serve(options: Common, serving: Serving, *, verbose: bool) -> None:
@@ -68,7 +69,7 @@ def serve(options: Common, serving: Serving, *, verbose: bool) -> None:
 
 
 @click.command()
-@listening(tcp="127.0.0.1:0", quic="off", ws="off")
+@listening(tcp="127.0.0.1:0", quic="127.0.0.1:0", ws="127.0.0.1:0")
 @click.option("--browse/--no-browse", default=True, help="Whether to open the page in a browser.")
 @common
 def run(options: Common, serving: Serving, *, browse: bool) -> None:

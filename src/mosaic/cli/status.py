@@ -5,6 +5,8 @@ Source: bootstrap.md; this project's own design, docs/architecture.md "A person 
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from mosaic.cli.acting import act
@@ -14,15 +16,19 @@ from mosaic.node.control import Json, JsonObject
 
 
 @click.command()
+@click.option("--watch", is_flag=True, help="Tell it again whenever it changes, until interrupted.")
 @common
-def status(options: Common) -> None:
+def status(options: Common, *, watch: bool) -> None:
     """Tell how the node does: its addresses, the servers it reads from, the DHT, what waits to be sent."""
-    for item in act(options.home, "status", {}):
-        if options.as_json:
-            print_object(item)
-        else:
+    with contextlib.suppress(KeyboardInterrupt):
+        for item in act(options.home, "status", {"watch": watch}):
+            if options.as_json:
+                print_object(item)
+                continue
             for line in shown_status(item):
                 say(line)
+            if watch:
+                say()
 
 
 def shown_status(item: JsonObject) -> list[str]:

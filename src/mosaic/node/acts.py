@@ -75,10 +75,23 @@ class Acts:
             "bootstrap": person.bootstrap,
         }
 
-    async def status(self, _given: JsonObject) -> Items:
-        """How the node does."""
+    async def status(self, given: JsonObject) -> Items:
+        """How the node does; with `watch` again whenever that has changed, without end."""
+        told = self._status()
+        yield told
+        if not Arguments(given).flag("watch"):
+            return
+        with self._node.changes() as changed:
+            while True:
+                await changed.wait()
+                changed.clear()
+                if (now := self._status()) != told:
+                    told = now
+                    yield told
+
+    def _status(self) -> JsonObject:
         node = self._node
-        yield {
+        return {
             "home": str(node.home.folder),
             "server": node.server_secret.public.server_text,
             "serving": self._working,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from mosaic.core.bootstrap import DhtItem, ServerBootstrap, UserBootstrap
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.dht.mode import DhtMode
-from mosaic.dht.publisher import SecretSigner
+from mosaic.dht.writer import SecretSigner
 from mosaic.node.announced import Announcement, announcement
 from mosaic.node.in_dht import Told
 from mosaic.node.listeners import Listeners

@@ -192,6 +192,18 @@ class Follower:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow(self, group: Group) -> None:
+        """Reads a group until cancelled. What nobody foresaw is told, and that group tried again later."""
+        while True:
+            try:
+                await self._read_group(group)
+            except Exception:
+                log.exception("reading from %s failed", group.server.server_text)
+                group.state = "something went wrong here; the log tells what"
+                group.next_try_ns = self._clock.now_ns() + int(self._settings.client.retry_most_s * _SECOND)
+                self._settings.lost(group.server)
+            await asyncio.sleep(self._settings.client.retry_most_s)
+
+    async def _read_group(self, group: Group) -> None:
         server = group.server
         following = Following(
             lambda: self._connect(group),

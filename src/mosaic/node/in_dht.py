@@ -19,10 +19,11 @@ from mosaic.core.timestamp import Timestamp
 from mosaic.dht.mainline import Mainline, NetworkState
 from mosaic.dht.mode import DhtMode
 from mosaic.dht.publication import PublicationState
-from mosaic.dht.publisher import BootstrapSigner, Publisher
+from mosaic.dht.publisher import Publisher
 from mosaic.dht.resolver import LookUp, Resolver
 from mosaic.dht.sequence_store import SequenceStore
 from mosaic.dht.settings import DhtSettings
+from mosaic.dht.writer import BootstrapSigner
 from mosaic.errors import Unreachable
 from mosaic.node.announced import Announcement
 from mosaic.node.clock import Clock
