@@ -5,30 +5,36 @@ the same client; the limit is 1.5 times the bare link and 4 KiB.
 """
 
 import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import IO
 
 from benchmarks.load_client import load_client
+from benchmarks.processes import process
 from benchmarks.rows import Row, row
 
 FACTOR = 1.5
 EXTRA_BYTES = 4_096
 WARM_LINKS = 200
+ACCEPT = "kdwmL4n/SUD6ugS/mDOmFy+p5Dc="
+"""What belongs to the key of the load client's upgrade."""
+
+TRANSPORTS = ("quic", "tcp", "ws")
 
 LISTENER = """
 import select, sys
-from mosaic._kernel._rust import Net
+from mosaic._kernel._rust import LINK_UPGRADE, Net
+ACCEPTED = b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\n" \\
+    b"Sec-WebSocket-Accept: %s\\r\\nSec-WebSocket-Protocol: mosaic2025\\r\\n\\r\\n" % sys.argv[3].encode()
 net = Net(frame_limits=[1_048_584] * 256, spool_prefix=[0] * 256, spool_folder=sys.argv[1])
-print('{"port": %d}' % net.listen_tcp("127.0.0.1", 0, bytes(32)), flush=True)
+listen = {"quic": net.listen_quic, "tcp": net.listen_tcp, "ws": net.listen_ws}[sys.argv[2]]
+print('{"port": %d}' % listen("127.0.0.1", 0, bytes(32)), flush=True)
 while True:
     ready, _, _ = select.select([net.fileno(), sys.stdin], [], [])
-    net.poll()
+    for link, what, _ in net.poll():
+        if what == LINK_UPGRADE:
+            net.answer_upgrade(link, ACCEPTED, True)
     if sys.stdin in ready:
         break
 net.shutdown(0)
@@ -36,7 +42,7 @@ net.shutdown(0)
 
 
 def run(quick: bool) -> list[Row]:
-    """Measures `idle_link.tcp` in bytes for each link.
+    """Measures `idle_link.*` in bytes for each link. A WebSocket is compared with a link of TLS alone.
 
     Args:
         quick: Fewer links and one round.
@@ -44,47 +50,35 @@ def run(quick: bool) -> list[Row]:
     Raises:
         RuntimeError: a process ended before it was ready.
     """
-    links, rounds = (500, 1) if quick else (2_000, 3)
-    bare = [_link_bytes(_bare, links) for _ in range(rounds)]
-    ours = [_link_bytes(_ours, links) for _ in range(rounds)]
-    return [row("idle_link.tcp", "bytes", ours, FACTOR * median(bare) + EXTRA_BYTES)]
+    links, rounds = (300, 1) if quick else (2_000, 3)
+    bare = {
+        transport: [_link_bytes(_bare(transport), transport, links) for _ in range(rounds)]
+        for transport in ("quic", "tcp")
+    }
+    rows = []
+    for transport in TRANSPORTS:
+        ours = [_link_bytes(_ours(transport), transport, links) for _ in range(rounds)]
+        beside = median(bare.get(transport, bare["tcp"]))
+        rows.append(row(f"idle_link.{transport}", "bytes", ours, FACTOR * beside + EXTRA_BYTES))
+    return rows
 
 
-@contextmanager
-def _process(command: list[str]) -> Iterator[tuple[int, dict[str, int]]]:
-    """A process that prints a JSON line when it is ready and ends when its input does: its pid, that line."""
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process.pid, _line(process.stdout)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
+def _bare(transport: str) -> list[str]:
+    return [load_client(), "bare", "--transport", transport]
 
 
-def _line(output: IO[str] | None) -> dict[str, int]:
-    assert output is not None
-    line = output.readline()
-    if not line:
-        raise RuntimeError("the process ended before it was ready; what it said stands above")
-    found: dict[str, int] = json.loads(line)
-    return found
+def _ours(transport: str) -> list[str]:
+    return [sys.executable, "-c", LISTENER, tempfile.gettempdir(), transport, ACCEPT]
 
 
-def _bare() -> list[str]:
-    return [load_client(), "bare"]
-
-
-def _ours() -> list[str]:
-    return [sys.executable, "-c", LISTENER, tempfile.gettempdir()]
-
-
-def _link_bytes(listener: Callable[[], list[str]], links: int) -> float:
+def _link_bytes(listener: list[str], transport: str, links: int) -> float:
     """The growth of a listener's resident memory for each of so many links."""
-    with _process(listener()) as (pid, ready):
-        hold = [load_client(), "idle", "--port", str(ready["port"]), "--hello", "0", "--links"]
-        with _process([*hold, str(WARM_LINKS)]):
+    with process(listener) as (pid, ready):
+        hold = [load_client(), "idle", "--port", str(ready["port"]), "--transport", transport]
+        hold += ["--hello", "0", "--links"]
+        with process([*hold, str(WARM_LINKS)]):
             before = _resident(pid)
-            with _process([*hold, str(links)]):
+            with process([*hold, str(links)]):
                 return (_resident(pid) - before) / links
 
 

@@ -1,7 +1,7 @@
 """A server for measuring: `python -m benchmarks.server_process FOLDER --core 0`.
 
 Everybody lives on it, so that what is measured is not a limit for strangers.
-Prints {"port": …} as one line of JSON, serves until its input ends, then
+Prints its ports as one line of JSON, {"tcp": …, "quic": …, "ws": …}, serves until its input ends, then
 prints its metrics and, with --profile, where its Python spent its time.
 """
 
@@ -50,8 +50,9 @@ async def serve(options: argparse.Namespace) -> None:
     )
     server.attach(network)
     await server.start()
-    port = network.listen(Transport.TCP, "127.0.0.1", 0, bytes(31) + b"\x01")
-    print(json.dumps({"port": port}), flush=True)
+    seed = bytes(31) + b"\x01"
+    ports = {each.value: network.listen(each, "127.0.0.1", 0, seed) for each in Transport}
+    print(json.dumps(ports), flush=True)
     before = time.process_time()
     await asyncio.to_thread(sys.stdin.read)
     cpu_s = round(time.process_time() - before, 4)

@@ -1,4 +1,7 @@
-"""The server under load: records in, answers out, records handed on.
+"""The server under load: records in, answers out, records handed on; over each transport.
+
+Rows are named for their transport where they would not be those of TCP: `query.500` is
+TCP's, `query.500.quic` QUIC's. A link of QUIC is a connection with one stream.
 
 The server has one core, the load client another one (`ingest.both_cores`: they
 share two). Everything is acknowledged when it is on disk. Limits are found in
@@ -13,18 +16,16 @@ the same run on the same core, without sockets and without Python in between:
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load_client import ROOT, load_client
+from benchmarks.load_client import load
+from benchmarks.processes import DISK, one_core, server, server_core
 from benchmarks.rows import Row, row
 from mosaic.core.filter import CompiledFilter, Filter
 from mosaic.core.kind import Kind
@@ -37,8 +38,6 @@ OF_POSTS = Filter.of(kinds=[POST])
 BATCH = 2_048
 PAGE = 500
 ROW_OF_SCANS = 32
-# Not /tmp, which is memory on many systems.
-DISK = "/var/tmp"
 FANOUT_BUDGET = 100_000
 P50_ABOVE_SYNC_MS = 0.35
 P99_ABOVE_SYNC_MS = 3.0
@@ -65,12 +64,15 @@ class Size:
     fanned_out: int
 
 
-QUICK = Size(rounds=2, records=20_000, latencies=300, pages=500, questions=15_000, fanned_out=200)
-FULL = Size(rounds=5, records=100_000, latencies=2_000, pages=4_000, questions=100_000, fanned_out=1_500)
+QUICK = Size(rounds=1, records=10_000, latencies=200, pages=300, questions=8_000, fanned_out=100)
+FULL = Size(rounds=3, records=60_000, latencies=1_000, pages=2_000, questions=60_000, fanned_out=500)
+TRANSPORTS = ("quic", "tcp", "ws")
+INGEST_LINKS = (1, 4, 16)
+BOTH_CORES_LINKS = 4
 
 
 def run(quick: bool) -> list[Row]:
-    """The rows of this benchmark; about 40 seconds if quick, else 6 minutes.
+    """The rows of this benchmark; about 35 seconds if quick, else 5 minutes.
 
     Raises:
         RuntimeError: the server or the load client failed, or something was refused.
@@ -80,52 +82,64 @@ def run(quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="mosaic-bench-", dir=DISK) as folder:
         limits = _limits(Path(folder), size)
         for number in range(size.rounds):
-            _measure_pinned(values, size, number)
-            _measure_both(values, size, number)
-    units = {"submit.p50_ms": "ms", "submit.p99_ms": "ms"}
-    per_second = {"query.500": "queries/s", "query.1": "queries/s", "fanout.deliveries": "deliveries/s"}
-    return [
-        row(name, units.get(name) or per_second.get(name, "records/s"), found, limits[name])
-        for name, found in values.items()
-    ]
+            for transport in TRANSPORTS:
+                _measure_pinned(values, size, number, transport)
+                _measure_both(values, size, number, transport)
+    rows = []
+    for kind, (unit, limit) in limits.items():
+        named = [_named(kind, transport) for transport in TRANSPORTS]
+        rows += [row(name, unit, values[name], limit) for name in named]
+    return rows
 
 
 # --- what is measured -------------------------------------------------------------------------------
 
 
-def _measure_pinned(values: dict[str, list[float]], size: Size, number: int) -> None:
+def _named(kind: str, transport: str) -> str:
+    """The name of a transport's row: `ingest.*.4` → `ingest.quic.4`, `query.1` → `query.1.quic`."""
+    if "*" in kind:
+        return kind.replace("*", transport)
+    return kind if transport == "tcp" else f"{kind}.{transport}"
+
+
+def _measure_pinned(values: dict[str, list[float]], size: Size, number: int, transport: str) -> None:
+    def note(kind: str, value: float) -> None:
+        values[_named(kind, transport)].append(value)
+
     filter_hex = OF_POSTS.encode().hex()
     seed = 100 * number
-    with server(core=server_core()) as load:
-        for links in (1, 4, 16):
-            found = load("ingest", links=links, count=size.records, seed_number=seed + links)
-            values[f"ingest.tcp.{links}"].append(found["records_per_s"])
-        found = load("latency", count=size.latencies, seed_number=seed + 50)
-        values["submit.p50_ms"].append(found["p50_ms"])
-        values["submit.p99_ms"].append(found["p99_ms"])
+    with server(transport, core=server_core()) as ask:
+        for links in INGEST_LINKS:
+            found = ask("ingest", links=links, count=size.records, seed_number=seed + links)
+            note(f"ingest.*.{links}", found["records_per_s"])
+        found = ask("latency", count=size.latencies, seed_number=seed + 50)
+        note("submit.p50_ms", found["p50_ms"])
+        note("submit.p99_ms", found["p99_ms"])
         asked = {"filter": filter_hex, "links": 4}
-        found = load("query", count=size.pages, limit=PAGE, in_flight=2, **asked)
-        values["query.500"].append(found["queries_per_s"])
-        found = load("query", count=size.questions, limit=1, in_flight=8, **asked)
-        values["query.1"].append(found["queries_per_s"])
-        found = load("fanout", count=size.fanned_out, filter=filter_hex, seed_number=seed + 60)
+        found = ask("query", count=size.pages, limit=PAGE, in_flight=2, **asked)
+        note("query.500", found["queries_per_s"])
+        found = ask("query", count=size.questions, limit=1, in_flight=8, **asked)
+        note("query.1", found["queries_per_s"])
+        found = ask("fanout", count=size.fanned_out, filter=filter_hex, seed_number=seed + 60)
         if found["delivered"] != found["expected"]:
             raise RuntimeError(f"not everything was delivered: {found}")
-        values["fanout.deliveries"].append(found["deliveries_per_s"])
+        note("fanout.deliveries", found["deliveries_per_s"])
 
 
-def _measure_both(values: dict[str, list[float]], size: Size, number: int) -> None:
-    with server(core=None, check_threads=2) as load:
-        found = load("ingest", links=4, count=size.records, seed_number=100 * number + 70, core=None)
-        values["ingest.both_cores"].append(found["records_per_s"])
+def _measure_both(values: dict[str, list[float]], size: Size, number: int, transport: str) -> None:
+    with server(transport, core=None, check_threads=2) as ask:
+        seed = 100 * number + 70
+        found = ask("ingest", links=BOTH_CORES_LINKS, count=size.records, seed_number=seed, core=None)
+        values[_named("ingest.both_cores", transport)].append(found["records_per_s"])
 
 
 # --- their limits -------------------------------------------------------------------------------------
 
 
-def _limits(folder: Path, size: Size) -> dict[str, float]:
+def _limits(folder: Path, size: Size) -> dict[str, tuple[str, float]]:
+    """The unit and the limit of each kind of row."""
     made = folder / "records"
-    _load("make", count=size.records, out=made)
+    load("make", count=size.records, out=made)
     records = list(_records_in(made.read_bytes()))
     store = open_store(folder / "limits")
     try:
@@ -137,16 +151,14 @@ def _limits(folder: Path, size: Size) -> dict[str, float]:
             rows = _rate(size.questions // ROW_OF_SCANS // 4, lambda: _singles(store, compiled))
     finally:
         store.close()
-    return {
-        "ingest.tcp.1": one_core_rate,
-        "ingest.tcp.4": one_core_rate,
-        "ingest.tcp.16": one_core_rate,
-        "ingest.both_cores": 2 * one_core_rate,
-        "submit.p50_ms": p50 + P50_ABOVE_SYNC_MS,
-        "submit.p99_ms": p99 + P99_ABOVE_SYNC_MS,
-        "query.500": page,
-        "query.1": ROW_OF_SCANS * rows,
-        "fanout.deliveries": FANOUT_BUDGET,
+    ingest = {f"ingest.*.{links}": ("records/s", one_core_rate) for links in INGEST_LINKS}
+    return ingest | {
+        "ingest.both_cores": ("records/s", 2 * one_core_rate),
+        "submit.p50_ms": ("ms", p50 + P50_ABOVE_SYNC_MS),
+        "submit.p99_ms": ("ms", p99 + P99_ABOVE_SYNC_MS),
+        "query.500": ("queries/s", page),
+        "query.1": ("queries/s", ROW_OF_SCANS * rows),
+        "fanout.deliveries": ("deliveries/s", FANOUT_BUDGET),
     }
 
 
@@ -168,7 +180,7 @@ def _intake_limit(store: EmbeddedStore, records: list[bytes]) -> float:
 def _sync_ms(store: EmbeddedStore, folder: Path, size: Size) -> tuple[float, float]:
     """The median and the 99th percentile of the time that one record alone takes to the disk."""
     made = folder / "single"
-    _load("make", count=size.latencies, out=made, seed_number=9_999)
+    load("make", count=size.latencies, out=made, seed_number=9_999)
     received = time.time_ns() + 1_000_000
     times = []
     for number, record in enumerate(_records_in(made.read_bytes())):
@@ -196,93 +208,6 @@ def _page(store: EmbeddedStore, compiled: CompiledFilter) -> None:
 def _singles(store: EmbeddedStore, compiled: CompiledFilter) -> None:
     scans = [(store.scan(compiled, limit=1, viewers=[]), bytes(4)) for _ in range(ROW_OF_SCANS)]
     run_scans(scans, 65_536, 10**9, groups=range(ROW_OF_SCANS), group_bytes=65_536)
-
-
-# --- processes and cores --------------------------------------------------------------------------------
-
-
-def cores() -> list[int]:
-    """The cores that may be used, none where the system can't pin a process."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-
-
-def server_core() -> int | None:
-    """The core of the server."""
-    return cores()[0] if cores() else None
-
-
-def client_core() -> int | None:
-    """The core of the load client."""
-    return cores()[-1] if cores() else None
-
-
-@contextmanager
-def one_core(core: int | None) -> Iterator[None]:
-    """This process on one core."""
-    if core is None:
-        yield
-        return
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
-
-
-@contextmanager
-def server(*, core: int | None, check_threads: int = 1) -> Iterator[Callable[..., dict[str, float]]]:
-    """A server in a process and a folder of its own; gives a function that loads it.
-
-    Args:
-        core: The number of the core it is kept on; None lets it use all.
-        check_threads: How many threads check its signatures.
-
-    Raises:
-        RuntimeError: it ended before it was ready.
-    """
-    with tempfile.TemporaryDirectory(prefix="mosaic-bench-", dir=DISK) as folder:
-        command = [sys.executable, "-m", "benchmarks.server_process", folder]
-        command += ["--check-threads", str(check_threads)]
-        command += [] if core is None else ["--core", str(core)]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT)))}
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT
-        ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            try:
-                line = process.stdout.readline()
-                if not line:
-                    raise RuntimeError("the server ended before it was ready; what it said stands above")
-                port = json.loads(line)["port"]
-
-                def load(mode: str, **options: object) -> dict[str, float]:
-                    return _load(mode, **{"core": client_core(), "port": port} | options)
-
-                yield load
-            finally:
-                process.stdin.close()
-                process.stdout.read()
-
-
-def _load(mode: str, **options: object) -> dict[str, float]:
-    """Runs the load client; what it measured.
-
-    Raises:
-        RuntimeError: it failed, or the server refused something.
-    """
-    command = [load_client(), mode]
-    for name, value in options.items():
-        if value is not None:
-            command += [f"--{name.replace('_', '-')}", str(value)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"the load client failed: {done.stderr.strip()}")
-    found: dict[str, float] = json.loads(done.stdout)
-    if found.get("refused") or found.get("failed"):
-        raise RuntimeError(f"the server refused something: {found}")
-    return found
 
 
 def _records_in(data: bytes) -> Iterator[bytes]:

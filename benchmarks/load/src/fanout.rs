@@ -9,8 +9,10 @@ use tokio::task::spawn_local;
 
 use crate::Result;
 use crate::args::Args;
+use crate::frames::{REFUSED, ask, frame, kind};
 use crate::json::Line;
-use crate::session::{REFUSED, Session, Target, ask, frame, kind};
+use crate::session::Session;
+use crate::target::Target;
 
 /// When nothing arrives for so long, what is missing will not come.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -25,7 +27,7 @@ struct Tally {
 
 /// Mode `fanout`.
 pub async fn run(args: &Args, records: Vec<Vec<u8>>) -> Result<String> {
-    let target = Target::of(args)?;
+    let target = Target::of(args).await?;
     let filters = args.filters()?;
     let links: usize = args.number("links", 100)?;
     let subscriptions: usize = args.number("subscriptions", 1_000)?;
@@ -40,13 +42,19 @@ pub async fn run(args: &Args, records: Vec<Vec<u8>>) -> Result<String> {
         let session = subscribe(&target, &own).await?;
         spawn_local(listen(session, Rc::clone(&tally)));
     }
+    let records = records
+        .iter()
+        .map(|record| {
+            target
+                .transport
+                .packed(frame(kind::SUBMISSION, 0, &[record]))
+        })
+        .collect::<Result<Vec<_>>>()?;
     let mut publisher = target.greet().await?;
     let began = Instant::now();
     let (mut taken, mut refused) = (0_u64, 0_u64);
     for record in &records {
-        publisher
-            .send(&frame(kind::SUBMISSION, 0, &[record]))
-            .await?;
+        publisher.send(record).await?;
         match publisher.next().await? {
             [kind::SUBMISSION_RESULT, REFUSED..=u8::MAX, ..] => refused += 1,
             [kind::SUBMISSION_RESULT, ..] => taken += 1,
@@ -80,7 +88,11 @@ pub async fn subscribe(target: &Target, filters: &[&[u8]]) -> Result<Session> {
     let mut session = target.greet().await?;
     let mut block = Vec::new();
     for (query, filter) in (0..).zip(filters) {
-        block.extend(ask(kind::SUBSCRIBE, query, 1, filter));
+        block.extend(
+            target
+                .transport
+                .packed(ask(kind::SUBSCRIBE, query, 1, filter))?,
+        );
     }
     session.send(&block).await?;
     let mut complete = 0;

@@ -9,19 +9,25 @@ use tokio::task::spawn_local;
 
 use crate::Result;
 use crate::args::Args;
+use crate::frames::{REFUSED, frame, kind};
 use crate::json::{Line, percentile};
-use crate::session::{REFUSED, Session, Target, frame, kind};
+use crate::session::Session;
+use crate::target::Target;
 
 /// So many bytes are written at once.
 const WRITE: usize = 65_536;
 
 /// Modes `ingest` and `latency`.
 pub async fn run(args: &Args, records: Vec<Vec<u8>>) -> Result<String> {
-    let target = Target::of(args)?;
+    let target = Target::of(args).await?;
     let frames: Vec<Vec<u8>> = records
         .iter()
-        .map(|record| frame(kind::SUBMISSION, 0, &[record]))
-        .collect();
+        .map(|record| {
+            target
+                .transport
+                .packed(frame(kind::SUBMISSION, 0, &[record]))
+        })
+        .collect::<Result<_>>()?;
     if args.mode == "latency" {
         return one_by_one(&mut target.greet().await?, &frames).await;
     }

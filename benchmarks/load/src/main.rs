@@ -1,16 +1,21 @@
-//! Loads a Mosaic server over TCP with TLS and prints what it measured as one JSON line.
+//! Loads a Mosaic server over QUIC, TCP or WebSocket and prints what it measured as one JSON line.
 //!
 //! README.md beside this crate describes the command line.
 
 mod args;
 mod bare;
 mod fanout;
+mod frames;
+mod handshake;
 mod ingest;
 mod json;
 mod query;
 mod records;
 mod session;
+mod socket;
 mod standing;
+mod target;
+mod websocket;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -56,11 +61,12 @@ fn run(args: &Args) -> Result<String> {
     }
     match args.mode.as_str() {
         "query" => on_one_core(args, query::run(args)),
+        "handshake" => on_one_core(args, handshake::run(args)),
         "idle" => on_one_core(args, standing::idle(args)),
         "slow" => on_one_core(args, standing::slow(args)),
         "bare" => on_one_core(args, bare::listen(args)),
         other => Err(format!(
-            "unknown mode {other:?}; one of make, ingest, latency, query, fanout, idle, slow, bare"
+            "unknown mode {other:?}; one of make, ingest, latency, query, fanout, handshake, idle, slow, bare"
         )),
     }
 }

@@ -8,8 +8,10 @@ use tokio::task::spawn_local;
 
 use crate::Result;
 use crate::args::Args;
+use crate::frames::{ask, kind};
 use crate::json::Line;
-use crate::session::{Session, Target, ask, kind};
+use crate::session::Session;
+use crate::target::{Target, Transport};
 
 #[derive(Default)]
 struct Counted {
@@ -21,7 +23,7 @@ struct Counted {
 
 /// Mode `query`.
 pub async fn run(args: &Args) -> Result<String> {
-    let target = Target::of(args)?;
+    let target = Target::of(args).await?;
     let filters = Arc::new(args.filters()?);
     let links: usize = args.number("links", 1)?;
     let in_flight: u16 = args.number("in-flight", 1)?;
@@ -37,6 +39,7 @@ pub async fn run(args: &Args) -> Result<String> {
             let session = target.greet().await;
             start.wait().await;
             let asking = Asking {
+                transport: target.transport,
                 filters: &filters,
                 limit,
                 next: link * filters.len() / links.max(1),
@@ -69,16 +72,18 @@ pub async fn run(args: &Args) -> Result<String> {
 }
 
 struct Asking<'a> {
+    transport: Transport,
     filters: &'a [Vec<u8>],
     limit: u16,
     next: usize,
 }
 
 impl Asking<'_> {
-    fn question(&mut self, query: u16) -> Vec<u8> {
+    fn question(&mut self, query: u16) -> Result<Vec<u8>> {
         let filter = &self.filters[self.next % self.filters.len()];
         self.next += 1;
-        ask(kind::QUERY, query, self.limit, filter)
+        self.transport
+            .packed(ask(kind::QUERY, query, self.limit, filter))
     }
 
     async fn run(mut self, session: &mut Session, in_flight: u16, count: u64) -> Result<Counted> {
@@ -87,7 +92,7 @@ impl Asking<'_> {
         let mut block = Vec::new();
         for query in 0..in_flight {
             if asked < count {
-                block.extend(self.question(query));
+                block.extend(self.question(query)?);
                 asked += 1;
             }
         }
@@ -103,7 +108,7 @@ impl Asking<'_> {
                             counted.queries += 1;
                             counted.failed += u64::from(*code != 1);
                             if asked < count {
-                                block.extend(self.question(u16::from_le_bytes([*low, *high])));
+                                block.extend(self.question(u16::from_le_bytes([*low, *high]))?);
                                 asked += 1;
                             }
                         }

@@ -6,8 +6,10 @@ use tokio::task::JoinSet;
 use crate::Result;
 use crate::args::Args;
 use crate::fanout::subscribe;
+use crate::frames::hello;
 use crate::json::Line;
-use crate::session::{Session, Target};
+use crate::session::Session;
+use crate::target::{Target, Transport};
 
 /// So many connect at a time.
 const AT_ONCE: usize = 32;
@@ -16,13 +18,13 @@ const SMALL_BUFFER: u32 = 4_096;
 
 /// Mode `idle`: opens links and holds them until stdin ends. `--hello 0` leaves out the HELLO.
 pub async fn idle(args: &Args) -> Result<String> {
-    let target = Target::of(args)?;
-    let hello: u8 = args.number("hello", 1)?;
+    let target = Target::of(args).await?;
+    let greet: u8 = args.number("hello", 1)?;
     let links = open(args, move || {
         let target = target.clone();
         async move {
-            if hello == 0 {
-                target.connect().await
+            if greet == 0 {
+                appear(&target).await
             } else {
                 target.greet().await
             }
@@ -34,7 +36,7 @@ pub async fn idle(args: &Args) -> Result<String> {
 
 /// Mode `slow`: subscribes, then never reads, until stdin ends.
 pub async fn slow(args: &Args) -> Result<String> {
-    let target = Target::of(args)?.with_receive_buffer(SMALL_BUFFER);
+    let target = Target::of(args).await?.with_receive_buffer(SMALL_BUFFER);
     let filters = args.filters()?;
     let links = open(args, move || {
         let (target, filters) = (target.clone(), filters.clone());
@@ -45,6 +47,15 @@ pub async fn slow(args: &Args) -> Result<String> {
     })
     .await?;
     hold("slow", links).await
+}
+
+/// Connects, and waits for no answer. A stream of QUIC is there for the server when its first bytes are.
+async fn appear(target: &Target) -> Result<Session> {
+    let mut session = target.connect().await?;
+    if target.transport == Transport::Quic {
+        session.send(&hello()).await?;
+    }
+    Ok(session)
 }
 
 async fn open<F>(args: &Args, connect: impl Fn() -> F) -> Result<Vec<Session>>
