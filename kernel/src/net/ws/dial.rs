@@ -60,6 +60,14 @@ impl Upgrade {
             failure => failure,
         }
     }
+
+    /// A web server that knows nothing of native mode may break it off in any way.
+    fn broken_off(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Failed(words) if self.mode() == Mode::Native => Failure::RefusedForm(words),
+            failure => self.failure(failure),
+        }
+    }
 }
 
 /// A server that has answered the request.
@@ -84,7 +92,10 @@ pub async fn connect(link: &Link, plan: &Dial, asked: &Upgrade) -> Result<Answer
     let (config, name) = asked.config(plan, &witness)?;
     let stream = connect_plain(link, plan).await?;
     let connector = TlsConnector::from(config);
-    let mut stream = connector.connect(name, stream).await.map_err(judged)?;
+    let mut stream = connector
+        .connect(name, stream)
+        .await
+        .map_err(|error| asked.broken_off(Failure::of_io(&error, &witness)))?;
     stream.write_all(&asked.request).await.map_err(judged)?;
     stream.flush().await.map_err(judged)?;
     let (head, early) = head::read(&mut stream, asked.mode())
