@@ -407,6 +407,19 @@ async def test_one_who_gives_up_does_not_end_the_dial_of_others() -> None:
 
 
 @trip
+async def test_closing_the_pool_ends_dials_under_way() -> None:
+    on = Trip()
+    on.internet.open("9.9.9.1", 1320, SERVER, silent=True)
+    waiting = asyncio.create_task(on.reach(FIRST))
+    await asyncio.sleep(1)
+    on.pool.close()
+    with pytest.raises(Disconnected):
+        await waiting
+    await asyncio.sleep(1)
+    assert on.internet.live == 0
+
+
+@trip
 async def test_over_quic_a_subscription_has_a_stream_of_its_own() -> None:
     on = Trip()
     place = on.internet.open("9.9.9.4", 1320, SERVER, Transport.QUIC)

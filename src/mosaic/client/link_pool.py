@@ -102,9 +102,15 @@ class LinkPool:
         dial = self._dials.get(place)
         if dial is None:
             dial = self._dials[place] = _Dial(asyncio.create_task(self._dial(place, server, secret)))
+            dial.task.add_done_callback(_seen)
         dial.waiting += 1
         try:
             return await asyncio.shield(dial.task)
+        except asyncio.CancelledError:
+            waiter = asyncio.current_task()
+            if waiter is not None and waiter.cancelling():
+                raise
+            raise Disconnected("the client is closing its connections") from None
         finally:
             dial.waiting -= 1
             if not dial.waiting:
@@ -158,8 +164,17 @@ class LinkPool:
             connection.fail(Disconnected("the server is no longer there"))
 
     def close(self) -> None:
-        """Closes all connections; what is queued to them is still sent."""
+        """Closes all connections, and gives up those under way; what is queued is still sent."""
+        for dial in self._dials.values():
+            dial.task.cancel()
+        self._dials.clear()
         for connection in [*self._streams, *self._open.values()]:
             connection.close()
         self._streams.clear()
         self._open.clear()
+
+
+def _seen(dial: asyncio.Task[Connection]) -> None:
+    """Nobody has to wait for a dial to hear that it failed."""
+    if not dial.cancelled():
+        dial.exception()
