@@ -1,10 +1,11 @@
 //! Dials, asks for a WebSocket and reads what the server answers.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, Connection, Error};
+use rustls::{CertificateError, ClientConfig, Connection, Error};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsConnector;
 
@@ -53,12 +54,19 @@ impl Upgrade {
         Ok((config, server_name()?))
     }
 
-    /// No other form of certificate would do where an authority vouches.
-    fn failure(&self, failure: Failure) -> Failure {
-        match failure {
-            Failure::RefusedForm(words) if self.mode() == Mode::Browser => Failure::Failed(words),
-            failure => failure,
+    /// What a try died of.
+    fn failure(&self, error: &io::Error, witness: &Witness) -> Failure {
+        if self.mode() == Mode::Native {
+            return Failure::of_io(error, witness);
         }
+        // No other form of certificate would do where an authority vouches.
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+        Failure::Failed(match inner {
+            Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                "no authority that is trusted here has issued the host's certificate".into()
+            }
+            _ => error.to_string(),
+        })
     }
 
     /// A web server that knows nothing of native mode may break it off in any way.
@@ -88,7 +96,7 @@ impl Reached for Answered {
 /// Connects, shakes hands, sends the request and reads the head of the response.
 pub async fn connect(link: &Link, plan: &Dial, asked: &Upgrade) -> Result<Answered, Failure> {
     let witness = Witness::default();
-    let judged = |error: std::io::Error| asked.failure(Failure::of_io(&error, &witness));
+    let judged = |error: io::Error| asked.failure(&error, &witness);
     let (config, name) = asked.config(plan, &witness)?;
     let stream = connect_plain(link, plan).await?;
     let connector = TlsConnector::from(config);

@@ -18,10 +18,14 @@ pub async fn read(stream: &mut (impl AsyncRead + Unpin), mode: Mode) -> io::Resu
     loop {
         let from = bytes.len().saturating_sub(BLANK_LINE.len() - 1).max(1);
         let mut room = (&mut *stream).take((LONGEST + 1 - bytes.len()) as u64);
-        if room.read_buf(&mut bytes).await? == 0 {
+        let count = match room.read_buf(&mut bytes).await {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+            count => count?,
+        };
+        if count == 0 {
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                "the connection ended inside of the HTTP head",
+                "the connection ended before the HTTP head did",
             ));
         }
         let found = bytes[from..]
