@@ -88,13 +88,21 @@ def test_after_a_kill_commands_and_a_new_node_find_their_way(anna: Node) -> None
 
 def test_a_port_that_is_taken_is_told_and_lets_go_of_the_home(anna: Node, tmp_path: Path) -> None:
     other = Node(tmp_path / "ben", "ben")
-    for option in ("--tcp", "--web"):
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            where = f"127.0.0.1:{taken.getsockname()[1]}"
-            rest = ("--web", "127.0.0.1:0") if option == "--tcp" else ("--tcp", "127.0.0.1:0")
-            done = run("serve", "--home", other.home, option, where, *rest, "--json")
+    for option in ("--tcp", "--quic", "--ws", "--web"):
+        kind = socket.SOCK_DGRAM if option == "--quic" else socket.SOCK_STREAM
+        with socket.socket(socket.AF_INET, kind) as taken:
+            taken.bind(("127.0.0.1", 0))
+            if option != "--quic":
+                taken.listen()
+            where = dict.fromkeys(("--tcp", "--quic", "--ws", "--web"), "127.0.0.1:0")
+            where |= {"--dht": "off", option: f"127.0.0.1:{taken.getsockname()[1]}"}
+            named = [word for pair in where.items() for word in pair]
+            done = run("serve", "--home", other.home, *named, "--json")
         assert done.returncode == 4, done
-        assert json.loads(done.stderr.splitlines()[-1])["code"] == "listen_failed"
+        told = json.loads(done.stderr.splitlines()[-1])
+        assert told["code"] == "listen_failed"
+        assert option in told["hint"]
+        assert where[option] in told["error"]
         assert done.stdout == b""
     lock = try_lock(Home(other.home))
     assert lock is not None
@@ -104,7 +112,7 @@ def test_a_port_that_is_taken_is_told_and_lets_go_of_the_home(anna: Node, tmp_pa
 def test_run_makes_a_home_and_shows_its_page(tmp_path: Path) -> None:
     home = tmp_path / "new"
     with subprocess.Popen(
-        [sys.executable, "-m", "mosaic", "run", "--no-browse", "--home", str(home)],
+        [sys.executable, "-m", "mosaic", "run", "--no-browse", "--dht", "off", "--home", str(home)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=environment(),
