@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,16 @@ _KEYS = {
     "Space": ("Space", 32, " "),
 }
 _SEE = """(wanted, there) => new Promise((resolve) => {
-  const look = () => document.body?.innerText.includes(wanted) === there;
+  const look = () => document.readyState === "complete" && document.body.innerText.includes(wanted) === there;
   if (look()) return resolve(true);
-  const watcher = new MutationObserver(() => {
-    if (look()) { watcher.disconnect(); resolve(true); }
-  });
+  const end = () => { if (look()) { watcher.disconnect(); resolve(true); } };
+  const watcher = new MutationObserver(end);
   watcher.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+  addEventListener("load", end);
+})"""
+_FOCUS = """() => new Promise((resolve) => {
+  const look = () => document.activeElement && document.activeElement !== document.body;
+  look() ? resolve(true) : document.addEventListener("focusin", () => resolve(true), { once: true });
 })"""
 # A page that is left takes what was asked of it along.
 _GONE = ("context was destroyed", "navigated or closed", "Cannot find context", "Promise was collected")
@@ -73,8 +78,8 @@ class Trouble(AssertionError):
 class Tab:
     """One tab: what it shows, and the keyboard in front of it."""
 
-    def __init__(self, address: str) -> None:
-        self._link: ClientConnection = connect(address, max_size=None, open_timeout=PATIENCE_S)
+    def __init__(self, link: ClientConnection) -> None:
+        self._link = link
         self._number = 0
         self._events: list[dict[str, Any]] = []
         for room in ("Page", "Network", "Runtime", "Log", "Accessibility"):
@@ -124,11 +129,17 @@ class Tab:
 
     def open(self, address: str) -> None:
         """Goes to an address, as by the address bar, and waits until it is there."""
-        before = len(self._events)
         self.call("Page.navigate", url=address)
+        self.see("")
+
+    @contextlib.contextmanager
+    def arriving(self) -> Iterator[None]:
+        """Waits until a page is there to which what is done in the block leads."""
+        before = len(self._events)
+        yield
         give_up = time.monotonic() + PATIENCE_S
         while not any(event["method"] == "Page.loadEventFired" for event in self._events[before:]):
-            self._next(give_up - time.monotonic(), address)
+            self._next(give_up - time.monotonic(), "the next page")
 
     def see(self, text: str) -> None:
         """Waits until a text is to be seen."""
@@ -179,9 +190,16 @@ class Tab:
         """Types a text where the focus is."""
         self.call("Input.insertText", text=text)
 
+    def led_to(self) -> str:
+        """As `focused`, once the page has put the focus anywhere by itself."""
+        assert self.run(_FOCUS)
+        return self.focused()
+
     def focused(self) -> str:
         """Role and name of what has the focus, as a screen reader says them, such as `button Post`."""
         found = self.call("Runtime.evaluate", expression="document.activeElement")["result"]
+        if "objectId" not in found:
+            return ""  # between two pages
         tree = self.call("Accessibility.getPartialAXTree", objectId=found["objectId"], fetchRelatives=False)
         node = tree["nodes"][0]
         return f"{node['role']['value']} {node.get('name', {}).get('value', '')}".strip()
@@ -226,10 +244,6 @@ class Tab:
                 found.append(f"{about['entry']['text']} {about['entry'].get('url', '')}")
         return found
 
-    def close(self) -> None:
-        """Lets go of it."""
-        self._link.close()
-
 
 @contextlib.contextmanager
 def chromium(folder: Path, *flags: str) -> Iterator[Tab]:
@@ -256,7 +270,9 @@ def chromium(folder: Path, *flags: str) -> Iterator[Tab]:
     drain.start()
     try:
         assert base, "".join(told)
-        yield Tab(f"ws://{base}/devtools/page/{_first_page(base)}")
+        address = f"ws://{base}/devtools/page/{_first_page(base)}"
+        with connect(address, max_size=None, open_timeout=PATIENCE_S) as link:
+            yield Tab(link)
     finally:
         process.terminate()
         try:
@@ -274,8 +290,6 @@ def _drain(lines: Any) -> None:
 
 
 def _first_page(base: str) -> str:
-    import urllib.request  # noqa: PLC0415 - used once, here
-
     with urllib.request.urlopen(f"http://{base}/json/list", timeout=PATIENCE_S) as answer:
         pages: Sequence[dict[str, str]] = json.load(answer)
     return next(page["id"] for page in pages if page["type"] == "page")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from mosaic.errors import InvalidText, Refused
+from mosaic.web.app import create_app
 from mosaic.web.face import FollowedPerson
 from mosaic.web.settings import WebSettings
 from mosaic.wire.result_code import ResultCode
-from tests.web.fake_node import ORIGIN, TOKEN, Node, browser, entry
+from tests.web.fake_node import HOST, ORIGIN, TOKEN, Node, browser, entry
 
 
 async def test_the_printed_address_opens_the_page_and_leaves_no_token_in_it() -> None:
@@ -176,6 +179,22 @@ async def test_changes_are_streamed() -> None:
     answer = await browser(Node()).get("/changes")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.text.count("event: change") == 2
+
+
+async def test_streams_end_before_the_node_does() -> None:
+    class Quiet(Node):
+        async def changes(self) -> AsyncIterator[None]:
+            await asyncio.Event().wait()
+            yield None
+
+    app = create_app(Quiet(), WebSettings(streams=1), token=TOKEN, hosts=[HOST])
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN)
+    client.cookies.set("mosaic_8123", TOKEN, domain="127.0.0.1")
+    app.state.end_streams()
+    async with asyncio.timeout(10):
+        assert (await client.get("/changes")).status_code == 200
+        # Its place is free again.
+        assert (await client.get("/changes")).status_code == 200
 
 
 async def test_who_came_first_is_told_what_to_do() -> None:

@@ -205,8 +205,8 @@ async def _page(node: Node, host: str, port: int) -> AsyncIterator[str]:
     try:
         yield f"http://{shown}:{port}/?token={token}"
     finally:
+        app.state.end_streams()
         server.should_exit = True
-        server.force_exit = True
         await asyncio.gather(serving, return_exceptions=True)
         listener.close()
 

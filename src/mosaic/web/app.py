@@ -5,6 +5,7 @@ Source: this project's own design, docs/architecture.md "A person acts".
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 from starlette.applications import Starlette
@@ -31,10 +32,14 @@ def create_app(node: NodeFace, settings: WebSettings, *, token: str, hosts: Iter
         settings: Sizes and limits.
         token: The secret that opens the page (see `guard`).
         hosts: The `HOST:PORT` texts under which the page is reached.
+
+    Returns:
+        The application; `state.end_streams()` ends what would never end by itself, before the server stops.
     """
     reading = Reading(node, Rendering(node), settings)
     acting = Acting(node, reading, settings)
-    return Starlette(
+    changes = Changes(node, settings.streams)
+    app = Starlette(
         routes=[
             Route("/", reading.start),
             Route("/feed", reading.feed),
@@ -48,12 +53,14 @@ def create_app(node: NodeFace, settings: WebSettings, *, token: str, hosts: Iter
             Route("/reply", acting.reply, methods=["POST"]),
             Route("/follow", acting.follow, methods=["POST"]),
             Route("/unfollow", acting.unfollow, methods=["POST"]),
-            Route("/changes", Changes(node, settings.streams).stream),
+            Route("/changes", changes.stream),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
         middleware=[Middleware(Guard, token=token, hosts=list(hosts))],
         exception_handlers={MosaicError: reading.failed, 404: reading.lost},
     )
+    app.state.end_streams = changes.end
+    return app
 
 
 class Changes:
@@ -67,6 +74,11 @@ class Changes:
     def __init__(self, node: NodeFace, streams: int) -> None:
         self._node = node
         self._free = streams
+        self._ended = asyncio.Event()
+
+    def end(self) -> None:
+        """Ends all streams."""
+        self._ended.set()
 
     async def stream(self, _request: Request) -> Response:
         """Server-sent events: one `change` whenever the page should look again."""
@@ -78,9 +90,27 @@ class Changes:
 
     async def _events(self) -> AsyncIterator[str]:
         self._free -= 1
+        ended = asyncio.ensure_future(self._ended.wait())
+        changes = aiter(self._node.changes())
+        change = asyncio.ensure_future(_next(changes))
         try:
             yield "retry: 2000\n\n"
-            async for _ in self._node.changes():
+            while True:
+                await asyncio.wait({change, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if ended.done() or not change.result():
+                    return
+                change = asyncio.ensure_future(_next(changes))
                 yield "event: change\ndata:\n\n"
         finally:
+            ended.cancel()
+            change.cancel()
             self._free += 1
+
+
+async def _next(changes: AsyncIterator[None]) -> bool:
+    """Waits for a change; False when there will be none."""
+    try:
+        await anext(changes)
+    except StopAsyncIteration:
+        return False
+    return True

@@ -54,7 +54,8 @@ class Reading:
 
     async def thread(self, request: Request) -> Response:
         """A post with its replies."""
-        return await self._thread(request.path_params["reference"])
+        answering = "answer" in request.query_params
+        return await self._thread(request.path_params["reference"], answering=answering)
 
     async def people(self, _request: Request) -> Response:
         """Whom this node follows, and how reading them goes."""
@@ -122,11 +123,13 @@ class Reading:
         }
         return self._rendering.page("wall.html", _at(f"/wall/{person}", before), values, tried)
 
-    async def _thread(self, reference: str, tried: Tried | None = None) -> Response:
+    async def _thread(
+        self, reference: str, tried: Tried | None = None, *, answering: bool = False
+    ) -> Response:
         entries = await self._node.thread(reference)
         chosen = next((entry for entry in entries if entry.reference == reference), None)
         values = {
-            "reference": reference,
+            "answering": answering,
             "entries": await threaded(self._node, entries),
             "chosen": chosen or (entries[0] if entries else None),
         }

@@ -48,8 +48,3 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   act();
 });
-
-// Who comes to answer writes at once.
-const answer = () => location.hash === "#answer" && document.getElementById("text")?.focus();
-addEventListener("hashchange", answer);
-answer();
