@@ -27,7 +27,7 @@ async def main(url: str, server: str, person: str) -> None:
     """Prints a person's posts."""
     network = SocketNetwork(TransportSettings(tuple(frame_limits())))
     pool = LinkPool(network, ClientSettings(), Clock().now_ns)
-    address = ServerAddress(PublicKey.parse_server(server), (ServerUrl.parse(url),))
+    address = ServerAddress.by_hand(PublicKey.parse_server(server), ServerUrl.parse(url))
     wanted = Filter.of(authors=[PublicKey.parse_user(person)], kinds=[MICROBLOG])
     try:
         async with pool.connect(address) as connection, aclosing(connection.query(wanted, limit=20)) as posts:

@@ -18,7 +18,7 @@ from mosaic.core import builder, kinds, nonce
 from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Kind
 from mosaic.core.record import Record
-from mosaic.core.url import Scheme, ServerUrl
+from mosaic.core.url import ServerUrl
 from mosaic.errors import PeerError
 from mosaic.node.clock import Clock
 from mosaic.node.home import Home, try_lock
@@ -101,9 +101,9 @@ async def test_every_acknowledged_record_survives_twenty_kills(tmp_path: Path) -
     for _ in range(ROUNDS):
         await asyncio.to_thread(node.start)
         network = SocketNetwork(TransportSettings(tuple(frame_limits()), tuple(SPOOL_PREFIX), str(tmp_path)))
-        pool = LinkPool(network, ClientSettings(private_addresses=True), load.clock.now_ns)
-        address = ServerAddress(
-            PublicKey.parse_server(node.line["server"]), (ServerUrl(Scheme.TCP, "127.0.0.1", node.port),)
+        pool = LinkPool(network, ClientSettings(), load.clock.now_ns)
+        address = ServerAddress.by_hand(
+            PublicKey.parse_server(node.line["server"]), ServerUrl.parse(node.line["tcp"])
         )
         async with pool.connect(address, person.device) as connection:
             # What the former rounds acknowledged is served; of replaceable records the newest.

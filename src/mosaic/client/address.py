@@ -26,6 +26,11 @@ class ServerAddress:
     urls: tuple[ServerUrl, ...]
     named: frozenset[ServerUrl] = frozenset()
 
+    @classmethod
+    def by_hand(cls, key: PublicKey, *urls: ServerUrl) -> ServerAddress:
+        """A server whose URLs the person named himself, so that even private addresses are dialled."""
+        return cls(key, urls, frozenset(urls))
+
     def __str__(self) -> str:
         where = str(self.urls[0]) if self.urls else "no known address"
         return f"{self.key.server_text} ({where})"

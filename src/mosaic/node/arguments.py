@@ -111,7 +111,7 @@ class Arguments:
                 hint="Give both --server URL and --key mosrv0…; `mosaic serve` prints them.",
             )
         where = ServerUrl.parse(url)
-        return ServerAddress(PublicKey.parse_server(key), (where,), frozenset({where}))
+        return ServerAddress.by_hand(PublicKey.parse_server(key), where)
 
     def references(self, name: str) -> list[Reference]:
         """References as `moref0…`."""
