@@ -6,7 +6,7 @@ import pytest
 from tests.transport.station import Station
 
 MakeStation = Callable[..., Station]
-EVERY = pytest.mark.parametrize("transport", ["tcp", "quic"], indirect=True)
+EVERY = pytest.mark.parametrize("transport", ["tcp", "quic", "ws"], indirect=True)
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def make_station(tmp_path: Path, transport: str) -> Iterator[MakeStation]:
     def make(**settings: Any) -> Station:
         station = Station(tmp_path / f"station{len(made)}", transport=transport, **settings)
         made.append(station)
+        station.company = made
         return station
 
     yield make

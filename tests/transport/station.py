@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mosaic._kernel._rust import LINK_OPENED, Net
+from tests.transport.upgrade import REQUEST, accepting
+
+from mosaic._kernel._rust import LINK_OPENED, LINK_UPGRADE, Net
 
 PATIENCE_S = 20.0
 SPOOLED_TYPE = 7
@@ -52,7 +54,9 @@ class Station:
     def __init__(self, folder: Path, *, transport: str = "tcp", **settings: Any) -> None:
         self.folder = folder
         self.transport = transport
-        self.knocks = 0
+        self.greetings = 0
+        self.half_open = 0
+        self.company = [self]
         folder.mkdir(parents=True, exist_ok=True)
         defaults = {
             "frame_limits": frame_limits(),
@@ -66,24 +70,36 @@ class Station:
         return self.listen_on(host, 0, SERVER_SEED)
 
     def listen_on(self, host: str, port: int, seed: bytes) -> int:
-        listen = self.net.listen_quic if self.transport == "quic" else self.net.listen_tcp
-        return listen(host, port, seed)
+        listen = {"tcp": self.net.listen_tcp, "quic": self.net.listen_quic, "ws": self.net.listen_ws}
+        return listen[self.transport](host, port, seed)
 
     def dial(self, port: int, host: str = "127.0.0.1", **options: Any) -> int:
         options = {"server_key": None, "seed": None, **options}
         if self.transport == "tcp":
             return self.net.dial_tcp(host, port, **options)
+        if self.transport == "ws":
+            self.half_open += 1
+            return self.net.dial_ws(host, port, request=REQUEST, **options)
         link = self.net.dial_quic(host, port, **options)
         # A server hears of a stream with its first bytes.
         self.net.send(link, KNOCK)
         return link
 
     def poll(self) -> list[Event]:
-        """The kernel's events but for knocks, which are there to open a stream."""
+        """The kernel's events but for greetings: knocks, which open a stream, and HTTP, which is answered."""
         events = self.net.poll()
-        heard = [event for event in events if event[2] != KNOCK]
-        self.knocks += len(events) - len(heard)
+        heard = [event for event in events if not self._is_greeting(event)]
+        self.greetings += len(events) - len(heard)
         return heard
+
+    def _is_greeting(self, event: Event) -> bool:
+        link, what, data = event
+        if self.transport == "ws" and what == LINK_UPGRADE:
+            asked = data[1:].startswith(b"GET ")
+            self.net.answer_upgrade(link, accepting(data[1:]) if asked else b"", accepted=True)
+            self.half_open -= not asked
+            return True
+        return data == KNOCK
 
     def until(self, wanted: Callable[[list[Event]], bool]) -> list[Event]:
         """Collects events until `wanted` is content with all that came; takes them all."""
@@ -92,8 +108,11 @@ class Station:
             left = end - time.monotonic()
             if left <= 0:
                 raise AssertionError(f"only these events came: {self.seen[:20]!r}")
-            select.select([self.net.fileno()], [], [], left)
-            self.seen += self.poll()
+            # While one of them asks for a WebSocket all have to speak.
+            company = self.company if any(each.half_open for each in self.company) else [self]
+            select.select([each.net.fileno() for each in company], [], [], left)
+            for each in company:
+                each.seen += each.poll()
         seen, self.seen = self.seen, []
         return seen
 
@@ -128,9 +147,10 @@ def connect(server: Station, client: Station, **options: Any) -> tuple[int, int]
     """Listens, dials, and opens both ends: (link at the server, link at the client)."""
     client.dial(server.listen(), **options)
     links = server.opened()[0], client.opened()[0]
-    while server.transport == "quic" and server.knocks == 0:
-        server.wait_readable()
-        server.seen += server.poll()
+    station = client if server.transport == "ws" else server
+    while server.transport != "tcp" and station.greetings == 0:
+        station.wait_readable()
+        station.seen += station.poll()
     return links
 
 

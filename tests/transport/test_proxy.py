@@ -10,7 +10,8 @@ import pytest
 from tests.transport.authority import Authority
 from tests.transport.socks import Proxy
 from tests.transport.station import CLIENT_SEED, SERVER_SEED, Station, frame
-from tests.transport.websocket import REQUEST, accept
+from tests.transport.upgrade import REQUEST
+from tests.transport.websocket import accept
 
 from mosaic._kernel._rust import DIAL_FAILED, DIAL_WRONG_KEY, LINK_CLOSED, LINK_UPGRADE, public_key
 from mosaic.errors import UsageError

@@ -18,7 +18,7 @@ from tests.transport.station import (
     spool_prefixes,
 )
 from tests.transport.test_foreign_tls import ED25519_PEM, ED25519_PUBLIC
-from tests.transport.websocket import accepting
+from tests.transport.upgrade import accepting
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus

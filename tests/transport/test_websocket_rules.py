@@ -19,18 +19,8 @@ from tests.transport.station import (
     Station,
     frame,
 )
-from tests.transport.websocket import (
-    BINARY,
-    CLOSE,
-    CONTINUATION,
-    PING,
-    PONG,
-    REQUEST,
-    TEXT,
-    Peer,
-    accepting,
-    wrap,
-)
+from tests.transport.upgrade import REQUEST, accepting
+from tests.transport.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Peer, wrap
 
 from mosaic._kernel._rust import (
     LINK_CLOSED,
@@ -219,7 +209,7 @@ VIOLATIONS = [
 
 
 @pytest.mark.claim("C47", "C89")
-@pytest.mark.parametrize(("sent", "code", "word"), VIOLATIONS)
+@pytest.mark.parametrize(("sent", "code", "word"), VIOLATIONS, ids=range(len(VIOLATIONS)))
 def test_who_breaks_a_rule_is_told_which(
     server: Station, peer: Peer, sent: bytes, code: int, word: str
 ) -> None:
@@ -232,7 +222,7 @@ def test_who_breaks_a_rule_is_told_which(
     assert closed(server, link) == b"the peer broke a rule of the transport: " + reason.encode()
 
 
-@pytest.mark.parametrize(("sent", "code", "word"), VIOLATIONS)
+@pytest.mark.parametrize(("sent", "code", "word"), VIOLATIONS, ids=range(len(VIOLATIONS)))
 def test_a_rule_is_broken_byte_by_byte_as_well(
     server: Station, peer: Peer, sent: bytes, code: int, word: str
 ) -> None:

@@ -12,7 +12,8 @@ from tests.transport.authority import KINDS, Authority, Issued
 from tests.transport.raw import context
 from tests.transport.station import CLIENT_SEED, SERVER_SEED, Station, frame
 from tests.transport.test_foreign_tls import ED25519_PEM, ED25519_PUBLIC, ForeignServer
-from tests.transport.websocket import BROWSER, NATIVE, PLAIN, REQUEST, Peer, accept, accepting
+from tests.transport.upgrade import REQUEST, accepting
+from tests.transport.websocket import BROWSER, NATIVE, PLAIN, Peer, accept
 
 from mosaic._kernel._rust import (
     DIAL_FAILED,

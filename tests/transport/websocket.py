@@ -1,37 +1,17 @@
 """A WebSocket client that does what it is told, right or wrong, above a socket of its own."""
 
-import base64
-import hashlib
 import os
-import re
 import socket
 import ssl
 from types import TracebackType
 
 from tests.transport.station import Station
+from tests.transport.upgrade import REQUEST, accepting
 
 from mosaic._kernel._rust import LINK_UPGRADE
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 NATIVE, BROWSER, PLAIN = 0, 1, 2
-
-REQUEST = (
-    b"GET / HTTP/1.1\r\nHost: mosaic\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Protocol: mosaic2025\r\n\r\n"
-)
-
-
-def accepting(request: bytes) -> bytes:
-    """The response that accepts a request."""
-    found = re.search(rb"(?i)sec-websocket-key: *(\S+)\r\n", request)
-    assert found is not None, request
-    digest = hashlib.sha1(found[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n"
-        b"Sec-WebSocket-Protocol: mosaic2025\r\n\r\n"
-    )
 
 
 def accept(server: Station) -> tuple[int, bytes, int]:
