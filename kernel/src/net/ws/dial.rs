@@ -70,10 +70,10 @@ impl Upgrade {
     }
 
     /// A web server that knows nothing of native mode may break it off in any way.
-    fn broken_off(&self, failure: Failure) -> Failure {
-        match failure {
+    fn broken_off(&self, error: &io::Error, witness: &Witness) -> Failure {
+        match self.failure(error, witness) {
             Failure::Failed(words) if self.mode() == Mode::Native => Failure::RefusedForm(words),
-            failure => self.failure(failure),
+            failure => failure,
         }
     }
 }
@@ -103,7 +103,7 @@ pub async fn connect(link: &Link, plan: &Dial, asked: &Upgrade) -> Result<Answer
     let mut stream = connector
         .connect(name, stream)
         .await
-        .map_err(|error| asked.broken_off(Failure::of_io(&error, &witness)))?;
+        .map_err(|error| asked.broken_off(&error, &witness))?;
     stream.write_all(&asked.request).await.map_err(judged)?;
     stream.flush().await.map_err(judged)?;
     let (head, early) = head::read(&mut stream, asked.mode())
