@@ -131,6 +131,14 @@ def test_a_servers_key_and_a_bare_key_are_found_as_well(tmp_path: Path, testnet:
             ben.do("follow", anna.key.removeprefix("mopub0"))
             anna.do("post", "found by a bare key")
             assert shown(watch, "found by a bare key")
+        # Any question goes to a person's server by key alone, also of somebody who is not followed.
+        for key in (ben.key, ben.line["server"]):
+            assert anna.do("query", "--key", key, "--author", ben.key, "--kind", "profile")
+        post = ben.do("post", "who answers a stranger?")[0]
+        anna.do("reply", post["address"], "I do")
+        with watching("--home", ben.home, "--author", anna.key, "--kind", "reply") as replies:
+            anna.do("reply", post["address"], "so do I")
+            assert shown(replies, "so do I")
 
 
 @pytest.mark.slow

@@ -62,10 +62,17 @@ def common(command: _Command) -> _Command:
     return run  # type: ignore[return-value]
 
 
+_KEY = "The key that the server has to prove. Without a URL: a person's or server's, to be looked up."
+
+
 def server(command: _Command) -> _Command:
     """Adds `--server` and `--key`, which name another server."""
     for option in (
-        click.option("--key", metavar="mosrv0…", help="The key that the server has to prove."),
+        click.option(
+            "--key",
+            metavar="mosrv0…",
+            help=_KEY,
+        ),
         click.option("--server", metavar="URL", help="Another server, such as mosaictcp://HOST:PORT/."),
     ):
         command = option(command)

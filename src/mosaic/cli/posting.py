@@ -194,10 +194,13 @@ def thread(options: Common, reference: str) -> None:
 def follow(options: Common, person: str, server: str | None, key: str | None) -> None:
     """Read a person's posts from now on.
 
-    --server and --key name where the person publishes; this is remembered.
+    PERSON is a key: mopub0…, mosrv0… or without its prefix. Where they publish
+    is looked up in the DHT. Without one, --server and --key name it; this is
+    remembered.
 
     \b
-    Example:
+    Examples:
+      mosaic follow mopub0…
       mosaic follow mopub0… --server mosaictcp://example.org/ --key mosrv0…
     """
     for item in act(options.home, "follow", options.arguments(person=person, server=server, key=key)):
@@ -205,10 +208,10 @@ def follow(options: Common, person: str, server: str | None, key: str | None) ->
             print_object(item)
             continue
         say(f"You follow {text_of(item, 'name') or text_of(item, 'key')}.")
-        if not item.get("outboxes"):
-            notice("Where they publish is not known: name it with --server URL --key mosrv0…")
-        elif not item.get("working"):
+        if not item.get("working"):
             notice("Their posts come when the node runs: `mosaic serve`.")
+        else:
+            notice(text_of(item, "state"))
 
 
 @click.command()
@@ -234,6 +237,7 @@ def following(options: Common) -> None:
             print_object(item)
             continue
         say(f"{text_of(item, 'key')}  {text_of(item, 'name')}")
+        say(f"  {text_of(item, 'state')}")
         outboxes = item.get("outboxes")
         for outbox in outboxes if isinstance(outboxes, list) else []:
             if isinstance(outbox, dict):

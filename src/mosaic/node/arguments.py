@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mosaic.client.address import ServerAddress
+from mosaic.client.named_key import NamedKey
 from mosaic.core import kinds, reference
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
@@ -96,22 +97,35 @@ class Arguments:
         return value
 
     def server(self) -> ServerAddress | None:
-        """The server that `server` (a URL) and `key` name together, or None.
+        """The server that `server` (a URL) and `key` name together, or None without a URL.
 
         Raises:
-            UsageError: only one of the two is there.
+            UsageError: a URL without a key.
             FormatError: one of them is not valid.
         """
         url, key = self.optional_text("server"), self.optional_text("key")
-        if url is None and key is None:
+        if url is None:
             return None
-        if url is None or key is None:
+        if key is None:
             raise UsageError(
-                "a server is named by its URL and its key together",
+                "a server's URL needs its key beside it",
                 hint="Give both --server URL and --key mosrv0…; `mosaic serve` prints them.",
             )
         where = ServerUrl.parse(url)
         return ServerAddress.by_hand(PublicKey.parse_server(key), where)
+
+    def key_alone(self) -> NamedKey | None:
+        """The person or server that `key` names without a URL, to be looked up; None if it does not.
+
+        Raises:
+            FormatError: it is no key.
+        """
+        url, key = self.optional_text("server"), self.optional_text("key")
+        return None if key is None or url is not None else NamedKey.parse(key)
+
+    def names_another(self) -> bool:
+        """Whether another server than the own one is named, by its URL or by a key."""
+        return self.optional_text("server") is not None or self.optional_text("key") is not None
 
     def references(self, name: str) -> list[Reference]:
         """References as `moref0…`."""

@@ -11,8 +11,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from mosaic.client.authority import Authority
+from mosaic.client.named_key import NamedKey
 from mosaic.core import reference
-from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.reference import Address, Id
@@ -101,14 +101,14 @@ class Finder:
         named = reference.parse(arguments.text("reference"))
         if found := self._node.records.at(named):
             return found[0]
-        servers = [] if arguments.server() is None else [arguments.server()]
+        links = []
+        if (server := arguments.server()) is not None:
+            links.append(self._node.pool.connect(server))
         if isinstance(named, Address):
-            servers += self._node.directory.servers(named.author, Usage.OUTBOX)
-        for server in servers:
-            if server is None:
-                continue
+            links.append(self._node.reach.key(NamedKey(named.author)))
+        for link in links:
             with contextlib.suppress(MosaicError):
-                async with self._node.pool.connect(server) as connection:
+                async with link as connection:
                     authority = self.authority()
                     found = await remote.get(connection, authority, [named])
                     await self.remember(authority)

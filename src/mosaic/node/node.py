@@ -186,7 +186,8 @@ class Node:
             own_server=self.server_secret.public,
             own=self._own_bootstrap,
         )
-        self.reach = Reach(self.pool, HomeFinder(self.directory, self.dht))
+        finder = HomeFinder(self.directory, self.dht)
+        self.reach = Reach(self.pool, finder)
         self.seeker = Seeker(
             self.dht if self.dht.is_on else None, self.directory, self.clock, entropy, self.tell_changed
         )
@@ -198,7 +199,7 @@ class Node:
         self.queue = OutgoingQueue(
             self.deliveries, self._connect_as, now_ns=self.clock.now_ns, backoff=backoff
         )
-        self.schedules = Schedules(self.directory, self.pool, self.mirror, self.clock.now_ns)
+        self.schedules = Schedules(finder, self.reach, self.mirror, self.clock.now_ns)
         self.follower = Follower(
             self.db,
             self.directory,
@@ -330,7 +331,7 @@ class Node:
             server: An outbox of theirs, if one was named.
         """
         if server is not None:
-            self.directory.learn(named.key, server.key, server.urls[0], Usage.OUTBOX)
+            self.directory.learn(named.key, server.key, next(iter(server.urls), None), Usage.OUTBOX)
         elif named.server:
             self.directory.learn(named.key, named.key, None, Usage.OUTBOX)
         new = self.db.follow(person.key.bytes, named.key.bytes, self.clock.now_ns())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mosaic.client.address import ServerAddress
 from mosaic.client.named_key import NamedKey
 from mosaic.core import reference
 from mosaic.core.bootstrap import Usage
@@ -94,7 +95,10 @@ class ReadingActs:
         """Follows `person`, by key alone; `server` and `key` are remembered as an outbox of theirs."""
         arguments, person = self._finder.begin(given)
         node, named = self._node, NamedKey.parse(arguments.text("person"))
-        new = node.follow(person, named, arguments.server())
+        server, at = arguments.server(), arguments.key_alone()
+        if at is not None:
+            server = ServerAddress(at.key, ())
+        new = node.follow(person, named, server)
         key = named.key
         yield {**self._followed_object(key), "new": new, "working": self._working}
 

@@ -10,14 +10,14 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 
-from mosaic.client.link_pool import LinkPool
 from mosaic.client.outbox import SERVERS_OF_A_ROLE
+from mosaic.client.reach import Reach
+from mosaic.client.server_finder import ServerFinder
 from mosaic.core.bootstrap import Usage
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.errors import MosaicError
-from mosaic.node.directory import HomeDirectory
 
 log = logging.getLogger(__name__)
 
@@ -27,24 +27,26 @@ _ASK_AGAIN_NS = 600 * 1_000_000_000
 
 
 class Schedules:
-    """Fetches schedules (and profiles) from the outboxes that are known of people.
+    """Fetches schedules (and profiles) from people's outboxes, which are looked up where they are not known.
+
+    One after the other, since strangers' records cause it.
 
     Args:
-        directory: Who uses which servers.
-        pool: Connections to servers.
+        finder: Who uses which servers.
+        reach: Connections to servers.
         mirror: Hands what was found to the own server.
         now_ns: The clock.
     """
 
     def __init__(
         self,
-        directory: HomeDirectory,
-        pool: LinkPool,
+        finder: ServerFinder,
+        reach: Reach,
         mirror: Callable[[Sequence[bytes]], Awaitable[object]],
         now_ns: Callable[[], int],
     ) -> None:
-        self._directory = directory
-        self._pool = pool
+        self._finder = finder
+        self._reach = reach
         self._mirror = mirror
         self._now_ns = now_ns
         self._waiting: asyncio.Queue[PublicKey] = asyncio.Queue(_WAITING)
@@ -71,9 +73,10 @@ class Schedules:
             await self._fetch(await self._waiting.get())
 
     async def _fetch(self, author: PublicKey) -> None:
-        for server in list(self._directory.servers(author, Usage.OUTBOX))[:SERVERS_OF_A_ROLE]:
+        servers = await self._finder.servers_of(author, Usage.OUTBOX)
+        for server in servers[:SERVERS_OF_A_ROLE]:
             try:
-                async with self._pool.connect(server) as connection:
+                async with self._reach.server(server) as connection:
                     wanted = Filter.of(authors=[author], kinds=[KEY_SCHEDULE, PROFILE])
                     found = [record.data async for record in connection.query(wanted)]
                 await self._mirror(found)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from mosaic.client.connection import Connection
+from mosaic.client.reach import Manner
 from mosaic.core.keys import PublicKey
 from mosaic.node import remote
 from mosaic.node.arguments import Arguments, parse_filter
@@ -59,7 +60,7 @@ class ServerActs:
 
         One's own home is read with its owner's eyes: all of it, by any filter.
         """
-        if Arguments(given).server() is None:
+        if not Arguments(given).names_another():
             return self._own_query(Arguments(given))
         return self._over_connection("query", given)
 
@@ -77,7 +78,7 @@ class ServerActs:
         `stored` gives what is there already first.
         """
         arguments = Arguments(given)
-        if arguments.server() is None and not parse_filter(arguments, self._node.clock.now()).elements:
+        if not arguments.names_another() and not parse_filter(arguments, self._node.clock.now()).elements:
             person = self._node.people.find(arguments.optional_text("as"))
             people = [PublicKey(key) for key in self._node.db.follows(person.key.bytes)]
             given = {**given, "authors": [key.user_text for key in [person.key, *people]]}
@@ -113,11 +114,17 @@ class ServerActs:
 
         The own server always sees who asks; another one only when `as` names a person.
         """
-        server, name = arguments.server(), arguments.optional_text("as")
-        if server is None:
+        server, named, name = arguments.server(), arguments.key_alone(), arguments.optional_text("as")
+        if server is None and named is None:
             person = self._node.people.find(name) if name or self._node.people.first else None
             yield await self._node.own(person)
             return
-        secret = None if name is None else self._node.people.find(name).device
-        async with self._node.pool.connect(server, secret) as connection:
+        manner = Manner(None if name is None else self._node.people.find(name).device)
+        node = self._node
+        if server is not None:
+            link = node.pool.connect(server, manner.secret)
+        else:
+            assert named is not None
+            link = node.reach.key(named, manner)
+        async with link as connection:
             yield connection
