@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.loopback.authority import Authority
-from tests.loopback.web_clients import ENTROPY, Middleman, Victim, WebClient
+from tests.loopback.web_clients import ENTROPY, Middleman, Victim, WebClient, certificate
 from tests.server.web_memory import prover
 from tests.server.world import SERVER, World, running
+from tests.transport.authority import Authority
 
 from mosaic.core.authentication import Authentication, Role
 from mosaic.core.filter import Filter
@@ -52,7 +52,7 @@ class Web:
             "127.0.0.1",
             0,
             SERVER.master.reveal(),
-            names=(self.ca.certificate("localhost"),),
+            names=(certificate(self.ca, "localhost"),),
             plain=True,
         )
         self.authority = f"localhost:{self.port}"
@@ -66,7 +66,7 @@ class Web:
     def client(self, upgrade: ClientUpgrade | None = None, *, ca: Authority | None = None) -> WebClient:
         """A client in browser mode."""
         upgrade = upgrade or ClientUpgrade(self.authority, ENTROPY)
-        authorities = (ca or self.ca).pem
+        authorities = (ca or self.ca).root
         target = Target(
             Transport.WS, "localhost", self.port, request=upgrade.request, authorities=authorities
         )
@@ -86,7 +86,7 @@ class Web:
         upgrade = upgrade or ClientUpgrade(authority, ENTROPY)
         network = self.network()
         link = network.dial(
-            Target(Transport.WS, "localhost", port, request=upgrade.request, authorities=self.ca.pem)
+            Target(Transport.WS, "localhost", port, request=upgrade.request, authorities=self.ca.root)
         )
         return Victim(network, link, upgrade, ANNA.master)
 
@@ -176,6 +176,7 @@ async def test_another_name_is_answered_in_http(tmp_path: Path) -> None:
             b"\r\n\r\nThis is a Mosaic server: reach it with a Mosaic client, by WebSocket.\n"
         )
         writer.close()
+        await writer.wait_closed()
         assert world.server.metrics.upgrades_refused == 2
 
 

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.loopback.authority import Authority
 from tests.server.world import Client
+from tests.transport.authority import Authority
 
 from mosaic.core.authentication import Authentication, Role
 from mosaic.core.keys import SecretKey
@@ -17,7 +17,7 @@ from mosaic.protocol.events import ClientEvent, ServerClosing, ServerProven, Ser
 from mosaic.protocol.settings import ClientSessionSettings
 from mosaic.protocol.upgrade import Mode
 from mosaic.testing import Person
-from mosaic.transport import Event, SocketNetwork, Target, Transport, TransportSettings
+from mosaic.transport import Event, HostCertificate, SocketNetwork, Target, Transport, TransportSettings
 from mosaic.transport.events import LINK_CLOSED, LINK_OPENED, LINK_UPGRADE
 from mosaic.wire.client_messages import HelloChallenge
 from mosaic.wire.codec import decode
@@ -28,6 +28,12 @@ ENTROPY = bytes(range(ENTROPY_LENGTH))
 NONCE = b"c" * 32
 NOW = 7_000_000_000
 PATIENCE_S = 20
+
+
+def certificate(ca: Authority, host: str) -> HostCertificate:
+    """What an authority vouches for a host with."""
+    issued = ca.issue(host)
+    return HostCertificate(host, issued.chain, issued.key)
 
 
 class WebClient(Client):
@@ -161,7 +167,7 @@ class Middleman:
         self._front.start(self._from_client)
         self._back.start(self._from_server)
         self.port = self._front.listen(
-            Transport.WS, "127.0.0.1", 0, own.master.reveal(), names=(ca.certificate("localhost"),)
+            Transport.WS, "127.0.0.1", 0, own.master.reveal(), names=(certificate(ca, "localhost"),)
         )
         self.authority = f"localhost:{self.port}"
         self._true_authority = f"localhost:{port}"
@@ -175,7 +181,9 @@ class Middleman:
                 self._victim = link
                 head = data[1:].replace(self.authority.encode(), self._true_authority.encode())
                 self._true = self._back.dial(
-                    Target(Transport.WS, "localhost", self._true_port, request=head, authorities=self._ca.pem)
+                    Target(
+                        Transport.WS, "localhost", self._true_port, request=head, authorities=self._ca.root
+                    )
                 )
             elif what < LINK_OPENED:
                 self.passed.append(MessageType(data[0]))

@@ -26,6 +26,7 @@ async def request(node: Node, port: int, authority: str, expected: PublicKey) ->
         return upgrade.receive(await reader.readuntil(b"\r\n\r\n"))
     finally:
         writer.close()
+        await writer.wait_closed()
 
 
 @pytest.mark.claim("C43", "C47")

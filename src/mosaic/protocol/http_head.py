@@ -2,7 +2,8 @@
 
 A WebSocket begins with one such head each way. Whatever two programs could
 read in two ways is refused here: folded lines, bare line feeds, blanks before
-a colon, fields that are given twice.
+a colon, fields that are given twice. (Libraries for HTTP take some of these,
+as they must for the web at large; a head without a body needs no more than this.)
 
 Source: RFC 9112 §2 to §5, RFC 6455 §4.
 """

@@ -84,6 +84,7 @@ from mosaic.wire.server_messages import (
 from mosaic.wire.unrecognized import Unknown, Unrecognized
 
 _UNRECOGNIZED: Final = Unrecognized().encode()
+_NOTHING_AGREED: Final = HelloAck(ResultCode.SUCCESS, MAJOR_VERSION)
 _RESULT_HEADS: Final = {
     code: encode_header(MessageType.SUBMISSION_RESULT, SubmissionResult.LENGTH, code) for code in ResultCode
 }
@@ -122,7 +123,7 @@ class ServerSession:
         self.deadline_ns: int | None = now_ns + settings.hello_timeout_ns
         self._open = False
         self._closed = False
-        self._ack = HelloAck(ResultCode.SUCCESS, MAJOR_VERSION)
+        self._ack = _NOTHING_AGREED
         self._authentication: ServerAuthentication | None = None
         self._queries = ServerQueries(settings.open_queries)
 
