@@ -22,6 +22,8 @@ from mosaic.dht.settings import DhtSettings
 from mosaic.dht.writer import BootstrapSigner, Outcome, SecretSigner, Wanted, Writer
 from mosaic.errors import MosaicError, Unreachable, UsageError
 
+__all__ = ["BootstrapSigner", "Publisher", "SecretSigner"]
+
 _FIRST_RETRY_S = 2.0
 _LAST_RETRY_S = 600.0
 _EARLIER = 1 / 6
