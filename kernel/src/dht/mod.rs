@@ -9,6 +9,7 @@ pub mod entry;
 pub mod inbox;
 pub mod node;
 pub mod testnet;
+mod waker;
 pub mod work;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

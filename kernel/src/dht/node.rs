@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::inbox::{Event, Inbox, What};
+use super::waker::Waker;
 use super::{entry, lock, work};
 
 /// Jobs that may be open at a time, those that wait included.
@@ -178,8 +179,33 @@ fn build(settings: &Settings) -> io::Result<AsyncDht> {
     builder.build().map(Dht::as_async)
 }
 
-/// A node that runs, or none while one is being made.
-type Running = watch::Receiver<Option<AsyncDht>>;
+/// A node that runs, and what wakes its thread.
+#[derive(Clone)]
+pub struct Run {
+    /// The node.
+    pub dht: AsyncDht,
+    waker: Arc<Option<Waker>>,
+}
+
+impl Run {
+    async fn new(dht: AsyncDht) -> Self {
+        let waker = Waker::new(dht.info().await.local_addr()).ok();
+        Self {
+            dht,
+            waker: Arc::new(waker),
+        }
+    }
+
+    /// Sees that what was just handed over is taken up at once.
+    pub fn wake(&self) {
+        if let Some(waker) = self.waker.as_ref() {
+            waker.wake();
+        }
+    }
+}
+
+/// The node that runs, or none while one is being made.
+type Running = watch::Receiver<Option<Run>>;
 
 async fn drive(
     settings: Settings,
@@ -206,19 +232,19 @@ async fn drive(
 /// Carries one job in a task of its own, whose panic (the crate's thread has ended) ends nothing else.
 async fn carry(mut running: Running, shared: Arc<Shared>, number: u64, job: Job) -> Vec<u8> {
     let found = running.wait_for(Option::is_some).await;
-    let Some(dht) = found.ok().and_then(|dht| dht.clone()) else {
+    let Some(run) = found.ok().and_then(|run| run.clone()) else {
         return Vec::new();
     };
     let work = tokio::task::spawn_local(async move {
         match job {
             Job::LookUp { key, salt } => {
-                let outcome = work::look_up(&dht, &shared, number, &key, &salt).await;
+                let outcome = work::look_up(&run, &shared, number, &key, &salt).await;
                 let mut told = outcome.responded().to_le_bytes().to_vec();
                 told.extend(outcome.queried.to_le_bytes());
                 told
             }
             Job::Write { item, cas } => {
-                let (outcome, words) = work::write(&dht, *item, cas).await;
+                let (outcome, words) = work::write(&run, *item, cas).await;
                 let mut told = vec![outcome as u8];
                 told.extend(words.into_bytes());
                 told
@@ -240,19 +266,19 @@ impl Drop for AbortOnDrop {
 }
 
 /// Makes a node, and another one when it has ended by itself or found nobody for long.
-async fn keep_a_node(
-    settings: Settings,
-    shared: Arc<Shared>,
-    making: watch::Sender<Option<AsyncDht>>,
-) {
+async fn keep_a_node(settings: Settings, shared: Arc<Shared>, making: watch::Sender<Option<Run>>) {
+    let making = Arc::new(making);
     let mut pause = FIRST_PAUSE;
     loop {
         let wanted = settings.clone();
         let built = tokio::task::spawn_blocking(move || build(&wanted)).await;
         if let Ok(Ok(dht)) = built {
-            making.send_replace(Some(dht.clone()));
+            let (told, theirs) = (Arc::clone(&making), Arc::clone(&shared));
             // Ends by itself, or by the panic of a call to a thread that has ended.
-            let watching = tokio::task::spawn_local(watch_over(dht, Arc::clone(&shared)));
+            let watching = tokio::task::spawn_local(async move {
+                told.send_replace(Some(Run::new(dht.clone()).await));
+                watch_over(dht, theirs).await;
+            });
             pause = watching.await.map_or(pause, |()| FIRST_PAUSE);
             making.send_replace(None);
             shared.nodes.store(0, Ordering::SeqCst);

@@ -1,6 +1,7 @@
 //! One look-up, one write.
 
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,7 +12,7 @@ use mainline::{GetMutableOutcome, MutableItem};
 
 use super::best::Best;
 use super::inbox::{Event, What};
-use super::node::Shared;
+use super::node::{Run, Shared};
 
 /// How a write ended, as a number and words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,17 +32,17 @@ pub enum Outcome {
 
 /// Looks up an item and tells of its answers; the end is told by the caller.
 pub async fn look_up(
-    dht: &AsyncDht,
+    run: &Run,
     shared: &Arc<Shared>,
     job: u64,
     key: &[u8; 32],
     salt: &[u8],
 ) -> GetMutableOutcome {
-    let GetMutableDetailed { mut items, outcome } = dht.get_mutable_detailed(key, Some(salt), None);
+    let GetMutableDetailed { mut items, outcome } =
+        run.dht.get_mutable_detailed(key, Some(salt), None);
+    run.wake();
     let mut best = Best::default();
-    while let Some(item) =
-        std::future::poll_fn(|context| Pin::new(&mut items).poll_next(context)).await
-    {
+    while let Some(item) = poll_fn(|context| Pin::new(&mut items).poll_next(context)).await {
         if !best.takes(item.seq(), item.value()) {
             continue;
         }
@@ -60,8 +61,19 @@ pub async fn look_up(
 }
 
 /// Writes an item.
-pub async fn write(dht: &AsyncDht, item: MutableItem, cas: Option<i64>) -> (Outcome, String) {
-    match dht.put_mutable(item, cas).await {
+pub async fn write(run: &Run, item: MutableItem, cas: Option<i64>) -> (Outcome, String) {
+    let mut writing = pin!(run.dht.put_mutable(item, cas));
+    let mut begun = false;
+    let ended = poll_fn(|context| {
+        let ended = writing.as_mut().poll(context);
+        if !begun {
+            // The first poll is what hands it over.
+            begun = true;
+            run.wake();
+        }
+        ended
+    });
+    match ended.await {
         Ok(outcome) => (Outcome::Stored, outcome.stored_at.to_string()),
         Err(error) => (outcome_of(&error), error.to_string()),
     }
