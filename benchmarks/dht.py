@@ -34,6 +34,9 @@ def run(quick: bool) -> list[Row]:
 
     Args:
         quick: Fewer keys.
+
+    Raises:
+        RuntimeError: the testnet does not answer.
     """
     secrets = [SecretKey.from_seed(bytes([number]) * 32) for number in range(10 if quick else 60)]
     with DhtTestnet(NODES) as net:

@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator
 
 import click
 
-from mosaic.cli.output import notice, print_object, say
+from mosaic.cli.acting import act
+from mosaic.cli.options import Common, common
+from mosaic.cli.output import Exit, notice, print_object, say
 from mosaic.core.bootstrap import ServerBootstrap, UserBootstrap
 from mosaic.core.keys import PublicKey
 from mosaic.dht.mainline import Mainline
@@ -54,6 +56,52 @@ async def _testnet(nodes: int) -> None:
     with await asyncio.to_thread(DhtTestnet, nodes) as net:
         say(net.entry_nodes[0])
         await stop.wait()
+
+
+@dht.command()
+@click.argument("key", required=False)
+@click.option(
+    "--dht",
+    "mode",
+    default="mainline",
+    show_default=True,
+    metavar="mainline|HOST:PORT",
+    help="Which DHT, where no node runs; one that runs uses its own.",
+)
+@click.option(
+    "--public", multiple=True, metavar="URL", help="Where your server is reached, where no node runs."
+)
+@click.option("--again", is_flag=True, help="Also what another device of yours has replaced.")
+@common
+def publish(options: Common, key: str | None, mode: str, public: tuple[str, ...], *, again: bool) -> None:
+    """Publish now where your server is, and which servers you use; and read it back.
+
+    A node that runs does this by itself every hour. KEY is one of this home;
+    what the owner of another key published last is written again, so that it
+    stays for two more hours.
+
+    \b
+    Examples:
+      mosaic dht publish
+      mosaic dht publish mosrv0… --public mosaic://203.0.113.7:1320/
+    \f
+
+    Raises:
+        UsageError: there is nothing to publish.
+        Unreachable: the DHT did not take it.
+    """
+    arguments = options.arguments(key=key, dht=mode, public=list(public), again=again)
+    states = []
+    for item in act(options.home, "dht_publish", arguments):
+        states.append(item)
+        if options.as_json:
+            print_object(item)
+        else:
+            say(f"{item['key']}  number {item['seq']}: {item['detail']}")
+    if any(item["replaced"] for item in states):
+        click.get_current_context().exit(Exit.REFUSED)
+    if not any(item["published"] for item in states):
+        raise Unreachable("nothing was published", hint="Check the network, or name another DHT with --dht.")
 
 
 @dht.command()

@@ -22,8 +22,6 @@ from mosaic.dht.settings import DhtSettings
 from mosaic.dht.writer import BootstrapSigner, Outcome, SecretSigner, Wanted, Writer
 from mosaic.errors import MosaicError, Unreachable, UsageError
 
-__all__ = ["BootstrapSigner", "Publisher", "SecretSigner"]
-
 _FIRST_RETRY_S = 2.0
 _LAST_RETRY_S = 600.0
 _EARLIER = 1 / 6
@@ -34,12 +32,13 @@ _OFF = "the DHT is off: nobody finds this by its key alone"
 class _Order:
     """One bootstrap that is kept published."""
 
-    __slots__ = ("failures", "state", "task", "wake", "wanted")
+    __slots__ = ("failures", "state", "task", "turn", "wake", "wanted")
 
     def __init__(self, state: Publication) -> None:
         self.state = state
         self.wanted: Wanted | None = None
         self.failures = 0
+        self.turn = asyncio.Lock()
         self.wake = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -137,8 +136,13 @@ class Publisher:
         finally:
             self._group = None
 
-    async def publish(self, key: PublicKey, salt: bytes) -> Publication:
+    async def publish(self, key: PublicKey, salt: bytes, *, again: bool = False) -> Publication:
         """Publishes what was set, once and now.
+
+        Args:
+            key: Whose bootstrap.
+            salt: `USER_SALT` or `SERVER_SALT`.
+            again: Even if another device has replaced this very text.
 
         Raises:
             UsageError: nothing was set for this key and salt.
@@ -149,6 +153,8 @@ class Publisher:
             raise UsageError("nothing is set to be published under this key", hint="Call `set` first.")
         if self._writer is None:
             raise Unreachable("the DHT is off", hint="Name one with --dht mainline or --dht HOST:PORT.")
+        if again and order.wanted is not None:
+            order.wanted = replace(order.wanted, again=True)
         await self._publish(order, self._writer)
         return order.state
 
@@ -196,6 +202,10 @@ class Publisher:
             await asyncio.gather(*waits, return_exceptions=True)
 
     async def _publish(self, order: _Order, writer: Writer) -> None:
+        async with order.turn:
+            await self._publish_now(order, writer)
+
+    async def _publish_now(self, order: _Order, writer: Writer) -> None:
         wanted = order.wanted
         try:
             outcome = await writer.publish(order.state.key, order.state.salt, wanted)

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Final
 
 from mosaic._kernel import _rust
 from mosaic.dht.mode import DhtMode
+from mosaic.errors import UsageError
+
+MOST_NODES: Final = 256
 
 
 class DhtTestnet:
@@ -26,6 +30,8 @@ class DhtTestnet:
     """
 
     def __init__(self, nodes: int = 10) -> None:
+        if not 1 <= nodes <= MOST_NODES:
+            raise UsageError(f"a testnet has 1 to {MOST_NODES} nodes, not {nodes}")
         self._net = _rust.DhtTestnet(nodes)
 
     @property

@@ -16,6 +16,7 @@ from mosaic.core.record import Record
 from mosaic.node import shapes, states
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
+from mosaic.node.dht_acts import DhtActs
 from mosaic.node.finder import Finder
 from mosaic.node.people import Person
 from mosaic.node.publishing_acts import PublishingActs
@@ -53,6 +54,7 @@ class Acts:
             **self._publishing.table(),
             **self._reading.table(),
             **self._servers.table(),
+            "dht_publish": DhtActs(self._node, working=self._working).publish,
         }
 
     async def init(self, given: JsonObject) -> Items:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
 
 from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, DhtItem, ServerBootstrap, UserBootstrap
@@ -18,7 +18,7 @@ from mosaic.core.keys import PublicKey
 from mosaic.core.timestamp import Timestamp
 from mosaic.dht.mainline import Mainline, NetworkState
 from mosaic.dht.mode import DhtMode
-from mosaic.dht.publication import PublicationState
+from mosaic.dht.publication import Publication, PublicationState
 from mosaic.dht.publisher import Publisher
 from mosaic.dht.resolver import LookUp, Resolver
 from mosaic.dht.sequence_store import SequenceStore
@@ -96,8 +96,13 @@ class InDht:
     def start(self) -> None:
         """Enters the DHT and publishes what is set, until `stop`."""
         if self._network is not None and self._task is None:
-            self._network.start()
+            self.enter()
             self._task = asyncio.create_task(self._publisher.run(), name="publisher")
+
+    def enter(self) -> None:
+        """Enters the DHT, for look-ups and for `publish`; nothing is published by itself."""
+        if self._network is not None:
+            self._network.start()
 
     async def stop(self) -> None:
         """Leaves the DHT. What was published stays there until it expires."""
@@ -185,6 +190,29 @@ class InDht:
             self._publisher.remove(key, salt)
         self._told = wanted
         self._changed()
+
+    async def publish(self, key: PublicKey | None, *, again: bool) -> AsyncGenerator[Publication, None]:
+        """Publishes now what is told, one after another; or what the owner of another key published last.
+
+        Args:
+            key: Whose; None = everybody's who is told.
+            again: Publish a text even if another device has replaced it.
+
+        Raises:
+            Unreachable: the DHT is off.
+        """
+        if not self.is_on:
+            raise Unreachable("the DHT is off", hint="Name one: mosaic serve --dht mainline")
+        places = [place for place in self._told if key in {None, place[0]}]
+        if key is not None and not places:
+            places = [(key, salt) for salt in (USER_SALT, SERVER_SALT)]
+            for place in places:
+                self._publisher.keep(*place)
+        for place in places:
+            told = await self._publisher.publish(*place, again=again)
+            if place not in self._told:
+                self._publisher.remove(*place)
+            yield told
 
     # --- in words --------------------------------------------------------------------------------
 
