@@ -1,6 +1,7 @@
 # Everything here works as the first and only command on a fresh clone.
 #
 #   make run     build, start a node in the default home, print and open its page
+#   make demo    three people on this machine who talk, to see what it is like
 #   make test    build and run every test that needs nothing but this machine
 #   make help    all commands
 
@@ -19,7 +20,7 @@ CASES ?= 1000000
 KERNEL_SOURCES := Cargo.toml Cargo.lock $(shell find kernel benchmarks/load -name '*.rs' -o -name Cargo.toml 2>/dev/null)
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: help setup run test check bench fuzz claims docs clean tools
+.PHONY: help setup run demo test check bench fuzz claims docs clean tools
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -28,6 +29,9 @@ setup: $(VENV)/.kernel ## make .venv, build the kernel, install what the project
 
 run: $(VENV)/.kernel ## build, start a node in the default home, print and open its page
 	@exec $(BIN)/mosaic run
+
+demo: $(VENV)/.kernel ## three people on this machine who find each other and talk: what it is like
+	@exec $(BIN)/mosaic demo
 
 check: $(VENV)/.kernel ## lint, types, layers, unit tests (a minute and a half when warm)
 	@$(BIN)/ruff check src tests benchmarks fuzz examples docs

@@ -45,6 +45,7 @@ _COMMANDS = {
     "records": ("get", "query", "watch", "submit", "queue", "encode", "decode", "verify"),
     "blobs": ("blob",),
     "dht": ("dht",),
+    "demo": ("demo",),
     "conformance": ("conformance",),
 }
 _MODULES = {command: module for module, commands in _COMMANDS.items() for command in commands}

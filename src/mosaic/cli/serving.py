@@ -9,33 +9,28 @@ import asyncio
 import contextlib
 import logging
 import signal
-import socket
 import webbrowser
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import click
-import uvicorn
 
 from mosaic.cli.acting import indexing
 from mosaic.cli.heap import keep_giving_back, large_blocks_apart, one_arena_a_core, set_apart_what_stays
 from mosaic.cli.listening import Serving, listening
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object
+from mosaic.cli.page import page_of
 from mosaic.core.url import Scheme
-from mosaic.errors import HomeInUse, ListenFailed
+from mosaic.errors import HomeInUse
 from mosaic.node.acts import Acts
 from mosaic.node.control import ControlServer, JsonObject, reach
-from mosaic.node.entropy import entropy
-from mosaic.node.face import Face
 from mosaic.node.home import Home, HomeLock, try_lock
 from mosaic.node.node import Node
 from mosaic.node.settings import NodeSettings
-from mosaic.web.app import create_app
-from mosaic.web.settings import WebSettings
 
 _PATIENCE_S = 10.0
 _PAUSE_S = 0.1
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
@@ -106,27 +101,49 @@ async def serve_home(home: Home, serving: Serving, *, browse: bool) -> None:
     """
     one_arena_a_core()
     large_blocks_apart()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    async with at_work(home, serving) as (node, page):
+        # From here on the node stops in order.
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, stop.set)
+        giving_back = asyncio.create_task(keep_giving_back(), name="heap")
+        try:
+            set_apart_what_stays()
+            _tell(node, page, browse=browse)
+            await stop.wait()
+        finally:
+            giving_back.cancel()
+
+
+@contextlib.asynccontextmanager
+async def at_work(home: Home, serving: Serving) -> AsyncIterator[tuple[Node, str]]:
+    """The node of a home, which serves, delivers, follows and takes commands until the end of the block.
+
+    Args:
+        home: The home.
+        serving: Where to listen, and in which DHT to be found.
+
+    Returns:
+        The node, and the whole address of its page.
+
+    Raises:
+        HomeInUse: another process has it open.
+        ListenFailed: an address could not be listened on.
+    """
     lock = await _lock(home)
     settings = NodeSettings(dht=serving.dht, public=serving.public)
     with indexing() as progress:
         node = await Node.open(home, lock, settings, progress=progress)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, stop.set)
     try:
         serving.begin(node)
-        async with _page(node, *serving.web) as page:
+        async with page_of(node, *serving.web) as page:
             control = ControlServer(home.socket, Acts(node, working=True).table())
             await control.start()
-            giving_back = asyncio.create_task(keep_giving_back(), name="heap")
             try:
                 node.work()
-                set_apart_what_stays()
-                _tell(node, page, browse=browse)
-                await stop.wait()
+                yield node, page
             finally:
-                giving_back.cancel()
                 await control.stop()
     finally:
         await node.stop()
@@ -169,75 +186,6 @@ def _tell(node: Node, page: str, *, browse: bool) -> None:
     if browse:
         notice(f"Your page: {page}")
         webbrowser.open(page)
-
-
-# --- the page ------------------------------------------------------------------------------------------
-
-
-class _PageServer(uvicorn.Server):
-    """A web server that leaves signals to the node."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Catches none."""
-        yield
-
-
-@contextlib.asynccontextmanager
-async def _page(node: Node, host: str, port: int) -> AsyncIterator[str]:
-    """The page, served until the end of the block; its whole address."""
-    listener = _listen(host, port)
-    port = listener.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    hosts = {f"{shown}:{port}", f"localhost:{port}", f"127.0.0.1:{port}"}
-    token = _token(node)
-    app = create_app(Face(node), WebSettings(host=host, port=port), token=token, hosts=hosts)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-        server_header=False,
-    )
-    server = _PageServer(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        yield f"http://{shown}:{port}/?token={token}"
-    finally:
-        app.state.end_streams()
-        server.should_exit = True
-        await asyncio.gather(serving, return_exceptions=True)
-        listener.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise ListenFailed(
-            f"the page can't listen on {host}:{port}: {error.strerror}",
-            hint="Another program may use the port: name another with --web HOST:PORT, or port 0 for any.",
-        ) from error
-    listener.setblocking(False)
-    return listener
-
-
-def _token(node: Node) -> str:
-    """The page's token; stays the same, so that an open page survives a restart."""
-    token = node.db.meta("page_token")
-    if token is None:
-        token = entropy(16).hex()
-        node.db.set_meta("page_token", token)
-    return token
-
-
-# --- small things ----------------------------------------------------------------------------------------
 
 
 def _log(*, verbose: bool) -> None:
