@@ -15,10 +15,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use super::certificate::Key;
-use super::engine::Shared;
 use super::inbox::what;
 use super::link::Link;
 use super::outbox::Standing;
+use super::shared::Shared;
 use super::socks::Proxy;
 use super::tls::{Expected, Form, Refusal, Witness};
 use super::wire::Wire;

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
 
-use super::engine::Shared;
+use super::shared::Shared;
 use super::socket;
 use super::tcp::TlsWire;
 use super::tls::{ServerConfigs, proven_key};

@@ -20,6 +20,7 @@ pub mod listeners;
 pub mod outbox;
 mod plain;
 pub mod quic;
+pub mod shared;
 mod socket;
 pub mod socks;
 pub mod spool;

@@ -14,12 +14,12 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Sleep, sleep};
 
-use super::engine::Shared;
 use super::frame::{Cut, Cutter};
 use super::half_frames::Share;
 use super::inbox::{Event, what};
 use super::link::Link;
 use super::outbox::{FILE_CHUNK, FilePart, Piece, Standing};
+use super::shared::Shared;
 use super::spool::Spool;
 use super::tcp::READ_AHEAD;
 use super::wire::{Received, Wire};

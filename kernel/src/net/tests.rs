@@ -7,10 +7,11 @@ use zeroize::Zeroizing;
 
 use super::certificate::Key;
 use super::dial::Dial;
-use super::engine::{Engine, Settings};
+use super::engine::Engine;
 use super::frame::Limits;
 use super::inbox::{Event, what};
 use super::quic;
+use super::shared::Settings;
 use super::tls::Form;
 use crate::crypto::keys::ExpandedSecret;
 

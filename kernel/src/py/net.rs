@@ -9,12 +9,13 @@ use pyo3::types::{PyBytes, PyList};
 use super::ends::{ProxyPlace, door, milliseconds, plan, seed_of, unheard, upgrade};
 use super::errors::{Disconnected, UsageError};
 use super::frame_cutter::FrameCutter;
-use crate::net::engine::{Engine, Settings};
+use crate::net::engine::Engine;
 use crate::net::frame::{HEADER, Limits};
 use crate::net::inbox::what;
 use crate::net::link::Link;
 use crate::net::listeners::Transport;
 use crate::net::quic;
+use crate::net::shared::Settings;
 
 /// The type of a RECORD message.
 const RECORD: u8 = 0x80;

@@ -10,12 +10,13 @@ use quinn_proto::crypto::rustls::QuicClientConfig;
 use rustls::AlertDescription;
 
 use super::choose::proven_key;
+use super::endpoints::keep;
 use super::peer::Peer;
 use super::wire::QuicWire;
 use crate::net::certificate::{Key, NAME};
 use crate::net::dial::{Dial, Failure, reach};
-use crate::net::engine::Shared;
 use crate::net::link::Link;
+use crate::net::shared::Shared;
 use crate::net::socket;
 use crate::net::tls::{Witness, client_config};
 
@@ -45,8 +46,7 @@ pub async fn connect(
     };
     let ((endpoint, connection), address) =
         reach(&plan.host, plan.port, plan.patience, shake).await?;
-    let keeper = Arc::clone(shared);
-    tokio::spawn(async move { keeper.endpoints.keep(keeper.number(), endpoint).await });
+    keep(shared, endpoint);
     let key = connection
         .peer_identity()
         .and_then(|identity| proven_key(identity, plan.server_form));

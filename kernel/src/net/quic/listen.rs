@@ -17,7 +17,7 @@ use super::peer::{DONE, Peer};
 use super::settings::Settings;
 use super::wire::QuicWire;
 use crate::net::certificate::Key;
-use crate::net::engine::Shared;
+use crate::net::shared::Shared;
 use crate::net::socket;
 
 /// Peers that may wait to be accepted; what comes beyond is ignored and tries again.
@@ -131,7 +131,7 @@ async fn handshake(shared: &Shared, incoming: Incoming) -> Option<(Arc<Peer>, St
 async fn serve(shared: Arc<Shared>, peer: Arc<Peer>, first: Stream) {
     let number = shared.number();
     let mut next = Some(first);
-    while let Some(stream) = next {
+    while let Some(stream) = next.filter(|_| !shared.is_stopping()) {
         let link = shared.add_link(true, Some(peer.connection.remote_address()));
         // It is new: nobody has set it.
         let _ = link.quic.set(Arc::downgrade(&peer));

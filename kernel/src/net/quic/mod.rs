@@ -15,7 +15,7 @@ mod tests;
 mod wire;
 
 pub use dial::{connect, open_stream};
-pub use endpoints::Endpoints;
+pub use endpoints::{Endpoints, keep};
 pub use listen::{accept, bind};
 pub use peer::Peer;
 pub use settings::Settings;

@@ -13,8 +13,8 @@ use super::{Mode, Side, WsWire, head};
 use crate::net::certificate::Key;
 use crate::net::dial::{Dial, Failure, Reached};
 use crate::net::dial_tcp::connect_plain;
-use crate::net::engine::Shared;
 use crate::net::link::Link;
+use crate::net::shared::Shared;
 use crate::net::tcp::TlsWire;
 use crate::net::tls::{HTTP, Witness, client_config, proven_key, server_name};
 

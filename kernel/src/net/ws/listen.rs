@@ -13,9 +13,9 @@ use tokio_rustls::LazyConfigAcceptor;
 
 use super::{Mode, Side, WsWire, head};
 use crate::net::certificate::Key;
-use crate::net::engine::Shared;
 use crate::net::listen::Greets;
 use crate::net::plain::PlainWire;
+use crate::net::shared::Shared;
 use crate::net::socket;
 use crate::net::tcp::TlsWire;
 use crate::net::tls::{Hosts, ServerConfigs, proven_key};
