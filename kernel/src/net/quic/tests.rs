@@ -1,6 +1,7 @@
 //! With quinn itself as the other side.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -123,8 +124,8 @@ fn there_are_no_datagrams_no_streams_one_way_and_no_more_than_allowed() {
         first.write_all(&FRAME).await.unwrap();
         second.write_all(&FRAME).await.unwrap();
         assert!(timeout(moment, connection.open_bi()).await.is_err());
-        let links: Vec<u64> = (0..4).map(|_| next(&server).link.number).collect();
-        assert_ne!(links[0], links[2]);
+        let links: HashSet<u64> = (0..4).map(|_| next(&server).link.number).collect();
+        assert_eq!(links.len(), 2);
         first.finish().unwrap();
         assert_eq!(next(&server).what, what::CLOSED);
         soon(connection.open_bi()).await.unwrap();
