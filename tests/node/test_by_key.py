@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from tests.node.conftest import FAST, HERE, do, one
 
-from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, ServerBootstrap
+from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, ServerBootstrap, Usage
 from mosaic.core.keys import PublicKey
 from mosaic.dht.mode import DhtMode
 from mosaic.dht.testnet import DhtTestnet
-from mosaic.errors import Unreachable
+from mosaic.errors import InvalidBootstrap, Unreachable, UsageError
 from mosaic.node.face import Face
 from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node
@@ -145,3 +145,32 @@ async def test_an_entry_node_that_is_not_there_leaves_everything_local_working(t
         assert [entry.text for entry in await face.feed()] == ["hello"]
         with pytest.raises(Unreachable):
             await anna.dht.item(PublicKey(bytes(31) + b"\x05"), USER_SALT)
+
+
+@pytest.mark.claim("C17", "C18", "C64")
+async def test_somebody_uses_another_server_as_well_and_friends_find_that(
+    tmp_path: Path, testnet: DhtTestnet
+) -> None:
+    entry = testnet.entry_nodes[0]
+    async with living(tmp_path, "anna", entry) as anna, living(tmp_path, "hub", entry) as hub:
+        hub_key = hub.server_secret.public.server_text
+        await until(hub, lambda: hub.dht.state().published_iso)
+        added = await one(anna, "servers_add", server_key=hub_key, uses=["outbox"])
+        assert (added["key"], added["uses"], added["mine"]) == (hub_key, ["outbox"], False)
+        own, other = await do(anna, "servers")
+        assert (own["mine"], own["uses"]) == (True, ["outbox", "inbox", "encryption"])
+        assert other["key"] == hub_key
+        async with living(tmp_path, "ben", entry) as ben:
+            # Published and read back, the second time.
+            wish = anna.bootstraps.wish
+            await until(anna, lambda: (done := wish(key_of(anna), USER_SALT)) and done.seq > 1)
+            await Face(ben).follow(key_of(anna).user_text)
+            await until(ben, lambda: len(ben.directory.servers(key_of(anna), Usage.OUTBOX)) == 2)
+        with pytest.raises(InvalidBootstrap):
+            await do(anna, "servers_remove", server_key=own["key"])
+        await do(anna, "servers_remove", server_key=hub_key)
+        with pytest.raises(UsageError):
+            await do(anna, "servers_remove", server_key=hub_key)
+        with pytest.raises(UsageError):
+            await do(anna, "servers_add", server_key=hub_key, uses=["cellar"])
+        assert [item["key"] for item in await do(anna, "servers")] == [own["key"]]

@@ -30,6 +30,7 @@ _COMMANDS = {
     "people": ("init", "whoami", "key", "profile", "where"),
     "serving": ("serve", "run"),
     "status": ("status",),
+    "servers": ("servers",),
     "posting": (
         "post",
         "reply",

@@ -15,6 +15,7 @@ from mosaic.core import kinds
 from mosaic.core.record import Record
 from mosaic.node import shapes, states
 from mosaic.node.arguments import Arguments
+from mosaic.node.bootstrap_acts import BootstrapActs
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.dht_acts import DhtActs
 from mosaic.node.finder import Finder
@@ -43,6 +44,7 @@ class Acts:
         self._publishing = PublishingActs(node, finder, working=working)
         self._reading = ReadingActs(node, finder, working=working)
         self._servers = ServerActs(node, finder)
+        self._bootstraps = BootstrapActs(node, finder)
 
     def table(self) -> dict[str, Act]:
         """Every act by its name."""
@@ -54,6 +56,7 @@ class Acts:
             **self._publishing.table(),
             **self._reading.table(),
             **self._servers.table(),
+            **self._bootstraps.table(),
             "dht_publish": DhtActs(self._node, working=self._working).publish,
         }
 

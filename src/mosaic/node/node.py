@@ -58,9 +58,7 @@ from mosaic.server.server import Server
 from mosaic.store.blobs import BlobStore
 from mosaic.store.embedded import EmbeddedStore, open_store
 from mosaic.store.record_source import RecordSource
-from mosaic.transport.settings import TransportSettings
 from mosaic.transport.sockets import SocketNetwork
-from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 from mosaic.wire.result_code import ResultCode
 
 log = logging.getLogger(__name__)
@@ -79,6 +77,7 @@ class Node:
         self._working = False
         self._tasks: list[asyncio.Task[None]] = []
         self._changed: set[asyncio.Event] = set()
+        self._transport = settings.transport(home.temporary)
         vault = Vault(home_password(home, db), entropy)
         self.server_secret = server_secret(db, vault)
         self.people = People(db, vault, self.clock, entropy)
@@ -143,13 +142,11 @@ class Node:
             await self.server.start()
             stack.push_async_callback(self.server.stop, self.settings.stop_s)
             self.server.listen_changes(self._tell_stored)
-            self.listeners = Listeners(
-                self.server, self._transport(), self.server_secret, self.settings.public
-            )
+            self.listeners = Listeners(self.server, self._transport, self.server_secret, self.settings.public)
             self._own_server = OwnServer(
                 self.server,
                 self.server_secret.public,
-                self._transport(),
+                self._transport,
                 self.settings.client,
                 self.clock.now_ns,
             )
@@ -168,7 +165,7 @@ class Node:
     def _client(self, stack: contextlib.AsyncExitStack) -> None:
         near = self.settings.dht.is_private or self.settings.client.private_addresses
         client = dataclasses.replace(self.settings.client, private_addresses=near)
-        network = SocketNetwork(self._transport())
+        network = SocketNetwork(self._transport)
         stack.push_async_callback(network.stop, 0.5)
         surroundings = Surroundings(memory=Dialled(self.db), entropy=entropy)
         self.pool = LinkPool(network, client, self.clock.now_ns, surroundings)
@@ -207,14 +204,6 @@ class Node:
             self.mirror,
             self.clock,
             Settings(client, backoff, self.everything.schedule, self.seeker.reached, self.seeker.lost),
-        )
-
-    def _transport(self) -> TransportSettings:
-        server = self.settings.server
-        return TransportSettings(
-            frame_limits=tuple(frame_limits(server.record_limit, server.blob_limit)),
-            spool_prefix=tuple(SPOOL_PREFIX),
-            spool_folder=str(self.home.temporary),
         )
 
     def _own_bootstrap(self, person: PublicKey) -> UserBootstrap | None:
@@ -321,6 +310,13 @@ class Node:
             await self.publish(person, record)
         self._announce()
         return person
+
+    def use_servers(self, person: Person, bootstrap: UserBootstrap) -> None:
+        """Lets a person use these servers: they get the key schedule and profile, friends find them."""
+        self.people.use_servers(person, bootstrap)
+        self._publishing.introduce(person.key)
+        self._announce()
+        self.tell_changed()
 
     def follow(self, person: Person, named: NamedKey, server: ServerAddress | None) -> bool:
         """Follows somebody; whether that is new.

@@ -10,7 +10,7 @@ Source: identity.md, keyschedule.md, bootstrap.md; encrypted_secret_key.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mosaic.core import encrypted_secret_key, key_schedule, profile
 from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
@@ -140,6 +140,13 @@ class People:
             if row.master_key == person.key.bytes:
                 return self._vault.open(row.master_secret)
         raise UnknownPerson(f"nobody called {person.name!r} lives in this home")
+
+    def use_servers(self, person: Person, bootstrap: UserBootstrap) -> None:
+        """Lets a person use these servers from now on."""
+        self._db.set_bootstrap(person.key.bytes, bootstrap.text)
+        self._people = [
+            replace(one, bootstrap=bootstrap.text) if one.key == person.key else one for one in self._people
+        ]
 
     def make(self, name: str, home_server: PublicKey) -> tuple[Person, Sequence[Record]]:
         """Makes a person: master, device key, key schedule, profile and bootstrap text at once.

@@ -159,6 +159,10 @@ class PrivateDb:
             ),
         )
 
+    def set_bootstrap(self, master_key: bytes, text: str) -> None:
+        """Keeps what a person publishes about the servers he uses."""
+        self._db.execute("UPDATE person SET bootstrap = ? WHERE master_key = ?", (text, master_key))
+
     # --- follows ----------------------------------------------------------------------------------
 
     def follow(self, master_key: bytes, key: bytes, now_ns: int) -> bool:

@@ -116,6 +116,17 @@ class Publishing:
                 moved += 1
         return moved
 
+    def introduce(self, person: PublicKey) -> None:
+        """Queues the key schedule and profile of somebody who lives here for the servers he uses."""
+        servers = [
+            server
+            for usage in (Usage.OUTBOX, Usage.INBOX)
+            for server in self._directory.servers(person, usage)[:SERVERS_OF_A_ROLE]
+        ]
+        schedule = self._records.schedule_record(person)
+        if schedule is not None:
+            self._queue_for(person, schedule.data, servers)
+
     def _reached_at(self, person: PublicKey) -> Sequence[ServerAddress]:
         """Where somebody receives: the inboxes, or the outboxes as long as no inbox is known."""
         for usage in (Usage.INBOX, Usage.OUTBOX):

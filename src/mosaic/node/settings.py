@@ -6,12 +6,15 @@ Source: this project's own design, docs/architecture.md "A person acts".
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mosaic.client.settings import ClientSettings
 from mosaic.core.url import ServerUrl
 from mosaic.dht.mode import OFF, DhtMode
 from mosaic.dht.settings import DhtSettings
 from mosaic.server.settings import ServerSettings
+from mosaic.transport.settings import TransportSettings
+from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +38,11 @@ class NodeSettings:
     upkeep_s: float = field(
         default=3600.0, metadata={"help": "how often the space of what is no longer served is given back"}
     )
+
+    def transport(self, spool_folder: Path) -> TransportSettings:
+        """The limits of frames and queues; long blobs pass through a folder."""
+        return TransportSettings(
+            frame_limits=tuple(frame_limits(self.server.record_limit, self.server.blob_limit)),
+            spool_prefix=tuple(SPOOL_PREFIX),
+            spool_folder=str(spool_folder),
+        )

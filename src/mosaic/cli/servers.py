@@ -1,0 +1,74 @@
+"""`mosaic servers`: which servers a person uses, and for what.
+
+Source: bootstrap.md (user bootstraps), network.md (roles).
+"""
+
+from __future__ import annotations
+
+import click
+
+from mosaic.cli.acting import act
+from mosaic.cli.options import Common, common
+from mosaic.cli.output import clean, print_object, say, text_of
+from mosaic.node.control import JsonObject
+
+
+@click.group(invoke_without_command=True)
+@common
+@click.pass_context
+def servers(context: click.Context, options: Common) -> None:
+    """List the servers that you use; add and remove some.
+
+    Friends read your posts at your outboxes and write to your inboxes. They
+    find these in the DHT by your key, so a change needs no word to anybody.
+    """
+    if context.invoked_subcommand is None:
+        for item in act(options.home, "servers", options.arguments()):
+            _show(options, item)
+
+
+@servers.command()
+@click.argument("server_key", metavar="mosrv0…")
+@click.option(
+    "--use",
+    "uses",
+    multiple=True,
+    type=click.Choice(["outbox", "inbox", "encryption"]),
+    help="What for; may be repeated. Everything without it.",
+)
+@click.option("--url", metavar="URL", help="Where it listens, if the DHT does not tell.")
+@common
+def add(options: Common, server_key: str, uses: tuple[str, ...], url: str | None) -> None:
+    """Use one more server, or use one for something else.
+
+    \b
+    Examples:
+      mosaic servers add mosrv0…
+      mosaic servers add mosrv0… --use outbox --use inbox
+    """
+    given = options.arguments(server_key=server_key, uses=list(uses), url=url)
+    for item in act(options.home, "servers_add", given):
+        _show(options, item)
+
+
+@servers.command()
+@click.argument("server_key", metavar="mosrv0…")
+@common
+def remove(options: Common, server_key: str) -> None:
+    """Use a server no more."""
+    for item in act(options.home, "servers_remove", options.arguments(server_key=server_key)):
+        if options.as_json:
+            print_object(item)
+        else:
+            say(f"{text_of(item, 'key')} is not used any more.")
+
+
+def _show(options: Common, item: JsonObject) -> None:
+    if options.as_json:
+        print_object(item)
+        return
+    uses, urls = item.get("uses"), item.get("urls")
+    what = ", ".join(map(str, uses)) if isinstance(uses, list) else ""
+    say(f"{text_of(item, 'key')}  {what}{'  (this home)' if item.get('mine') else ''}")
+    for url in urls if isinstance(urls, list) else []:
+        say(f"  {clean(str(url))}")

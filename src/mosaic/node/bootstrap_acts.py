@@ -1,0 +1,113 @@
+"""Acts about the servers that a person uses: which ones, for what, one more, one less.
+
+Source: bootstrap.md (user bootstraps, limits); always signed by the master key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
+from mosaic.core.keys import PublicKey
+from mosaic.core.url import ServerUrl
+from mosaic.errors import UsageError
+from mosaic.node.control import Act, Items, JsonObject
+from mosaic.node.finder import Finder
+from mosaic.node.people import Person
+
+if TYPE_CHECKING:
+    from mosaic.node.node import Node
+
+_NAMES = {"outbox": Usage.OUTBOX, "inbox": Usage.INBOX, "encryption": Usage.ENCRYPTION}
+
+
+class BootstrapActs:
+    """Which servers a person uses.
+
+    Args:
+        node: The open home.
+        finder: Finds who acts.
+    """
+
+    def __init__(self, node: Node, finder: Finder) -> None:
+        self._node = node
+        self._finder = finder
+
+    def table(self) -> dict[str, Act]:
+        """These acts by their names."""
+        return {
+            "servers": self.servers,
+            "servers_add": self.servers_add,
+            "servers_remove": self.servers_remove,
+        }
+
+    async def servers(self, given: JsonObject) -> Items:
+        """The servers of a person, the preferred first."""
+        _, person = self._finder.begin(given)
+        for entry in UserBootstrap.parse(person.bootstrap).entries:
+            yield self._object(entry)
+
+    async def servers_add(self, given: JsonObject) -> Items:
+        """Uses `server_key` for `uses` (outbox, inbox, encryption; else all), reached at `url` if given.
+
+        A server that is used already is used so from now on, at its place.
+
+        Raises:
+            UsageError: there is no such use.
+            FormatError: the key or the URL is none.
+            InvalidBootstrap: the person would have no outbox or no inbox, or too many servers.
+        """
+        arguments, person = self._finder.begin(given)
+        entry = ServerUse(
+            _usage(arguments.texts("uses")), PublicKey.parse_server(arguments.text("server_key"))
+        )
+        before = UserBootstrap.parse(person.bootstrap).entries
+        known = any(one.key == entry.key for one in before)
+        after = tuple(entry if one.key == entry.key else one for one in before)
+        url = arguments.optional_text("url")
+        if url is not None:
+            self._node.directory.learn(person.key, entry.key, ServerUrl.parse(url), entry.usage)
+        self._change(person, after if known else (*before, entry))
+        yield self._object(entry)
+
+    async def servers_remove(self, given: JsonObject) -> Items:
+        """Uses `server_key` no more.
+
+        Raises:
+            UsageError: it is not used.
+            InvalidBootstrap: the person would have no outbox or no inbox left.
+        """
+        arguments, person = self._finder.begin(given)
+        key = PublicKey.parse_server(arguments.text("server_key"))
+        before = UserBootstrap.parse(person.bootstrap).entries
+        left = tuple(entry for entry in before if entry.key != key)
+        if left == before:
+            raise UsageError("this server is not used", hint="`mosaic servers` shows those that are.")
+        self._change(person, left)
+        yield {"key": key.server_text}
+
+    def _change(self, person: Person, entries: tuple[ServerUse, ...]) -> None:
+        bootstrap = UserBootstrap(entries)
+        bootstrap.publishable()
+        self._node.use_servers(person, bootstrap)
+
+    def _object(self, entry: ServerUse) -> JsonObject:
+        node = self._node
+        mine = entry.key == node.server_secret.public
+        urls = node.urls if mine else node.directory.address(entry.key).urls
+        return {
+            "key": entry.key.server_text,
+            "uses": [name for name, usage in _NAMES.items() if entry.usage & usage],
+            "mine": mine,
+            "urls": [str(url) for url in urls],
+        }
+
+
+def _usage(names: list[str]) -> Usage:
+    unknown = set(names) - set(_NAMES)
+    if unknown:
+        raise UsageError(f"{unknown.pop()!r} is no use of a server", hint=f"Choose of {', '.join(_NAMES)}.")
+    usage = Usage(0)
+    for name in names or _NAMES:
+        usage |= _NAMES[name]
+    return usage
