@@ -63,7 +63,7 @@ def test_three_people_are_read_live_and_nothing_is_left(demo: subprocess.Popen[s
         for line in OPENING:
             assert line.text.split("'")[0] in feed
         assert {name for name in PEOPLE if f"<span>{name}</span>" in feed} == set(PEOPLE)
-        assert "connected to all 2 servers you read" in feed
+        assert "connected to both servers you read" in feed
         assert "people are found by their key" in feed
         # Whoever has the page open sees the rest of it come.
         base = page.partition("/?")[0]

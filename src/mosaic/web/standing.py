@@ -60,8 +60,8 @@ def _servers(servers: Sequence[ServerState]) -> Note:
             return Note(Level.BAD, "your server does not listen")
         return Note(Level.GOOD, "your server is running")
     if connected == len(read):
-        all_of_them = "the server you read" if len(read) == 1 else f"all {len(read)} servers you read"
-        return Note(Level.GOOD, f"connected to {all_of_them}")
+        few = {1: "the server", 2: "both servers"}
+        return Note(Level.GOOD, f"connected to {few.get(len(read), f'all {len(read)} servers')} you read")
     if not connected and any(server.state == "connecting" for server in read):
         return Note(Level.PARTLY, "connecting to servers")
     if not connected:
