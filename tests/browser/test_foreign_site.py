@@ -103,7 +103,6 @@ def evil() -> Iterator[EvilSite]:
 _NAMES = "--host-resolver-rules=MAP evil.example 127.0.0.1, MAP rebound.example 127.0.0.1"
 
 
-@pytest.mark.claim("C49")
 @pytest.mark.parametrize("site", ["evil.example", "127.0.0.1", "localhost"])
 def test_another_site_can_not_act_and_sees_nothing(
     serve: Serve, browse: Browse, evil: EvilSite, site: str
@@ -134,7 +133,6 @@ def open_as_before(tab: Tab, page: str) -> None:
     tab.see("Nobody yet.")
 
 
-@pytest.mark.claim("C49")
 def test_a_name_that_is_pointed_here_is_refused(serve: Serve, browse: Browse) -> None:
     web = serve("ana").line["web"]
     tab = browse(_NAMES)

@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser.chromium import Tab
 from tests.browser.conftest import Browse, Serve
+from tests.loopback.processes import objects, one
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -27,7 +28,7 @@ def write(tab: Tab, field: str, text: str) -> None:
     tab.press("Enter", modifiers=2)
 
 
-@pytest.mark.claim("C49", "C82")
+@pytest.mark.claim("C14", "C82", "C85")
 def test_they_find_each_other_by_key_alone_and_talk(serve: Serve, browse: Browse, testnet: str) -> None:
     nodes = [serve("ana", dht=testnet), serve("bo", dht=testnet)]
     ana, bo = browse(), browse()
@@ -91,6 +92,30 @@ def test_they_find_each_other_by_key_alone_and_talk(serve: Serve, browse: Browse
     for tab, node in ((ana, nodes[0]), (bo, nodes[1])):
         assert tab.hosts() == {node.line["web"].split("/")[2]}
         assert tab.complaints() == []
+
+
+@pytest.mark.claim("C83")
+def test_a_server_that_fails_is_told_and_found_where_it_went(
+    serve: Serve, browse: Browse, testnet: str
+) -> None:
+    nodes = [serve("ana", dht=testnet), serve("bo", dht=testnet)]
+    home = str(nodes[1].line["home"])
+    bo_key = str(one("init", "--home", home, "--name", "bo")["key"])
+    ana = browse()
+    arrive(ana, nodes[0].line["web"], "ana")
+    ana.tab_to("textbox Follow someone by their key")
+    ana.type(bo_key)
+    ana.press("Enter")
+    ana.see("connected to the server you read")
+    assert nodes[1].stop() == 0
+    ana.see("not connected to the server you read")
+    # Again, at other ports: nobody tells Ana where.
+    serve("bo", dht=testnet)
+    objects("post", "We have moved", "--home", home)
+    ana.see("We have moved")
+    ana.miss("not connected")
+    ana.see("connected to the server you read")
+    assert ana.hosts() == {nodes[0].line["web"].split("/")[2]}
 
 
 def moment(tab: Tab) -> str:
