@@ -74,6 +74,17 @@ def test_the_index_of_rules_names_what_exists() -> None:
             ), found
 
 
+def test_the_index_of_rules_says_where_tests_stand() -> None:
+    index = ARCHITECTURE.split("## Where to find a rule")[1]
+    tables = index.split("\n### ")[1:]
+    assert tables
+    for table in tables:
+        named = re.findall(r"`(tests/[^`]+)`", table.split("\n|")[0])
+        assert named, table.split("\n")[0]
+        for path in named:
+            assert (ROOT / path).exists(), path
+
+
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
