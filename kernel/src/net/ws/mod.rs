@@ -10,6 +10,9 @@ mod incoming;
 mod listen;
 mod mask;
 mod outgoing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod wire;
 
 pub use dial::{Upgrade, connect};
