@@ -11,7 +11,7 @@ import pytest
 from tests.client.between import SocksProxy, relay
 from tests.client.scripted import ScriptedServer, settings
 from tests.core.makers import MASTER, NOW, OTHER, SUBKEY, post
-from tests.loopback.authority import Authority
+from tests.transport.authority import Authority
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.connection import Connection
@@ -25,7 +25,7 @@ from mosaic.core.keys import SecretKey
 from mosaic.core.url import Scheme, ServerUrl
 from mosaic.errors import Unreachable, WrongServerKey
 from mosaic.transport.sockets import SocketNetwork
-from mosaic.transport.transport import Transport
+from mosaic.transport.transport import HostCertificate, Transport
 from mosaic.wire.result_code import ResultCode
 
 SERVER = SecretKey.from_seed(bytes([40]) * 32)
@@ -39,7 +39,7 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.authority = Authority()
-        (folder / "authority.pem").write_bytes(self.authority.pem)
+        (folder / "authority.pem").write_bytes(self.authority.root)
         self.folder = folder
         self.listener = SocketNetwork(settings(str(folder)))
         self.server = ScriptedServer(self.listener)
@@ -50,7 +50,8 @@ class Site:
             for scheme, transport in TRANSPORTS.items()
             if transport is not Transport.WS
         }
-        names = [self.authority.certificate(HOST)]
+        issued = self.authority.issue(HOST)
+        names = [HostCertificate(HOST, issued.chain, issued.key)]
         self.ports[Scheme.WEBSOCKET] = self.listener.listen(
             Transport.WS, "127.0.0.1", 0, SERVER.reveal(), names=names
         )
@@ -143,7 +144,7 @@ async def test_the_listener_of_browser_mode_is_native_for_us(site: Site) -> None
 
 
 async def test_browser_mode_wants_an_authority_that_is_trusted(site: Site) -> None:
-    (site.folder / "others.pem").write_bytes(Authority().pem)
+    (site.folder / "others.pem").write_bytes(Authority("Another").root)
     url = site.url(Scheme.WEBSOCKET, HOST)
     site.memory.worked(SERVER.public, Way(url, Form.BROWSER), NOW)
     async with site.client("others.pem").connect(site.address(url)) as connection:
@@ -266,7 +267,7 @@ async def test_a_web_server_before_the_server_leads_to_browser_mode(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = context.maximum_version = version
     context.set_alpn_protocols(["h2", "http/1.1"])
-    issued = site.authority.certificate(HOST)
+    issued = site.authority.issue(HOST)
     (site.folder / "host.pem").write_bytes(issued.chain + issued.key)
     context.load_cert_chain(site.folder / "host.pem")
     async with relay(plain, context) as port:
