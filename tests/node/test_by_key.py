@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.dht.liar import Liar
 from tests.node.conftest import FAST, HERE, do, one
 
-from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, ServerBootstrap, Usage
-from mosaic.core.keys import PublicKey
+from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, DhtItem, ServerBootstrap, Usage
+from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.dht.mode import DhtMode
 from mosaic.dht.testnet import DhtTestnet
 from mosaic.errors import InvalidBootstrap, Unreachable, UsageError
@@ -174,3 +175,37 @@ async def test_somebody_uses_another_server_as_well_and_friends_find_that(
         with pytest.raises(UsageError):
             await do(anna, "servers_add", server_key=hub_key, uses=["cellar"])
         assert [item["key"] for item in await do(anna, "servers")] == [own["key"]]
+
+
+@pytest.mark.claim("C14", "C15")
+async def test_forged_and_stale_bootstraps_move_nobody(tmp_path: Path, testnet: DhtTestnet) -> None:
+    entry = testnet.entry_nodes[0]
+    async with living(tmp_path, "anna", entry) as anna:
+        await until(anna, lambda: anna.dht.state().published_iso)
+        async with living(tmp_path, "ben", entry) as ben:
+            await Face(ben).follow(key_of(anna).user_text)
+            await until(ben, lambda: Face(ben).people()[0].state == "connected")
+        eve = SecretKey.from_seed(bytes([7]) * 32)
+        elsewhere = f"U\n7 {eve.public.server_text}".encode()
+        master = anna.people.master(anna.people.find(None))
+        signature = DhtItem.sign(eve, USER_SALT, 9, elsewhere).signature
+        lies = [
+            DhtItem(key_of(anna), USER_SALT, 9, elsewhere, signature),  # signed by somebody else
+            DhtItem.sign(master, USER_SALT, 0, elsewhere),  # signed long ago
+            DhtItem.sign(anna.server_secret, SERVER_SALT, 0, b"S\nmosaictcp://203.0.113.9/"),
+        ]
+        by_target = {lie.target: [one for one in lies if one.target == lie.target] for lie in lies}
+        liar = Liar(lambda asked: [asked.item(lie) for lie in by_target.get(asked.target, [])])
+        async with living(tmp_path, "ben", await liar.start(), listens=False) as ben:
+            for lookup, key in ((ben.dht.user, key_of(anna)), (ben.dht.server, anna.server_secret.public)):
+                await lookup(key, fresh=True)
+            assert liar.look_ups
+            (server,) = ben.directory.servers(key_of(anna), Usage.OUTBOX)
+            assert (server.key, list(server.urls)) == (anna.server_secret.public, anna.urls)
+            await Face(anna).post("still here")
+            with ben.changes() as changed:
+                async with asyncio.timeout(PATIENCE_S):
+                    while not await Face(ben).feed():
+                        await changed.wait()
+                        changed.clear()
+        liar.stop()

@@ -66,8 +66,16 @@ def _stepwise(items: Items) -> Iterator[JsonObject]:
         async def step() -> JsonObject | None:
             return await anext(items, None)
 
+        def run_step() -> JsonObject | None:
+            coroutine = step()
+            try:
+                return runner.run(coroutine)
+            finally:
+                # An interrupt may come before it has begun.
+                coroutine.close()
+
         try:
-            while (item := runner.run(step())) is not None:
+            while (item := run_step()) is not None:
                 yield item
         finally:
             runner.run(items.aclose())
