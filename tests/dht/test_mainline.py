@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +17,7 @@ from mosaic.dht.publication import PublicationState
 from mosaic.dht.publisher import Publisher
 from mosaic.dht.resolver import Resolver
 from mosaic.dht.sequence_store import MemorySequenceStore
-from mosaic.errors import UsageError
+from mosaic.errors import DhtBusy, UsageError
 from mosaic.testing import DhtTestnet, FakeClock
 
 Enter = Callable[..., Mainline]
@@ -88,7 +89,15 @@ async def test_nobody_answers() -> None:
 
 async def test_what_is_under_way_ends_with_the_node(enter: Enter) -> None:
     network = enter()
+    asking = asyncio.create_task(network.look_up(secret(4).public, USER_SALT, lambda _: None))
+    writing = asyncio.create_task(network.write(DhtItem.sign(secret(4), USER_SALT, 1, text(4)), 0))
+    await asyncio.sleep(0)
     await network.stop()
+    assert (await asking).answered == 0
+    assert (await writing).outcome is WriteOutcome.UNREACHABLE
+
+
+def test_off_has_no_node() -> None:
     with pytest.raises(UsageError):
         Mainline(OFF)
 
@@ -108,3 +117,43 @@ async def test_publish_and_resolve(enter: Enter) -> None:
     cached = resolver.cached_user(secret(5).public)
     assert cached is not None
     assert cached.checked_ns == clock.now_ns()
+
+
+async def test_many_look_ups_at_once_lose_no_answer_and_do_not_hold_up_the_loop(enter: Enter) -> None:
+    ours, theirs = enter(), enter()
+    keys = [secret(number) for number in range(100, 220)]
+    published = keys[::4]
+    items = [DhtItem.sign(key, USER_SALT, 1, text(1)) for key in published]
+    outcomes = [(await ours.write(item, 0)).outcome for item in items]
+    assert set(outcomes) == {WriteOutcome.STORED}
+    resolver = Resolver(theirs, MemorySequenceStore(), FakeClock().now_ns)
+
+    async def found(key: SecretKey) -> bool:
+        return bool([one async for one in resolver.user(key.public)])
+
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    turning = asyncio.create_task(turn())
+    told = await asyncio.gather(*map(found, keys))
+    turning.cancel()
+    assert [key for key, there in zip(keys, told, strict=True) if there] == published
+    assert turns > len(keys)
+
+
+async def test_more_than_may_be_open_are_refused(enter: Enter) -> None:
+    network = enter()
+    jobs = [
+        asyncio.create_task(network.look_up(secret(number).public, USER_SALT, lambda _: None))
+        for number in range(1, 1_101)
+    ]
+    await asyncio.sleep(0)
+    refused = [job for job in jobs if job.done() and isinstance(job.exception(), DhtBusy)]
+    assert len(refused) == 1_100 - 1_024
+    await network.stop()
+    assert {(await job).answered >= 0 for job in jobs if job not in refused} == {True}

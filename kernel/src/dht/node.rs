@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use mainline::async_dht::AsyncDht;
 use mainline::{DEFAULT_BOOTSTRAP_NODES, Dht, MutableItem};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::inbox::{Event, Inbox, What};
 use super::waker::Waker;
@@ -21,8 +21,11 @@ use super::{entry, lock, work};
 
 /// Jobs that may be open at a time, those that wait included.
 pub const MOST_OPEN: usize = 1_024;
-/// Look-ups and writes under way at a time; a look-up sends some fifty packets in a burst.
+/// Look-ups and writes under way at a time.
 const AT_A_TIME: usize = 24;
+/// The time between the beginnings of two jobs: each sends some forty packets at once, and where their answers come
+/// at once as well, more of them than the socket's buffer holds would be lost.
+const SPACING: Duration = Duration::from_millis(10);
 /// A job ends after so many request timeouts and some patience, whatever the network says.
 const DEADLINE_TIMEOUTS: u32 = 6;
 const DEADLINE_PATIENCE: Duration = Duration::from_secs(8);
@@ -216,11 +219,18 @@ async fn drive(
     let (making, running) = watch::channel(None);
     tokio::task::spawn_local(keep_a_node(settings, Arc::clone(&shared), making));
     let room = Arc::new(Semaphore::new(AT_A_TIME));
+    let next_begin = Arc::new(tokio::sync::Mutex::new(tokio::time::Instant::now()));
     while let Some((number, job)) = queue.recv().await {
         let (shared, running, room) = (Arc::clone(&shared), running.clone(), Arc::clone(&room));
+        let next_begin = Arc::clone(&next_begin);
         tokio::task::spawn_local(async move {
             // Closed never: the semaphore lives as long as its users.
             let _permit = room.acquire().await;
+            {
+                let mut next = next_begin.lock().await;
+                sleep_until(*next).await;
+                *next = tokio::time::Instant::now() + SPACING;
+            }
             let ended = timeout(deadline, carry(running, Arc::clone(&shared), number, job)).await;
             shared
                 .inbox
