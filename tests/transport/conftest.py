@@ -6,6 +6,7 @@ import pytest
 from tests.transport.station import Station
 
 MakeStation = Callable[..., Station]
+OVER_TCP = pytest.mark.parametrize("transport", ["tcp", "ws"], indirect=True)
 EVERY = pytest.mark.parametrize("transport", ["tcp", "quic", "ws"], indirect=True)
 
 

@@ -3,9 +3,9 @@
 import os
 
 import pytest
-from tests.transport.conftest import EVERY, MakeStation
-from tests.transport.raw import Reader
+from tests.transport.conftest import EVERY, OVER_TCP, MakeStation
 from tests.transport.station import Event, Station, connect, frame, use_own_link
+from tests.transport.websocket import reader
 
 from mosaic._kernel._rust import LINK_CLOSED, LINK_DRAINED, LINK_OPENED
 
@@ -33,10 +33,11 @@ def round_trips(server: Station, helper: Station) -> None:
         server.until(lambda events: any(what == 6 for _, what, _ in events))
 
 
+@OVER_TCP
 @pytest.mark.claim("C89")
 def test_a_slow_reader_stops_the_sender_and_is_told_when_it_drains(server: Station, client: Station) -> None:
     port = server.listen()
-    with Reader(port) as peer:
+    with reader(server.transport, port) as peer:
         link, _ = server.opened()
         sent = fill(server, client, link, frame(3, os.urandom(992)))
         assert server.net.deliver(b"r" * 300, [(link, 1)]) == [0]
@@ -49,9 +50,10 @@ def test_a_slow_reader_stops_the_sender_and_is_told_when_it_drains(server: Stati
         assert server.is_quiet()
 
 
+@OVER_TCP
 def test_who_goes_on_sending_over_four_times_the_limit_loses_the_link(server: Station) -> None:
     port = server.listen()
-    with Reader(port):
+    with reader(server.transport, port):
         link, _ = server.opened()
         one, worst = frame(3, os.urandom(9_992)), 0
         while (waiting := server.net.send(link, one)) >= 0:
@@ -70,9 +72,10 @@ def test_one_frame_of_any_size_may_be_sent(server: Station, client: Station) -> 
     assert client.next() == (at_client, 0x80, whole)
 
 
+@OVER_TCP
 def test_a_peer_that_does_not_read_is_not_read_from(server: Station, client: Station) -> None:
     port = server.listen()
-    with Reader(port) as peer:
+    with reader(server.transport, port) as peer:
         link, _ = server.opened()
         peer.write(frame(1))
         server.next(1)

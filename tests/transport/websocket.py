@@ -5,6 +5,7 @@ import socket
 import ssl
 from types import TracebackType
 
+from tests.transport.raw import Reader
 from tests.transport.station import Station
 from tests.transport.upgrade import REQUEST, accepting
 
@@ -139,3 +140,37 @@ class Peer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.socket.close()
+
+
+class MessageReader(Reader):
+    """A `Reader` whose bytes travel in messages. Its server accepts it when it hears of it."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self._came = bytearray()
+        self._is_accepted = False
+        super().write(REQUEST)
+
+    def write(self, data: bytes) -> None:
+        while data:
+            length = int.from_bytes(data[4:8], "little")
+            super().write(wrap(BINARY, data[:length]))
+            data = data[length:]
+
+    def read_exactly(self, count: int) -> bytes:
+        if not self._is_accepted:
+            assert super().read_exactly(len(accepting(REQUEST))) == accepting(REQUEST)
+            self._is_accepted = True
+        while len(self._came) < count:
+            head = super().read_exactly(2)
+            extra = {126: 2, 127: 8}.get(head[1], 0)
+            length = int.from_bytes(super().read_exactly(extra)) if extra else head[1]
+            assert head[0] & 0x0F in {BINARY, CONTINUATION}
+            self._came += super().read_exactly(length)
+        data, self._came = bytes(self._came[:count]), self._came[count:]
+        return data
+
+
+def reader(transport: str, port: int) -> Reader:
+    """A client that reads and writes frames only when told to."""
+    return MessageReader(port) if transport == "ws" else Reader(port)
