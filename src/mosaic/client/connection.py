@@ -17,7 +17,7 @@ from typing import TypeVar
 from mosaic.client.answers import CaughtUp
 from mosaic.client.blob_exchange import BlobExchange
 from mosaic.client.dht_lookups import DhtLookups
-from mosaic.client.greeting import Greeting, Refusal
+from mosaic.client.greeting import GREETING, Greeting, Refusal
 from mosaic.client.queries import Queries
 from mosaic.client.refusals import refused
 from mosaic.client.settings import ClientSettings
@@ -271,12 +271,7 @@ class Connection:
 
     def _event(self, event: events.ClientEvent) -> None:
         match event:
-            case (
-                events.HelloAccepted()
-                | events.ServerProven()
-                | events.ServerUnproven()
-                | events.KeyAccepted()
-            ):
+            case _ if isinstance(event, GREETING):
                 self._greet(lambda: self._greeting.take(event, self._now_ns()))
             case events.LocallyCompleted() | events.QueryEnded():
                 self._queries.take(event)

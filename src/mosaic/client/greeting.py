@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from mosaic.core.authentication import Role
 from mosaic.core.keys import PublicKey, SecretKey
@@ -20,6 +21,9 @@ from mosaic.protocol import events
 from mosaic.protocol.client_session import ClientSession
 from mosaic.protocol.client_upgrade import ClientUpgrade, UpgradeRefused
 from mosaic.transport.events import DIAL_FOREIGN_CERTIFICATE, DIAL_REFUSED_FORM, DIAL_WRONG_KEY
+
+GREETING: Final = (events.HelloAccepted, events.ServerProven, events.ServerUnproven, events.KeyAccepted)
+"""The events of a session that belong to its greeting."""
 
 
 class Refusal(Enum):
