@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 from fuzz.hostile import Tally
-from fuzz.identity import keyed_context
+from fuzz.identity import Identity
 from fuzz.link import Link
+from fuzz.reach import Reach
 from fuzz.records import Author
-from fuzz.server import LiveServer
+from mosaic.transport import Transport
 from mosaic.wire.client_messages import Get, Submission
 from mosaic.wire.server_messages import QueryClosed, Record, SubmissionResult
 
@@ -21,14 +22,16 @@ class HonestPeer:
     """Submits one record after the other.
 
     Args:
-        server: The server.
+        reach: The ways to the server.
+        transport: The one that it takes.
         author: Whose records.
         random: Where its key comes from.
         tally: Of the hostile peers; it sets the pace and takes what should not have happened.
         every: One record for so many hostile cases.
     """
 
-    server: LiveServer
+    reach: Reach
+    transport: Transport
     author: Author
     random: Random
     tally: Tally
@@ -38,7 +41,7 @@ class HonestPeer:
 
     async def run(self) -> None:
         """Goes on until cancelled."""
-        link = await Link.open(self.server.host, self.server.port, keyed_context(self.random))
+        link = await self.reach.open(self.transport, Identity.of(self.random))
         try:
             await link.hello()
             while True:
@@ -66,7 +69,7 @@ class HonestPeer:
 
     async def missing(self) -> int:
         """How many acknowledged records the server does not give back."""
-        link = await Link.open(self.server.host, self.server.port, keyed_context(self.random))
+        link = await self.reach.open(self.transport, Identity.of(self.random))
         await link.hello()
         wanted = {record[:48]: record for record in self.acknowledged}
         references = list(wanted)

@@ -1,4 +1,8 @@
-"""The campaign: hostile links beside each other, each case followed by proof that the server goes on."""
+"""The campaign: hostile links beside each other, each case followed by proof that the server goes on.
+
+A third of the links is over each transport; beside the frames come breaches of
+what carries them.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +12,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+from fuzz.breaches import Breaches, Finding
 from fuzz.cases import Case, Cases
 from fuzz.identity import Identities
-from fuzz.link import Link, LinkEnded, NoAnswer
-from fuzz.server import LiveServer
+from fuzz.link import Link, NoAnswer
+from fuzz.pipe import LinkEnded
+from fuzz.quic_breaches import QuicBreaches
+from fuzz.reach import Reach
+from fuzz.tcp_breaches import TcpBreaches
+from fuzz.ws_breaches import WsBreaches
 from mosaic.errors import InvalidMessage
-from mosaic.wire.header import encode_header
+from mosaic.transport import Transport
 
 BURST = 64
-LINKS = 8
-DEAF_EVERY = 400
-"""Every so many bursts a link sends without ever reading, and connections come that don't speak TLS."""
+LINKS = 3
+"""How many hostile links there are over each transport."""
+BREACHES = {Transport.TCP: 0.03, Transport.QUIC: 0.2, Transport.WS: 0.4}
+"""How often a breach comes after a burst (0 to 1)."""
 
 
 @dataclass(slots=True)
@@ -27,12 +37,14 @@ class Tally:
 
     Attributes:
         cases: How many were sent, of each kind.
+        shares: How many of them went over each transport.
         answers: How many messages came back, of each kind with its result.
         links: How many links were opened.
         findings: What should not have happened, in words.
     """
 
     cases: Counter[str] = field(default_factory=Counter)
+    shares: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     links: int = 0
     findings: list[str] = field(default_factory=list)
@@ -42,48 +54,59 @@ class Tally:
         """All cases."""
         return sum(self.cases.values())
 
+    def count(self, transport: Transport, names: Sequence[str]) -> None:
+        """Notes cases that are sent over a transport."""
+        self.cases.update(names)
+        self.shares[transport.value] += len(names)
+
 
 class Campaign:
     """Sends cases to a server and watches how it answers.
 
     Args:
-        server: The server.
+        reach: The ways to the server.
         cases: The supply.
         random: Decides what else happens.
         tally: Where it is written down.
     """
 
-    def __init__(self, server: LiveServer, cases: Cases, random: Random, tally: Tally) -> None:
-        self._server = server
+    def __init__(self, reach: Reach, cases: Cases, random: Random, tally: Tally) -> None:
+        self._reach = reach
         self._cases = cases
         self._random = random
         self._tally = tally
         self._identities = Identities(random, anonymous=0.1)
-        self._bursts = 0
+        self._breaches: dict[Transport, Breaches] = {
+            Transport.TCP: TcpBreaches(reach, self._identities),
+            Transport.QUIC: QuicBreaches(reach, self._identities),
+            Transport.WS: WsBreaches(reach, self._identities),
+        }
 
     async def run(self, count: int) -> None:
-        """Sends `count` cases over several links; all links are closed afterwards."""
-        goal = self._tally.sent + count
-        await asyncio.gather(*(self._work(goal) for _ in range(LINKS)))
+        """Sends `count` cases over links of all transports; all links are closed afterwards."""
+        goals = {
+            transport: self._tally.shares[transport.value] + share
+            for transport, share in zip(Transport, _thirds(count), strict=True)
+        }
+        work = [self._work(transport, goal) for transport, goal in goals.items() for _ in range(LINKS)]
+        await asyncio.gather(*work)
 
-    async def _work(self, goal: int) -> None:
+    async def _work(self, transport: Transport, goal: int) -> None:
         link: Link | None = None
-        while (left := goal - self._tally.sent) > 0 and not self._tally.findings:
+        while (left := goal - self._tally.shares[transport.value]) > 0 and not self._tally.findings:
             burst = self._cases.take(min(BURST, left))
             while burst and not self._tally.findings:
                 if link is None:
-                    link = await self._open(greet=self._random.random() < 0.97)
+                    link = await self._open(transport, greet=self._random.random() < 0.97)
                 part, burst = self._split(burst)
                 if part[0].closes and link.greeted:
                     await self._settle(link)
-                self._tally.cases.update(case.name for case in part)
+                self._tally.count(transport, [case.name for case in part])
                 if not await self._play(link, part):
                     link.drop()
                     link = None
-            self._bursts += 1
-            if self._bursts % DEAF_EVERY == 0:
-                await self._be_deaf()
-                await self._speak_no_tls()
+            if self._random.random() < BREACHES[transport]:
+                await self._breach(transport)
         if link is not None:
             await self._settle(link)
             link.drop()
@@ -104,8 +127,14 @@ class Campaign:
                 return burst[: at or 1], burst[at or 1 :]
         return burst, []
 
-    async def _open(self, *, greet: bool) -> Link:
-        link = await Link.open(self._server.host, self._server.port, self._identities.take())
+    async def _breach(self, transport: Transport) -> None:
+        try:
+            self._tally.count(transport, [await self._breaches[transport].take()])
+        except Finding as finding:
+            self._find(str(finding), [])
+
+    async def _open(self, transport: Transport, *, greet: bool) -> Link:
+        link = await self._reach.open(transport, self._identities.take())
         self._tally.links += 1
         if greet:
             await link.hello()
@@ -125,9 +154,8 @@ class Campaign:
             if last.name == "refused length":
                 await link.read_to_the_end()
         except LinkEnded as ended:
-            self._tally.answers[
-                str(ended) if str(ended).startswith("CLOSING") else "closed without a word"
-            ] += 1
+            said = str(ended).startswith(("CLOSING", "Close "))
+            self._tally.answers[str(ended) if said else "closed without a word"] += 1
             if link.greeted and not last.closes:
                 self._find(f"the link ended ({ended}) after {last.name}", part)
         except (NoAnswer, TimeoutError) as silence:
@@ -147,22 +175,7 @@ class Campaign:
         frames = "\n  ".join(f"{case.name}: {case.data[:600].hex()}" for case in part[-3:])
         self._tally.findings.append(f"{what}; the last cases:\n  {frames}")
 
-    async def _be_deaf(self) -> None:
-        """Asks for answers without reading them, until the server reads no more or cuts the link."""
-        link = await self._open(greet=True)
-        frames = encode_header(0x7F, 8) * 10_000
-        try:
-            for _ in range(20):
-                await asyncio.wait_for(link.send(frames), 0.5)
-        except (TimeoutError, OSError):
-            pass
-        finally:
-            link.drop()
 
-    async def _speak_no_tls(self) -> None:
-        """Connections that send noise, half a ClientHello, or nothing."""
-        for opening in (self._random.randbytes(500), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b""):
-            _, writer = await asyncio.open_connection(self._server.host, self._server.port)
-            writer.write(opening)
-            await asyncio.sleep(0)
-            writer.transport.abort()
+def _thirds(count: int) -> tuple[int, int, int]:
+    third = count // 3
+    return count - 2 * third, third, third

@@ -8,13 +8,17 @@ import ssl
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
-from fuzz.identity import Identities, tls_context
-from fuzz.link import Link
+from fuzz.identity import NOBODY, Identities
+from fuzz.quic import DeafConnection, QuicPeer
+from fuzz.reach import Reach
 from fuzz.records import Author
 from fuzz.server import LiveServer, Memory
+from fuzz.websocket import packed, request
 from mosaic.core.filter import Filter
 from mosaic.core.kinds import MICROBLOG
+from mosaic.transport import Transport
 from mosaic.wire.client_messages import Hello, Submission, Subscribe
 from mosaic.wire.server_messages import SubmissionResult
 
@@ -44,36 +48,94 @@ class IdleReport:
         return max(anonymous, self.with_readers.resident - self.without.resident) / self.readers
 
 
-class DeafReaders:
-    """Links that subscribe and never read again; each takes as little as a socket can."""
+class DeafReaders(Protocol):
+    """Links that subscribe and never read again; each takes as little as it can."""
 
-    def __init__(self, server: LiveServer, filter_data: bytes) -> None:
-        self._server = server
-        self._hello = Hello(0, ()).encode() + Subscribe(1, 1, filter_data).encode()
+    async def open(self, count: int) -> None:
+        """Opens `count` links more. Raises OSError."""
+
+    def close(self) -> None:
+        """Closes them all."""
+
+
+class DeafSockets:
+    """Readers over TCP or WebSocket.
+
+    Args:
+        transport: Which of them.
+        address: The server's.
+        frames: What each sends.
+    """
+
+    def __init__(self, transport: Transport, address: tuple[str, int], frames: list[bytes]) -> None:
+        self._address = address
+        self._begin = b"".join(frames)
+        self._head = b""
+        if transport is Transport.WS:
+            self._head = request(address)
+            self._begin = b"".join(packed(frame, mask=bytes(4)) for frame in frames)
         self._sockets: list[ssl.SSLSocket] = []
 
-    def open(self, count: int) -> None:
-        """Opens `count` links more. Raises OSError."""
-        context = tls_context()
+    async def open(self, count: int) -> None:
+        """See `DeafReaders.open`."""
+        await asyncio.to_thread(self._open, count)
+
+    def _open(self, count: int) -> None:
         for _ in range(count):
             plain = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             plain.settimeout(30)
-            plain.connect((self._server.host, self._server.port))
-            link = context.wrap_socket(plain, server_hostname="mosaic")
-            link.sendall(self._hello)
+            plain.connect(self._address)
+            link = NOBODY.tls.wrap_socket(plain, server_hostname="mosaic")
+            if self._head:
+                link.sendall(self._head)
+                if not link.recv(12).startswith(b"HTTP/1.1 101"):
+                    raise ConnectionError("the upgrade was refused")
+            link.sendall(self._begin)
             self._sockets.append(link)
 
     def close(self) -> None:
-        """Closes them all."""
+        """See `DeafReaders.close`."""
         for link in self._sockets:
             link.close()
 
 
-async def submit_many(server: LiveServer, author: Author, identities: Identities, count: int) -> None:
+class DeafStreams:
+    """Readers over QUIC, whose flow control never lets more come.
+
+    Args:
+        address: The server's.
+        frames: What each sends.
+        streams: How many share a connection.
+    """
+
+    def __init__(self, address: tuple[str, int], frames: list[bytes], streams: int) -> None:
+        self._address = address
+        self._begin = b"".join(frames)
+        self._streams = streams
+        self._peers: list[QuicPeer] = []
+
+    async def open(self, count: int) -> None:
+        """See `DeafReaders.open`."""
+        for _ in range(0, count, self._streams):
+            configuration = NOBODY.quic(window=4096 * self._streams)
+            peer = await QuicPeer.reach(self._address, configuration, DeafConnection)
+            for _ in range(self._streams):
+                stream, _ = peer.stream()
+                peer.write(stream, self._begin)
+            self._peers.append(peer)
+
+    def close(self) -> None:
+        """See `DeafReaders.close`."""
+        for peer in self._peers:
+            peer.close()
+            peer.vanish()
+
+
+async def submit_many(reach: Reach, author: Author, identities: Identities, count: int) -> None:
     """Submits `count` records in batches, each as another peer; every one must be acknowledged."""
     for start in range(0, count, BATCH):
-        link = await Link.open(server.host, server.port, identities.take())
+        link = await reach.open(Transport.TCP, identities.take())
         await link.hello()
         records = [author.record() for _ in range(min(BATCH, count - start))]
         sending = asyncio.create_task(link.send(b"".join(Submission(record).encode() for record in records)))
@@ -87,18 +149,35 @@ async def submit_many(server: LiveServer, author: Author, identities: Identities
         link.drop()
 
 
-async def measure(server: LiveServer, random: Random, readers: int, records: int) -> IdleReport:
-    """Posts as many records twice, first without readers and then with them."""
+async def measure(
+    server: LiveServer, random: Random, readers: int, records: int, transport: Transport, streams: int = 1
+) -> IdleReport:
+    """Posts as many records twice, first without readers and then with them.
+
+    Args:
+        server: The server.
+        random: Where keys come from.
+        readers: How many there are.
+        records: How many are posted each time.
+        transport: Over what they come.
+        streams: How many of them share a QUIC connection.
+    """
+    reach = Reach(server, random)
     author = Author(random, server.person)
     identities = Identities(random)
     filter_data = Filter.of(authors=[author.key], kinds=[MICROBLOG]).encode()
-    await submit_many(server, author, identities, records // 10)  # what grows once has grown
-    without = await _growth(server, submit_many(server, author, identities, records))
+    await submit_many(reach, author, identities, records // 10)  # what grows once has grown
+    without = await _growth(server, submit_many(reach, author, identities, records))
     begun = server.memory()
-    deaf = DeafReaders(server, filter_data)
-    await asyncio.to_thread(deaf.open, readers)
+    frames = [Hello(0, ()).encode(), Subscribe(1, 1, filter_data).encode()]
+    deaf: DeafReaders
+    if transport is Transport.QUIC:
+        deaf = DeafStreams(reach.address(transport), frames, streams)
+    else:
+        deaf = DeafSockets(transport, reach.address(transport), frames)
+    await deaf.open(readers)
     opened = _difference(begun, server.memory())
-    posted = await _growth(server, submit_many(server, author, identities, records))
+    posted = await _growth(server, submit_many(reach, author, identities, records))
     deaf.close()
     total = Memory(opened.resident + posted.resident, opened.anonymous + posted.anonymous)
     return IdleReport(readers, records, without, total)

@@ -1,12 +1,11 @@
-"""One TLS connection of a peer."""
+"""One link of a peer."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import Counter
-from typing import Self
 
+from fuzz.pipe import PATIENCE_S, LinkEnded, Pipe
 from mosaic.wire.client_messages import Hello, Unsubscribe
 from mosaic.wire.codec import Message, decode
 from mosaic.wire.result_code import ResultCode
@@ -14,7 +13,6 @@ from mosaic.wire.server_messages import Closing, HelloAck, QueryClosed
 
 BARRIER_ID = 0xFFFF
 """A query id that no case opens: UNSUBSCRIBE of it is answered NOT_FOUND at once."""
-ANSWER_SECONDS = 30
 OLD_CLOSING = bytes.fromhex("fe24000000000000")
 
 
@@ -22,28 +20,18 @@ class NoAnswer(Exception):
     """The server neither answered nor closed."""
 
 
-class LinkEnded(Exception):
-    """The server closed the link."""
-
-
 class Link:
-    """Whole messages in, any bytes out."""
+    """Whole messages in, any bytes out.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    Args:
+        pipe: What carries it.
+    """
+
+    def __init__(self, pipe: Pipe) -> None:
+        self.pipe = pipe
         self.greeted = False
         self.awaited: Counter[type[Message]] = Counter()
         """How many answers of each type the server still owes, as far as `expect` was told."""
-        self._reader = reader
-        self._writer = writer
-
-    @classmethod
-    async def open(cls, host: str, port: int, context: ssl.SSLContext) -> Self:
-        """Connects to a host and port. Raises OSError."""
-        reader, writer = await asyncio.wait_for(
-            asyncio.open_connection(host, port, ssl=context, server_hostname="mosaic", limit=1 << 16),
-            ANSWER_SECONDS,
-        )
-        return cls(reader, writer)
 
     async def hello(self) -> None:
         """Says HELLO and waits for HELLO ACK.
@@ -59,8 +47,7 @@ class Link:
 
     async def send(self, data: bytes) -> None:
         """Sends bytes, waiting while the server does not take them."""
-        self._writer.write(data)
-        await asyncio.wait_for(self._writer.drain(), ANSWER_SECONDS)
+        await asyncio.wait_for(self.pipe.send(data), PATIENCE_S)
 
     async def receive(self) -> Message:
         """The next message.
@@ -71,15 +58,13 @@ class Link:
             InvalidMessage: the server sent what is no message.
         """
         try:
-            head = await asyncio.wait_for(self._reader.readexactly(8), ANSWER_SECONDS)
+            head = await asyncio.wait_for(self.pipe.read(8), PATIENCE_S)
             if head == OLD_CLOSING:
                 raise LinkEnded("CLOSING in the old framing")
             length = int.from_bytes(head[4:8], "little")
-            body = await asyncio.wait_for(self._reader.readexactly(max(0, length - 8)), ANSWER_SECONDS)
+            body = await asyncio.wait_for(self.pipe.read(max(0, length - 8)), PATIENCE_S)
         except TimeoutError:
-            raise NoAnswer(f"nothing within {ANSWER_SECONDS} s") from None
-        except (asyncio.IncompleteReadError, OSError) as error:
-            raise LinkEnded(f"the stream ended: {error}") from None
+            raise NoAnswer(f"nothing within {PATIENCE_S} s") from None
         message = decode(head + body)
         if isinstance(message, Closing):
             raise LinkEnded(f"CLOSING {message.result.name}")
@@ -117,4 +102,4 @@ class Link:
 
     def drop(self) -> None:
         """Ends the connection without a word."""
-        self._writer.transport.abort()
+        self.pipe.drop()

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import mosaic
 from mosaic.core.keys import PublicKey
+from mosaic.transport import Transport
 
 START_SECONDS = 60
 
@@ -50,8 +51,8 @@ class LiveServer:
         self._output = folder / "server.txt"
         self._process: subprocess.Popen[bytes] | None = None
         self.person: PublicKey = PublicKey(bytes(32))
-        self.host = ""
-        self.port = 0
+        self.addresses: dict[Transport, tuple[str, int]] = {}
+        """Where it listens, over each transport."""
 
     def __enter__(self) -> Self:
         # The same code as here, and no password in the keyring of whoever runs this.
@@ -73,7 +74,9 @@ class LiveServer:
             raise ServerDied(f"mosaic init failed: {made.stdout}{made.stderr}")
         self.person = PublicKey.parse_user(found[0])
         serve = ["-m", "mosaic", "serve", "--home", str(self.home)]
-        addresses = ["--tcp", "127.0.0.1:0", "--web", "127.0.0.1:0", "--dht", "off"]
+        addresses = ["--dht", "off", "--web", "127.0.0.1:0"]
+        for transport in Transport:
+            addresses += [f"--{transport.value}", "127.0.0.1:0"]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [sys.executable, *serve, *addresses],
@@ -82,7 +85,10 @@ class LiveServer:
                 stdout=subprocess.PIPE,
                 stderr=output,
             )
-        self.host, self.port = self._tcp_address(self._first_line())
+        line = json.loads(self._first_line())
+        for transport in Transport:
+            parts = urlsplit(line[transport.value])
+            self.addresses[transport] = (parts.hostname or "", parts.port or 0)
         return self
 
     def _first_line(self) -> bytes:
@@ -96,15 +102,6 @@ class LiveServer:
         if not line:
             raise ServerDied(f"the server ended: {self.output()}")
         return line
-
-    @staticmethod
-    def _tcp_address(line: bytes) -> tuple[str, int]:
-        """The TCP address among all that the line names, however they are grouped."""
-        url = re.search(r"mosaictcp://[^\"/\s]+", json.dumps(json.loads(line)))
-        if url is None:
-            raise ServerDied(f"the server names no mosaictcp:// address: {line!r}")
-        parts = urlsplit(url[0])
-        return parts.hostname or "", parts.port or 1320
 
     @property
     def pid(self) -> int:

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from random import Random
 
 import pytest
+from fuzz.breaches import Breaches
 from fuzz.cases import Cases
 from fuzz.honest import HonestPeer
 from fuzz.hostile import Campaign, Tally
-from fuzz.identity import tls_context
+from fuzz.identity import NOBODY, Identities
 from fuzz.idle import measure
 from fuzz.impostors import Impostors
-from fuzz.link import Link, LinkEnded
+from fuzz.pipe import LinkEnded
+from fuzz.quic import QuicPeer
+from fuzz.quic_breaches import QuicBreaches
+from fuzz.reach import Reach
 from fuzz.records import Author
 from fuzz.server import LiveServer
+from fuzz.tcp_breaches import TcpBreaches
+from fuzz.ws_breaches import WsBreaches
 
+from mosaic.transport import Transport
 from mosaic.wire.header import MessageType, encode_header
 from mosaic.wire.limits import BLOB_LIMIT, QUERY_FRAME_LIMIT, RECORD_LIMIT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(autouse=True)
+async def _no_peer_stays() -> AsyncIterator[None]:
+    yield
+    await QuicPeer.leave()
+    await asyncio.sleep(0)  # what was aborted is closed in the loop's next round
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +56,39 @@ async def test_hostile_frames_harm_nobody(server: LiveServer) -> None:
     author = Author(random, server.person)
     samples = Author(random, server.person).samples()
     cases = Cases(random, samples, author.key, Impostors(random, server.person))
-    campaign = Campaign(server, cases, random, tally)
-    honest = HonestPeer(server, author, random, tally, every=100)
-    running = asyncio.create_task(honest.run())
-    await campaign.run(6_000)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    reach = Reach(server, random)
+    campaign = Campaign(reach, cases, random, tally)
+    honest = [HonestPeer(reach, transport, author, random, tally, every=100) for transport in Transport]
+    running = [asyncio.create_task(peer.run()) for peer in honest]
+    await campaign.run(9_000)
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
     assert tally.findings == []
-    assert len(honest.acknowledged) >= 5
-    assert await honest.missing() == 0
+    for peer in honest:
+        assert len(peer.acknowledged) >= 5
+        assert await peer.missing() == 0
+    assert min(tally.shares[transport.value] for transport in Transport) >= 2_900
     # Every kind of case was there, and the server said more than no.
     assert len(tally.cases) >= 20
     assert {"SubmissionResult INVALID", "QueryClosed INVALID", "QueryClosed SUCCESS"} <= set(tally.answers)
     assert {"Unrecognized", "CLOSING INVALID", "CLOSING TOO_LARGE", "Record"} <= set(tally.answers)
 
 
+@pytest.mark.parametrize("kind", [TcpBreaches, QuicBreaches, WsBreaches])
+async def test_no_breach_of_what_carries_frames_harms_anybody(
+    server: LiveServer, kind: type[Breaches]
+) -> None:
+    random = Random(8)
+    breaches = kind(Reach(server, random), Identities(random, 8))
+    for name, act in breaches.all():
+        with contextlib.suppress(LinkEnded, OSError):  # an end is an answer to all of them
+            await asyncio.wait_for(act(), 60)
+        assert server.alive, name
+
+
 @pytest.mark.claim("C89")
+@pytest.mark.parametrize("transport", list(Transport))
 @pytest.mark.parametrize(
     ("kind", "limit"),
     [
@@ -70,10 +102,10 @@ async def test_hostile_frames_harm_nobody(server: LiveServer) -> None:
     ],
 )
 async def test_a_length_beyond_its_limit_is_refused_from_the_header(
-    server: LiveServer, kind: int, limit: int
+    server: LiveServer, kind: int, limit: int, transport: Transport
 ) -> None:
     """Eight bytes are sent, and nothing of what they announce."""
-    link = await Link.open(server.host, server.port, tls_context())
+    link = await Reach(server, Random(1)).open(transport, NOBODY)
     await link.hello()
     await link.send(encode_header(kind, limit + 1))
     with pytest.raises(LinkEnded, match="CLOSING TOO_LARGE"):
@@ -81,8 +113,9 @@ async def test_a_length_beyond_its_limit_is_refused_from_the_header(
     link.drop()
 
 
-async def test_a_length_at_its_limit_is_not_refused(server: LiveServer) -> None:
-    link = await Link.open(server.host, server.port, tls_context())
+@pytest.mark.parametrize("transport", list(Transport))
+async def test_a_length_at_its_limit_is_not_refused(server: LiveServer, transport: Transport) -> None:
+    link = await Reach(server, Random(1)).open(transport, NOBODY)
     await link.hello()
     body = bytes(65_536 - 8)
     await link.send(encode_header(0x7F, 65_536) + body)
@@ -90,6 +123,13 @@ async def test_a_length_at_its_limit_is_not_refused(server: LiveServer) -> None:
     link.drop()
 
 
-async def test_readers_that_never_read_cost_little(server: LiveServer, tmp_path: Path) -> None:
-    report = await measure(server, Random(3), readers=40, records=4_000)
+@pytest.mark.parametrize(
+    ("transport", "streams"),
+    [(Transport.TCP, 1), (Transport.WS, 1), (Transport.QUIC, 1), (Transport.QUIC, 10)],
+)
+async def test_readers_that_never_read_cost_little(
+    tmp_path: Path, transport: Transport, streams: int
+) -> None:
+    with LiveServer(tmp_path) as server:
+        report = await measure(server, Random(3), 40, 4_000, transport, streams)
     assert report.bytes_each <= 256 * 1024
