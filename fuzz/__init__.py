@@ -8,6 +8,7 @@ module, aioquic, and a WebSocket by hand, so that nothing but the message
 layouts is shared with what is tested.
 
     cases     makes hostile bytes from a seed
+    address   where a server listens
     server    starts the server, asks for its memory, stops it
     identity  the keys that peers show
     pipe      what carries a link: TLS over TCP, and what other ways have in common

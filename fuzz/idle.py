@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
+from fuzz.address import Address
 from fuzz.identity import NOBODY, Identities
 from fuzz.quic import DeafConnection, QuicPeer
 from fuzz.reach import Reach
@@ -67,7 +68,7 @@ class DeafSockets:
         frames: What each sends.
     """
 
-    def __init__(self, transport: Transport, address: tuple[str, int], frames: list[bytes]) -> None:
+    def __init__(self, transport: Transport, address: Address, frames: list[bytes]) -> None:
         self._address = address
         self._begin = b"".join(frames)
         self._head = b""
@@ -109,7 +110,7 @@ class DeafStreams:
         streams: How many share a connection.
     """
 
-    def __init__(self, address: tuple[str, int], frames: list[bytes], streams: int) -> None:
+    def __init__(self, address: Address, frames: list[bytes], streams: int) -> None:
         self._address = address
         self._begin = b"".join(frames)
         self._streams = streams

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from fuzz.address import Address
 from fuzz.identity import Identity
 
 PATIENCE_S = 30
@@ -45,7 +46,7 @@ class TcpPipe:
         self._writer = writer
 
     @classmethod
-    async def open(cls, address: tuple[str, int], identity: Identity) -> TcpPipe:
+    async def open(cls, address: Address, identity: Identity) -> TcpPipe:
         """Connects. Raises OSError."""
         return cls(*await open_tls(address, identity))
 
@@ -66,9 +67,7 @@ class TcpPipe:
         self._writer.transport.abort()
 
 
-async def open_tls(
-    address: tuple[str, int], identity: Identity
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def open_tls(address: Address, identity: Identity) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A TLS connection to a host and port. Raises OSError."""
     opening = asyncio.open_connection(*address, ssl=identity.tls, server_hostname="mosaic", limit=1 << 16)
     return await asyncio.wait_for(opening, PATIENCE_S)

@@ -12,6 +12,7 @@ from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamReset
 from aioquic.quic.packet_builder import QuicPacketBuilder
 
+from fuzz.address import Address
 from fuzz.identity import Identity
 from fuzz.pipe import PATIENCE_S, LinkEnded
 
@@ -48,7 +49,7 @@ class QuicPeer(QuicConnectionProtocol):
     @classmethod
     async def reach(
         cls,
-        address: tuple[str, int],
+        address: Address,
         configuration: QuicConfiguration,
         kind: type[QuicConnection] = QuicConnection,
     ) -> QuicPeer:
@@ -62,14 +63,14 @@ class QuicPeer(QuicConnectionProtocol):
         return peer
 
     @classmethod
-    async def begin(cls, address: tuple[str, int], quic: QuicConnection) -> QuicPeer:
+    async def begin(cls, address: Address, quic: QuicConnection) -> QuicPeer:
         """Sends the first datagram."""
         loop = asyncio.get_running_loop()
         _, peer = await loop.create_datagram_endpoint(lambda: cls(quic), local_addr=("127.0.0.1", 0))
         peer.start(address)
         return peer
 
-    def start(self, address: tuple[str, int]) -> None:
+    def start(self, address: Address) -> None:
         """Begins to shake hands."""
         self.quic.connect(address, now=self._loop.time())
         self.transmit()
@@ -188,7 +189,7 @@ class QuicRoads:
         random: Decides which.
     """
 
-    def __init__(self, address: tuple[str, int], random: Random) -> None:
+    def __init__(self, address: Address, random: Random) -> None:
         self._address = address
         self._random = random
         self._peer: QuicPeer | None = None

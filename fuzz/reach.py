@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from fuzz.address import Address
 from fuzz.identity import Identity
 from fuzz.link import Link
 from fuzz.pipe import TcpPipe
@@ -26,7 +27,7 @@ class Reach:
         self.random = random
         self._roads = QuicRoads(server.addresses[Transport.QUIC], random)
 
-    def address(self, transport: Transport) -> tuple[str, int]:
+    def address(self, transport: Transport) -> Address:
         """Where the server listens."""
         return self.server.addresses[transport]
 

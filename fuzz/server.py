@@ -16,6 +16,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 import mosaic
+from fuzz.address import Address
 from mosaic.core.keys import PublicKey
 from mosaic.transport import Transport
 
@@ -51,7 +52,7 @@ class LiveServer:
         self._output = folder / "server.txt"
         self._process: subprocess.Popen[bytes] | None = None
         self.person: PublicKey = PublicKey(bytes(32))
-        self.addresses: dict[Transport, tuple[str, int]] = {}
+        self.addresses: dict[Transport, Address] = {}
         """Where it listens, over each transport."""
 
     def __enter__(self) -> Self:
@@ -88,7 +89,7 @@ class LiveServer:
         line = json.loads(self._first_line())
         for transport in Transport:
             parts = urlsplit(line[transport.value])
-            self.addresses[transport] = (parts.hostname or "", parts.port or 0)
+            self.addresses[transport] = Address(parts.hostname or "", parts.port or 0)
         return self
 
     def _first_line(self) -> bytes:

@@ -6,6 +6,7 @@ import asyncio
 from enum import IntEnum
 from random import Random
 
+from fuzz.address import Address
 from fuzz.identity import Identity
 from fuzz.pipe import PATIENCE_S, LinkEnded, open_tls
 from mosaic.errors import InvalidMessage
@@ -22,7 +23,7 @@ class Opcode(IntEnum):
     PONG = 10
 
 
-def request(address: tuple[str, int], key: str = "bW9zYWljIGZ1enogdGVzdA==") -> bytes:
+def request(address: Address, key: str = "bW9zYWljIGZ1enogdGVzdA==") -> bytes:
     """The head that asks for a WebSocket."""
     lines = (
         "GET / HTTP/1.1",
@@ -87,9 +88,7 @@ class WsPipe:
         self._message = bytearray()
 
     @classmethod
-    async def open(
-        cls, address: tuple[str, int], identity: Identity, random: Random, early: bytes = b""
-    ) -> WsPipe:
+    async def open(cls, address: Address, identity: Identity, random: Random, early: bytes = b"") -> WsPipe:
         """Connects, with bytes right behind the request. Raises OSError, or LinkEnded without an upgrade."""
         reader, writer = await open_tls(address, identity)
         writer.write(request(address) + early)
