@@ -177,7 +177,7 @@ def queue(options: Common) -> None:
             print_object(item)
         else:
             say(f"{text_of(item, 'kind_name')} {text_of(item, 'id')}")
-            say(f"  to {text_of(item, 'server')}")
+            say(f"  to {text_of(item, 'server') or text_of(item, 'person')}")
             if item.get("note"):
                 say(f"  {text_of(item, 'note')}")
     if not waiting and not options.as_json:

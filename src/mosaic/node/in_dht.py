@@ -232,6 +232,8 @@ class InDht:
         words = [_STATES[network.state]]
         if self.announcement.missing:
             words.append(self.announcement.missing)
+        if network.state is NetworkState.UNREACHABLE:
+            return words
         states = self._publisher.states()
         wrong = [one for one in states if one.state in {PublicationState.FAILED, PublicationState.REPLACED}]
         for one in wrong:
