@@ -109,12 +109,13 @@ def _run(seed: int, cases: int, readers: int, records: int) -> dict[str, dict[st
                 result = asyncio.run(_readers(server, seed, readers, records, name))
             findings = result["findings"]
             assert isinstance(findings, list)
-            if not server.alive:
-                findings.append(f"the server died: {server.output()}")
+            died = not server.alive
+            code = server.stop()
+            if code != 0:
+                how = "died" if died else "ended"
+                findings.append(f"the server {how} with {code}: {server.output()}")
             findings += [f"the server wrote: {line}" for line in server.complaints()[:5]]
             findings += [f"left over: {path.name}" for path in server.left_over_files()[:5]]
-            if (code := server.stop()) != 0 and server.alive:
-                findings.append(f"the server ended with {code}")
             results[name] = result
     return results
 

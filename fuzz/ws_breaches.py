@@ -132,9 +132,13 @@ class WsBreaches(Breaches):
         pipe, link = await self._greeted()
         sent = [self.random.randbytes(length) for length in (0, 1, 125)]
         await pipe.raw(b"".join(packed(data, Opcode.PING, mask=pipe.mask()) for data in sent))
-        await must_stand(link)
-        if sent[-1] not in pipe.pongs:
+        for _ in range(100):  # a pong may come behind the answer to a later frame
+            await link.exchange(b"")
+            if sent[-1] in pipe.pongs:
+                break
+        else:
             raise Finding(f"pings were answered by {len(pipe.pongs)} pongs")
+        link.drop()
 
     async def _ping_flood(self) -> None:
         pipe, _ = await self._greeted()
