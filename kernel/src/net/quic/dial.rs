@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use quinn::{ClientConfig, ConnectionError, Endpoint, EndpointConfig, TokioRuntime};
+use quinn::{ClientConfig, ConnectionError, Endpoint, TokioRuntime};
 use quinn_proto::NoneTokenStore;
 use quinn_proto::crypto::rustls::QuicClientConfig;
 use rustls::AlertDescription;
@@ -12,6 +12,7 @@ use rustls::AlertDescription;
 use super::choose::proven_key;
 use super::endpoints::keep;
 use super::peer::Peer;
+use super::settings::endpoint_config;
 use super::wire::QuicWire;
 use crate::net::certificate::{Key, NAME};
 use crate::net::dial::{Dial, Failure, reach};
@@ -70,7 +71,7 @@ fn start(
     let udp = UdpSocket::bind(any)?;
     socket::enlarge(&udp, socket::SINGLE);
     let runtime = Arc::new(TokioRuntime);
-    let endpoint = Endpoint::new(EndpointConfig::default(), None, udp, runtime)?;
+    let endpoint = Endpoint::new(endpoint_config(), None, udp, runtime)?;
     let connecting = endpoint
         .connect_with(config, address, NAME)
         .map_err(io::Error::other)?;

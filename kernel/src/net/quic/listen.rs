@@ -6,15 +6,13 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use quinn::{
-    Endpoint, EndpointConfig, Incoming, RecvStream, SendStream, ServerConfig, TokioRuntime,
-};
+use quinn::{Endpoint, Incoming, RecvStream, SendStream, ServerConfig, TokioRuntime};
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout_at};
 
 use super::choose::Chooser;
 use super::peer::{DONE, Peer};
-use super::settings::Settings;
+use super::settings::{Settings, endpoint_config};
 use super::wire::QuicWire;
 use crate::net::certificate::Key;
 use crate::net::shared::Shared;
@@ -56,7 +54,7 @@ fn bind_one(address: SocketAddr, config: ServerConfig) -> io::Result<(Endpoint, 
     socket::enlarge(&udp, socket::SHARED);
     let address = udp.local_addr()?;
     let runtime = Arc::new(TokioRuntime);
-    let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), udp, runtime)?;
+    let endpoint = Endpoint::new(endpoint_config(), Some(config), udp, runtime)?;
     Ok((endpoint, address))
 }
 

@@ -19,6 +19,9 @@ pub const DONE: VarInt = VarInt::from_u32(0);
 /// Or it was cut.
 pub const CUT: VarInt = VarInt::from_u32(1);
 
+/// A round trip so short that the smallest window fills any path.
+const NEAR: Duration = Duration::from_millis(5);
+
 /// A connection whose handshake is done.
 pub struct Peer {
     /// Closes when this and all of its streams are gone.
@@ -96,8 +99,8 @@ impl Peer {
     /// The window grows with what is really confirmed, so that a peer that
     /// takes nothing holds little of our memory.
     pub fn widen(&self) -> bool {
-        let fitting = self.connection.stats().path.cwnd.saturating_mul(2);
-        let fitting = fitting.clamp(SEND_WINDOW, SEND_WINDOW_MOST);
+        let path = self.connection.stats().path;
+        let fitting = send_window(path.rtt, path.cwnd);
         let before = self.send_window.swap(fitting, Ordering::Relaxed);
         if before != fitting {
             self.connection.set_send_window(fitting);
@@ -106,7 +109,31 @@ impl Peer {
     }
 }
 
+/// What may wait for confirmation where a round trip takes so long and `in_flight` bytes may be on their way.
+fn send_window(round_trip: Duration, in_flight: u64) -> u64 {
+    if round_trip < NEAR {
+        return SEND_WINDOW;
+    }
+    in_flight
+        .saturating_mul(2)
+        .clamp(SEND_WINDOW, SEND_WINDOW_MOST)
+}
+
 /// Whether the peer has ended the connection in peace.
 pub fn is_goodbye(error: &ConnectionError) -> bool {
     matches!(error, ConnectionError::ApplicationClosed(close) if close.error_code == DONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_grows_with_what_a_long_way_takes() {
+        let far = Duration::from_millis(50);
+        assert_eq!(send_window(far, 14_000), SEND_WINDOW);
+        assert_eq!(send_window(far, 400_000), 800_000);
+        assert_eq!(send_window(far, u64::MAX), SEND_WINDOW_MOST);
+        assert_eq!(send_window(Duration::from_millis(1), 400_000), SEND_WINDOW);
+    }
 }

@@ -4,18 +4,28 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{IdleTimeout, TransportConfig, VarInt};
+use quinn::{EndpointConfig, IdleTimeout, TransportConfig, VarInt};
 
 /// Bytes that a peer may send on one stream before we have read them.
 const STREAM_WINDOW: u32 = 262_144;
 /// And on all of its streams together.
 const CONNECTION_WINDOW: u32 = 524_288;
 /// Bytes that a connection keeps until the peer has confirmed them, while it has not shown that it takes more.
-pub const SEND_WINDOW: u64 = 131_072;
+pub const SEND_WINDOW: u64 = 65_536;
 /// However fast it is.
 pub const SEND_WINDOW_MOST: u64 = 4_194_304;
 /// Packets lost in the order of the handshake are kept up to here, in bytes.
 pub const HANDSHAKE_BYTES: usize = 16_384;
+
+/// The version of RFC 9000. Drafts of it are not spoken.
+const VERSION: u32 = 1;
+
+/// What is the same for every socket.
+pub fn endpoint_config() -> EndpointConfig {
+    let mut config = EndpointConfig::default();
+    config.supported_versions(vec![VERSION]);
+    config
+}
 
 /// What Python settles once.
 #[derive(Clone, Debug)]
