@@ -24,6 +24,10 @@ _SPLIT = re.compile(
 
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# All of IPv6 that was ever given out for the Internet. What lies outside is somebody's own or means an IPv4
+# address: site-local ones, those of local gateways, those that only hold an IPv4 address.
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+_DOCUMENTATION = ipaddress.IPv6Network("3fff::/20")
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -124,14 +128,22 @@ class ServerUrl:
         address = self.address
         if address is None:
             return self.host != "localhost" and not self.host.endswith(".localhost")
-        return all(part.is_global and not part.is_multicast for part in _reached(address))
+        return all(map(_is_of_the_internet, _reached(address)))
 
     def __str__(self) -> str:
         return f"{self.scheme.value}://{self.authority}/"
 
 
+def _is_of_the_internet(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and (
+        address not in _GLOBAL_UNICAST or address in _DOCUMENTATION
+    ):
+        return False
+    return address.is_global and not address.is_multicast
+
+
 def _reached(address: Address) -> list[Address]:
-    """The address itself, or with it the IPv4 address that a gateway would pass its traffic on to."""
+    """The address itself, or what a gateway passes its traffic on to: an IPv4 address, instead or as well."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
     if address.ipv4_mapped is not None:
@@ -139,7 +151,7 @@ def _reached(address: Address) -> list[Address]:
     if address.sixtofour is not None:
         return [address, address.sixtofour]
     if address in _NAT64:
-        return [address, ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)]
+        return [ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)]
     return [address]
 
 
