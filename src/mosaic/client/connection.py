@@ -21,6 +21,7 @@ from mosaic.client.greeting import GREETING, Greeting, Refusal
 from mosaic.client.queries import Queries
 from mosaic.client.refusals import refused
 from mosaic.client.settings import ClientSettings
+from mosaic.client.told import told
 from mosaic.client.waiting import Waiting
 from mosaic.core.dht_item import DhtItem
 from mosaic.core.filter import Filter
@@ -241,7 +242,7 @@ class Connection:
             case _ if what == LINK_REFUSED_LENGTH:
                 return self._session.refused_length(data, now)
             case _ if what == LINK_CLOSED:
-                reason = data.decode("utf-8", "replace")
+                reason = told(data)
                 self._over(
                     Disconnected(f"the connection ended: {reason}" if reason else "the connection ended")
                 )

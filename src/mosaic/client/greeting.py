@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from mosaic.client.told import told
 from mosaic.core.authentication import Role
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.errors import PeerError, ProtocolViolation, Unreachable, WrongServerKey
@@ -140,7 +141,7 @@ class Greeting:
         """Takes the end of a dial (`what` and data as in `Dialer.dial`); what it means."""
         if what == DIAL_WRONG_KEY:
             return WrongServerKey(f"somebody else answered, with the key {_named(data)}")
-        words = data.decode("utf-8", "replace")
+        words = told(data)
         if what == DIAL_REFUSED_FORM:
             self.refusal = Refusal.FORM
             return Unreachable(f"the server broke off the handshake: {words}")
