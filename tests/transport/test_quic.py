@@ -38,6 +38,7 @@ def another_stream(server: Station, client: Station, link: int) -> tuple[int, in
     return at_server, opened
 
 
+@pytest.mark.claim("C48")
 def test_streams_are_independent_sessions_of_one_peer(server: Station, client: Station) -> None:
     at_server, at_client = connect(server, client, seed=CLIENT_SEED)
     pairs = [(at_server, at_client), *(another_stream(server, client, at_client) for _ in range(3))]
@@ -143,6 +144,7 @@ def test_one_port_takes_udp_and_tcp_apart(server: Station, client: Station) -> N
     assert client.opened()[1] == CLIENT_KEY
 
 
+@pytest.mark.claim("C50")
 @pytest.mark.parametrize("raw_key", [False, True])
 def test_a_wrong_key_is_told_by_each_form(server: Station, client: Station, raw_key: bool) -> None:
     dialled = client.dial(server.listen(), server_key=CLIENT_KEY, seed=CLIENT_SEED, raw_key=raw_key)
@@ -162,6 +164,7 @@ def test_nobody_there_is_a_failed_dial(client: Station) -> None:
         assert client.next() == (dialled, DIAL_FAILED, b"given up here")
 
 
+@pytest.mark.claim("C48")
 @pytest.mark.parametrize("raw_key", [False, True])
 def test_a_client_that_moves_keeps_its_links(server: Station, client: Station, raw_key: bool) -> None:
     port = server.listen()
