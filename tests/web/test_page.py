@@ -42,6 +42,22 @@ async def test_without_the_token_nothing_is_shown(cookie: str) -> None:
     assert (await client.get("/feed?token=wrong")).status_code == 403
 
 
+async def test_an_address_that_others_may_see_opens_the_page_one_time() -> None:
+    app = create_app(Node(), WebSettings(), token=TOKEN, hosts=[HOST], once=["seen-by-all", "another"])
+
+    def visitor() -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN)
+
+    owner = visitor()
+    answer = await owner.get("/?token=seen-by-all")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert (await owner.get("/feed")).status_code == 200
+    assert (await visitor().get("/?token=seen-by-all")).status_code == 403
+    # The owner's browser may load it again; the other one has its own.
+    assert (await owner.get("/?token=seen-by-all")).status_code == 303
+    assert (await visitor().get("/?token=another")).status_code == 303
+
+
 async def test_another_name_for_this_address_is_refused() -> None:
     client = browser(Node())
     assert (await client.get("/feed", headers={"host": "evil.example:8123"})).status_code == 421

@@ -25,6 +25,7 @@ import click
 from mosaic.cli.demo_story import LATER, OPENING, PEOPLE, Line
 from mosaic.cli.listening import Serving, host_port
 from mosaic.cli.output import say
+from mosaic.cli.page import Page
 from mosaic.cli.serving import STOP_SIGNALS, at_work
 from mosaic.dht.testnet import DhtTestnet
 from mosaic.errors import Unreachable
@@ -46,12 +47,12 @@ class Neighbour:
     Args:
         name: A name.
         node: The node, at work.
-        page: The whole address of the page.
+        page: Where the page is.
     """
 
     name: str
     node: Node
-    page: str
+    page: Page
 
     @property
     def face(self) -> Face:
@@ -139,7 +140,7 @@ async def _live(folder: Path, web: tuple[str, int], every_s: float, *, browse: b
         await story.read_by_all()
         _explain(folder, net.entry_nodes[0], everybody)
         if browse:
-            webbrowser.open(everybody[0].page)
+            webbrowser.open(everybody[0].page.once)
         await _go_on(story, every_s)
 
 
@@ -202,7 +203,7 @@ def _explain(folder: Path, entry_node: str, everybody: Sequence[Neighbour]) -> N
     say(f"The DHT:  {_DHT_NODES} nodes, entered by {entry_node}")
     for one in everybody:
         say(f"{one.name + ':':<9} {one.face.status().key}")
-        say(f"          page {one.page}")
+        say(f"          page {one.page.address}")
     say()
     say("Each has a node, a home and a server of their own, and was told nothing but the others' keys.")
     say("In another terminal you can be one of them, or ask the DHT as anybody may:")
@@ -211,5 +212,5 @@ def _explain(folder: Path, entry_node: str, everybody: Sequence[Neighbour]) -> N
     say(f"  mosaic feed --home {folder / first.name}")
     say(f"  mosaic dht resolve {second.face.status().key} --dht {entry_node}")
     say()
-    say(f"Look at {first.name}'s page: {first.page}")
+    say(f"Look at {first.name}'s page: {first.page.address}")
     say("They go on talking. Ctrl+C ends it and removes all of it.")

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 
 import uvicorn
 
@@ -29,8 +30,22 @@ class PageServer(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where a page is.
+
+    Args:
+        address: Its whole address, with the token that opens it; for its owner's eyes only.
+        once: An address that opens it one time: a browser gets it as an argument, which all users of the
+            machine can read in the list of processes.
+    """
+
+    address: str = field(repr=False)
+    once: str = field(repr=False)
+
+
 @contextlib.asynccontextmanager
-async def page_of(node: Node, host: str, port: int) -> AsyncIterator[str]:
+async def page_of(node: Node, host: str, port: int) -> AsyncIterator[Page]:
     """The page of a node, served until the end of the block.
 
     Args:
@@ -39,7 +54,7 @@ async def page_of(node: Node, host: str, port: int) -> AsyncIterator[str]:
         port: Where it listens; 0 for any.
 
     Returns:
-        Its whole address, with the token that opens it.
+        Where it is.
 
     Raises:
         ListenFailed: the address can't be had.
@@ -48,8 +63,8 @@ async def page_of(node: Node, host: str, port: int) -> AsyncIterator[str]:
     port = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     hosts = {f"{shown}:{port}", f"localhost:{port}", f"127.0.0.1:{port}"}
-    token = _token(node)
-    app = create_app(Face(node), WebSettings(host=host, port=port), token=token, hosts=hosts)
+    token, once = _token(node), entropy(16).hex()
+    app = create_app(Face(node), WebSettings(host=host, port=port), token=token, hosts=hosts, once=[once])
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -61,7 +76,8 @@ async def page_of(node: Node, host: str, port: int) -> AsyncIterator[str]:
     server = PageServer(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield f"http://{shown}:{port}/?token={token}"
+        at = f"http://{shown}:{port}/?token="
+        yield Page(at + token, at + once)
     finally:
         app.state.end_streams()
         server.should_exit = True

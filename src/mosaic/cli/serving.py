@@ -19,7 +19,7 @@ from mosaic.cli.heap import keep_giving_back, large_blocks_apart, one_arena_a_co
 from mosaic.cli.listening import Serving, listening
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object
-from mosaic.cli.page import page_of
+from mosaic.cli.page import Page, page_of
 from mosaic.core.url import Scheme
 from mosaic.errors import HomeInUse
 from mosaic.node.acts import Acts
@@ -117,7 +117,7 @@ async def serve_home(home: Home, serving: Serving, *, browse: bool) -> None:
 
 
 @contextlib.asynccontextmanager
-async def at_work(home: Home, serving: Serving) -> AsyncIterator[tuple[Node, str]]:
+async def at_work(home: Home, serving: Serving) -> AsyncIterator[tuple[Node, Page]]:
     """The node of a home, which serves, delivers, follows and takes commands until the end of the block.
 
     Args:
@@ -125,7 +125,7 @@ async def at_work(home: Home, serving: Serving) -> AsyncIterator[tuple[Node, str
         serving: Where to listen, and in which DHT to be found.
 
     Returns:
-        The node, and the whole address of its page.
+        The node, and where its page is.
 
     Raises:
         HomeInUse: another process has it open.
@@ -164,7 +164,7 @@ async def _lock(home: Home) -> HomeLock:
     return lock
 
 
-def _tell(node: Node, page: str, *, browse: bool) -> None:
+def _tell(node: Node, page: Page, *, browse: bool) -> None:
     """The one line that says where everything is."""
     at = {url.scheme: str(url) for url in node.urls}
     line: JsonObject = {
@@ -172,8 +172,8 @@ def _tell(node: Node, page: str, *, browse: bool) -> None:
         "tcp": at.get(Scheme.TCP),
         "quic": at.get(Scheme.QUIC),
         "ws": at.get(Scheme.WEBSOCKET),
-        "web": page,
-        "urls": [*at.values(), page],
+        "web": page.address,
+        "urls": [*at.values(), page.address],
         "dht": str(node.settings.dht),
         "home": str(node.home.folder),
     }
@@ -184,8 +184,8 @@ def _tell(node: Node, page: str, *, browse: bool) -> None:
     if node.dht.announcement.missing:
         notice(node.dht.announcement.missing)
     if browse:
-        notice(f"Your page: {page}")
-        webbrowser.open(page)
+        notice(f"Your page: {page.address}")
+        webbrowser.open(page.once)
 
 
 def _log(*, verbose: bool) -> None:

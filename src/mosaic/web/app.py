@@ -24,7 +24,9 @@ from mosaic.web.rendering import HERE, Rendering
 from mosaic.web.settings import WebSettings
 
 
-def create_app(node: NodeFace, settings: WebSettings, *, token: str, hosts: Iterable[str]) -> Starlette:
+def create_app(
+    node: NodeFace, settings: WebSettings, *, token: str, hosts: Iterable[str], once: Iterable[str] = ()
+) -> Starlette:
     """The page of one node.
 
     Args:
@@ -32,6 +34,7 @@ def create_app(node: NodeFace, settings: WebSettings, *, token: str, hosts: Iter
         settings: Sizes and limits.
         token: The secret that opens the page (see `guard`).
         hosts: The `HOST:PORT` texts under which the page is reached.
+        once: Secrets that open it in one browser each.
 
     Returns:
         The application; `state.end_streams()` ends what would never end by itself, before the server stops.
@@ -56,7 +59,7 @@ def create_app(node: NodeFace, settings: WebSettings, *, token: str, hosts: Iter
             Route("/changes", changes.stream),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
-        middleware=[Middleware(Guard, token=token, hosts=list(hosts))],
+        middleware=[Middleware(Guard, token=token, hosts=list(hosts), once=list(once))],
         exception_handlers={MosaicError: reading.failed, 404: reading.lost},
     )
     app.state.end_streams = changes.end

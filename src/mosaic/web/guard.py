@@ -46,11 +46,14 @@ class Guard:
         app: What is guarded.
         token: The secret in the printed address (at least 128 bits of randomness as text).
         hosts: The values of the Host header that mean this page, with port.
+        once: Tokens that open the page in one browser each: for an address that others may see as well,
+            like the arguments of a program.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, *, token: str, hosts: Iterable[str], once: Iterable[str] = ()) -> None:
         self._app = app
         self._token = token
+        self._once = set(once)
         self._hosts = frozenset(host.lower() for host in hosts)
         port = next(iter(self._hosts)).rsplit(":", 1)[-1]
         # Cookies ignore the port, so two nodes on one machine need different names.
@@ -62,7 +65,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        answer = self._refusal(scope, headers) or self._login(scope)
+        answer = self._refusal(scope, headers) or self._login(scope, headers)
         if answer is not None:
             await answer(scope, receive, _hardened(send))
             return
@@ -87,12 +90,17 @@ class Guard:
             )
         return None
 
-    def _login(self, scope: Scope) -> RedirectResponse | PlainTextResponse | None:
+    def _login(self, scope: Scope, headers: Headers) -> RedirectResponse | PlainTextResponse | None:
         given = _given_token(scope)
         if not given:
             return None
-        if not self._matches(given):
-            return PlainTextResponse("The token in this address is not the one of the running node.\n", 403)
+        # Whoever is in already may come again by an address that is used up.
+        if not (self._matches(given) or self._matches(self._cookie_of(headers)) or self._use_up(given)):
+            return PlainTextResponse(
+                "The token in this address is not the one of the running node, or it was used already. "
+                "Open the whole address that mosaic printed.\n",
+                403,
+            )
         query = {k: v for k, v in parse_qs(scope["query_string"].decode("latin-1")).items() if k != "token"}
         target = scope["path"] + (f"?{urlencode(query, doseq=True)}" if query else "")
         # One leading slash only: `//host` would send the browser to another site.
@@ -106,6 +114,12 @@ class Guard:
         except CookieError:
             return ""
         return morsel.value if morsel else ""
+
+    def _use_up(self, given: str) -> bool:
+        """Whether a token opens the page this one time."""
+        found = next((one for one in self._once if hmac.compare_digest(given.encode(), one.encode())), None)
+        self._once.discard(found or "")
+        return found is not None
 
     def _matches(self, given: str) -> bool:
         return hmac.compare_digest(given.encode(), self._token.encode())
