@@ -29,7 +29,7 @@ def run(quick: bool) -> list[Row]:
     Raises:
         RuntimeError: a process ended before it was ready, or the load client failed.
     """
-    count, rounds = (500, 1) if quick else (2_000, 3)
+    count, rounds = (300, 1) if quick else (1_500, 3)
     ours: dict[str, list[float]] = defaultdict(list)
     bare: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _line(row: Row) -> str:
     name, unit, *figures = (_cell(row[column]) for column in COLUMNS)
-    return f"{name:<20} {unit:<14}" + "".join(f"{figure:>14}" for figure in figures)
+    return f"{name:<24} {unit:<14}" + "".join(f"{figure:>14}" for figure in figures)
 
 
 def _cell(value: str | float | None) -> str:

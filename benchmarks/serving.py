@@ -65,7 +65,7 @@ class Size:
 
 
 QUICK = Size(rounds=1, records=10_000, latencies=200, pages=300, questions=8_000, fanned_out=100)
-FULL = Size(rounds=3, records=60_000, latencies=1_000, pages=2_000, questions=60_000, fanned_out=500)
+FULL = Size(rounds=3, records=50_000, latencies=1_000, pages=2_000, questions=60_000, fanned_out=500)
 TRANSPORTS = ("quic", "tcp", "ws")
 INGEST_LINKS = (1, 4, 16)
 BOTH_CORES_LINKS = 4
