@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,7 @@ class ScriptedServer:
     upgrades: list[tuple[int, bytes]] = field(default_factory=list)
     answer_upgrade: Callable[[int, bytes, bool], None] | None = None
     looked_up: list[tuple[bool, bytes]] = field(default_factory=list)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def start(self) -> None:
         self.network.start(self.take)
@@ -81,6 +83,7 @@ class ScriptedServer:
                 self.sessions[link] = ServerSession(ServerSessionSettings(), data or None, NOW)
             elif what == LINK_CLOSED:
                 self.sessions.pop(link, None)
+                self.ended.set()
                 self.subscribed = [one for one in self.subscribed if one.link != link]
             elif what == LINK_SPOOLED:
                 path, digest, length = self.network.take_spooled(link)
@@ -179,6 +182,12 @@ class ScriptedServer:
         for one in self.subscribed:
             if one.wanted.matches(record):
                 self.send(one.link, one.query_id, record.data)
+
+    async def left_alone(self) -> None:
+        """Waits until nobody is connected."""
+        while self.sessions:
+            self.ended.clear()
+            await self.ended.wait()
 
     def cut(self) -> None:
         """All connections break."""

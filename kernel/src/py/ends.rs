@@ -90,6 +90,12 @@ pub fn upgrade(
     })
 }
 
+/// In which form the server is to show its key, and in which we show ours: the same unless told otherwise.
+pub fn forms(raw_key: bool, own_raw_key: Option<bool>) -> (Form, Form) {
+    let form = |raw| if raw { Form::Raw } else { Form::Certificate };
+    (form(raw_key), form(own_raw_key.unwrap_or(raw_key)))
+}
+
 /// What every dial is told.
 pub fn plan(
     host: String,
@@ -97,7 +103,7 @@ pub fn plan(
     server_key: Option<&[u8]>,
     seed: Option<&[u8]>,
     timeout_ms: u64,
-    raw_key: bool,
+    (server_form, own_form): (Form, Form),
     proxy: Option<ProxyPlace>,
 ) -> PyResult<Dial> {
     let server_key = server_key
@@ -106,18 +112,13 @@ pub fn plan(
                 .map_err(|_| UsageError::new_err("server_key has 32 bytes, or is None"))
         })
         .transpose()?;
-    let form = if raw_key {
-        Form::Raw
-    } else {
-        Form::Certificate
-    };
     Ok(Dial {
         host,
         port,
         server_key,
         seed: seed.map(seed_of).transpose()?,
-        server_form: form,
-        own_form: form,
+        server_form,
+        own_form,
         patience: milliseconds(timeout_ms),
         proxy: proxy.map(Into::into),
     })

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use super::ends::{ProxyPlace, door, milliseconds, plan, seed_of, unheard, upgrade};
+use super::ends::{ProxyPlace, door, forms, milliseconds, plan, seed_of, unheard, upgrade};
 use super::errors::{Disconnected, UsageError};
 use super::frame_cutter::FrameCutter;
 use crate::net::engine::Engine;
@@ -181,7 +181,8 @@ impl Net {
 
     /// Begins to connect; the link's number.
     #[pyo3(signature = (
-        host, port, *, server_key, seed, timeout_ms = 10_000, raw_key = false, proxy = None
+        host, port, *, server_key, seed, timeout_ms = 10_000, raw_key = false, own_raw_key = None,
+        proxy = None
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -195,16 +196,25 @@ impl Net {
         seed: Option<&[u8]>,
         timeout_ms: u64,
         raw_key: bool,
+        own_raw_key: Option<bool>,
         proxy: Option<ProxyPlace>,
     ) -> PyResult<u64> {
-        let plan = plan(host, port, server_key, seed, timeout_ms, raw_key, proxy)?;
+        let plan = plan(
+            host,
+            port,
+            server_key,
+            seed,
+            timeout_ms,
+            forms(raw_key, own_raw_key),
+            proxy,
+        )?;
         Ok(self.engine.dial_tcp(plan)?)
     }
 
     /// Begins to connect and to ask for a WebSocket; the link's number.
     #[pyo3(signature = (
         host, port, *, server_key, seed, request, timeout_ms = 10_000, raw_key = false,
-        authorities = None, name = None, proxy = None
+        own_raw_key = None, authorities = None, name = None, proxy = None
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -219,11 +229,20 @@ impl Net {
         request: Vec<u8>,
         timeout_ms: u64,
         raw_key: bool,
+        own_raw_key: Option<bool>,
         authorities: Option<&[u8]>,
         name: Option<String>,
         proxy: Option<ProxyPlace>,
     ) -> PyResult<u64> {
-        let plan = plan(host, port, server_key, seed, timeout_ms, raw_key, proxy)?;
+        let plan = plan(
+            host,
+            port,
+            server_key,
+            seed,
+            timeout_ms,
+            forms(raw_key, own_raw_key),
+            proxy,
+        )?;
         let asked = upgrade(request, authorities, name)?;
         Ok(self.engine.dial_ws(plan, asked)?)
     }
@@ -239,7 +258,13 @@ impl Net {
     }
 
     /// Begins to connect with QUIC; the link's number.
-    #[pyo3(signature = (host, port, *, server_key, seed, timeout_ms = 10_000, raw_key = false))]
+    #[pyo3(signature = (
+        host, port, *, server_key, seed, timeout_ms = 10_000, raw_key = false, own_raw_key = None
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one choice, given by name"
+    )]
     fn dial_quic(
         &self,
         host: String,
@@ -248,8 +273,17 @@ impl Net {
         seed: Option<&[u8]>,
         timeout_ms: u64,
         raw_key: bool,
+        own_raw_key: Option<bool>,
     ) -> PyResult<u64> {
-        let plan = plan(host, port, server_key, seed, timeout_ms, raw_key, None)?;
+        let plan = plan(
+            host,
+            port,
+            server_key,
+            seed,
+            timeout_ms,
+            forms(raw_key, own_raw_key),
+            None,
+        )?;
         Ok(self.engine.dial_quic(plan)?)
     }
 

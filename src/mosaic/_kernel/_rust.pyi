@@ -345,10 +345,12 @@ class Net:
         seed: bytes | None,
         timeout_ms: int = 10_000,
         raw_key: bool = False,
+        own_raw_key: bool | None = None,
         proxy: tuple[str, int] | tuple[str, int, str, str] | None = None,
     ) -> int:
         """Begins to connect; the link's number. Ends in LINK_OPENED (data: the server's key) or one of the
         DIAL_ events. The server's key is compared before `seed`'s certificate goes out.
+        `own_raw_key`: the form of our own key where it is another than the server's.
         `proxy`: a SOCKS5 proxy (host, port[, user, password]), which resolves `host`."""
     def dial_ws(
         self,
@@ -360,6 +362,7 @@ class Net:
         request: bytes,
         timeout_ms: int = 10_000,
         raw_key: bool = False,
+        own_raw_key: bool | None = None,
         authorities: bytes | None = None,
         name: str | None = None,
         proxy: tuple[str, int] | tuple[str, int, str, str] | None = None,
@@ -379,6 +382,7 @@ class Net:
         seed: bytes | None,
         timeout_ms: int = 10_000,
         raw_key: bool = False,
+        own_raw_key: bool | None = None,
     ) -> int:
         """As `dial_tcp`, with QUIC: a new connection with one stream. It ends with its last stream."""
     def open_stream(self, link: int, timeout_ms: int = 10_000) -> int:

@@ -102,6 +102,7 @@ class SocketNetwork:
                 request=target.request,
                 timeout_ms=target.timeout_ms,
                 raw_key=target.raw_key,
+                own_raw_key=target.own_raw_key,
                 authorities=target.authorities,
                 name=target.name or None,
                 proxy=proxy,
@@ -114,6 +115,7 @@ class SocketNetwork:
                 seed=target.seed,
                 timeout_ms=target.timeout_ms,
                 raw_key=target.raw_key,
+                own_raw_key=target.own_raw_key,
                 proxy=proxy,
             )
         if proxy:
@@ -125,6 +127,7 @@ class SocketNetwork:
             seed=target.seed,
             timeout_ms=target.timeout_ms,
             raw_key=target.raw_key,
+            own_raw_key=target.own_raw_key,
         )
 
     def open_stream(self, link: int, timeout_ms: int = 10_000) -> int:

@@ -55,6 +55,7 @@ class Target:
         seed: Our own secret (32 bytes), or None to stay anonymous.
         timeout_ms: For name, connection and handshake together.
         raw_key: Whether both sides show raw public keys instead of certificates.
+        own_raw_key: Whether our own key is shown so, where that is not as at the server's side.
         request: The whole HTTP request that asks for a WebSocket. WebSocket only.
         authorities: Certificates (PEM) of the authorities that may vouch for the host: browser mode, in
             which TLS proves the name and no key. None is native mode. WebSocket only.
@@ -70,6 +71,7 @@ class Target:
     seed: bytes | None = field(default=None, repr=False)
     timeout_ms: int = 10_000
     raw_key: bool = False
+    own_raw_key: bool | None = None
     request: bytes = b""
     authorities: bytes | None = field(default=None, repr=False)
     name: str = ""
