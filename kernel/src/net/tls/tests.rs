@@ -180,10 +180,12 @@ fn sessions_are_never_resumed_though_tickets_are_sent() {
     let config = client_config(expected, Some(&CLIENT), Form::Certificate).unwrap();
     let mut eager = (*config).clone();
     eager.resumption = Resumption::in_memory_sessions(8);
+    eager.enable_early_data = true;
     let eager = Arc::new(eager);
     for _ in 0..3 {
         let (server, client, form) = shake(&eager, |hello| configs.choose(hello)).unwrap();
         assert_eq!(client.tls13_tickets_received(), 2);
+        assert!(!client.is_early_data_accepted());
         assert_eq!(server.handshake_kind(), Some(HandshakeKind::Full));
         assert_eq!(proven_key(&server, form), Some(key(&CLIENT)));
     }
