@@ -15,6 +15,7 @@ from tests.node.conftest import FAST, HERE, do, one
 from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, DhtItem, ServerBootstrap, Usage
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.dht.mode import DhtMode
+from mosaic.dht.sequence_store import Known
 from mosaic.dht.testnet import DhtTestnet
 from mosaic.errors import InvalidBootstrap, Unreachable, UsageError
 from mosaic.node.face import Face
@@ -209,3 +210,20 @@ async def test_forged_and_stale_bootstraps_move_nobody(tmp_path: Path, testnet: 
                         await changed.wait()
                         changed.clear()
         liar.stop()
+
+
+async def test_what_strangers_have_looked_up_makes_no_work_here(
+    tmp_path: Path, testnet: DhtTestnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with living(tmp_path, "ben", testnet.entry_nodes[0]) as ben:
+        await until(ben, lambda: ben.dht.state().published_iso)
+        looked: list[None] = []
+        monkeypatch.setattr(ben, "look_again", lambda: looked.append(None))
+        stranger, friend = (SecretKey.from_seed(bytes([n]) * 32) for n in (91, 92))
+        text = f"U\n7 {stranger.public.server_text}".encode()
+        for number in range(5):
+            ben.bootstraps.save(Known(DhtItem.sign(stranger, USER_SALT, number, text + b"\n" * number), 0))
+        assert looked == []
+        ben.seeker.want([friend.public])
+        ben.bootstraps.save(Known(DhtItem.sign(friend, USER_SALT, 1, text), 0))
+        assert looked == [None]

@@ -221,3 +221,28 @@ def test_published_servers_without_an_address_are_told_apart(path: Path) -> None
         await search.seeker.stop()
 
     play(path, story())
+
+
+def test_what_is_found_about_others_is_of_no_use(path: Path) -> None:
+    async def story() -> None:
+        search = Search(path)
+        search.seeker.want([CARA.public])
+        await asyncio.sleep(1)
+        assert search.seeker.concerns(CARA.public)
+        assert search.seeker.concerns(SERVER.public)
+        assert not search.seeker.concerns(OTHER.public)
+        # She uses another server now, and it is heard of before she is looked up again.
+        search.world.bootstraps.save(uses(2, (7, OTHER)))
+        assert search.seeker.concerns(CARA.public)
+        assert search.seeker.concerns(OTHER.public)
+        assert not search.seeker.concerns(SERVER.public)
+        search.seeker.want([])
+        assert not search.seeker.concerns(CARA.public)
+        assert not search.seeker.concerns(OTHER.public)
+
+    play(path, story())
+
+
+def test_without_a_dht_whatever_is_found_was_looked_for_here(path: Path) -> None:
+    world = World(path)
+    assert Seeker(None, world.directory, Search.clock(), bytes, lambda: None).concerns(OTHER.public)

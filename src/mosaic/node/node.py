@@ -251,11 +251,15 @@ class Node:
         self.tell_changed()
 
     def _found(self, key: PublicKey) -> None:
-        """Something was found out about the servers of a key, or where a server is."""
+        """Something was found out about the servers of a key, or where a server is.
+
+        Strangers have keys looked up as well, as many as they like: what is of no use here costs little.
+        """
         self.deliveries.retry_now(self.clock.now_ns(), key.bytes)
-        self._publishing.deliver_found()
         self.queue.wake()
-        self.look_again()
+        if self.seeker.concerns(key):
+            self._publishing.deliver_found()
+            self.look_again()
 
     async def _kept_up(self, job: Awaitable[None]) -> None:
         try:

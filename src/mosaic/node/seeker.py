@@ -55,6 +55,7 @@ class Lookup(Protocol):
 class _Sought:
     """How the search for one person stands."""
 
+    servers: frozenset[PublicKey] = frozenset()
     looking: bool = False
     tries: int = 0
     next_ns: int = 0
@@ -117,6 +118,19 @@ class Seeker:
                     sought.wake.set()
         self._tell()
 
+    def concerns(self, key: PublicKey) -> bool:
+        """Whether what was found about a key is of use: a person who is wanted, or a server of one.
+
+        Without a DHT all is: then nobody but those who live here has anything looked up.
+        """
+        if self._lookup is None:
+            return True
+        person = self._sought.get(key)
+        if person is not None:
+            person.servers = frozenset(self._servers(key))
+            return True
+        return any(key in sought.servers for sought in self._sought.values())
+
     def hurry(self) -> None:
         """Looks at once for those whose last look failed for the DHT."""
         for sought in self._sought.values():
@@ -154,7 +168,7 @@ class Seeker:
             self._tell()
             try:
                 async with self._room:
-                    await self._look_up(person, fresh=failing or sought.tries > 0)
+                    await self._look_up(person, sought, fresh=failing or sought.tries > 0)
             except MosaicError as error:
                 sought.error = str(error)
                 log.info("the servers of %s can't be looked up: %s", person.user_text, error)
@@ -168,15 +182,17 @@ class Seeker:
             except TimeoutError:
                 continue
 
-    async def _look_up(self, person: PublicKey, *, fresh: bool) -> None:
+    async def _look_up(self, person: PublicKey, sought: _Sought, *, fresh: bool) -> None:
         """Looks up a person, and the servers that he is known to use."""
         assert self._lookup is not None
         known = self._servers(person)
+        sought.servers = frozenset(known)
         lookup = self._lookup
         await asyncio.gather(
             lookup.user(person, fresh=fresh), *(lookup.server(server, fresh=fresh) for server in known)
         )
         new = [server for server in self._servers(person) if server not in known]
+        sought.servers |= frozenset(new)
         await asyncio.gather(*(lookup.server(server, fresh=fresh) for server in new))
 
     def _pause_s(self, person: PublicKey, sought: _Sought) -> float:
