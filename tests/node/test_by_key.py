@@ -12,15 +12,17 @@ import pytest
 from tests.dht.liar import Liar
 from tests.node.conftest import FAST, HERE, do, one
 
+from mosaic.client.settings import ClientSettings
 from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, DhtItem, ServerBootstrap, Usage
 from mosaic.core.keys import PublicKey, SecretKey
-from mosaic.dht.mode import DhtMode
+from mosaic.dht.mode import OFF, DhtMode
 from mosaic.dht.sequence_store import Known
 from mosaic.dht.testnet import DhtTestnet
 from mosaic.errors import InvalidBootstrap, Unreachable, UsageError
 from mosaic.node.face import Face
 from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node
+from mosaic.node.settings import NodeSettings
 
 PATIENCE_S = 60.0
 
@@ -227,3 +229,13 @@ async def test_what_strangers_have_looked_up_makes_no_work_here(
         ben.seeker.want([friend.public])
         ben.bootstraps.save(Known(DhtItem.sign(friend, USER_SALT, 1, text), 0))
         assert looked == [None]
+
+
+@pytest.mark.claim("C52")
+def test_a_dht_does_not_go_past_a_proxy_for_all_links() -> None:
+    dht, everything, onions = DhtMode.parse("127.0.0.1:1"), "socks5://h:1", ".onion=socks5://h:1"
+    for proxy in (everything, f"{onions},{everything}"):
+        with pytest.raises(UsageError, match="the DHT would go past it"):
+            NodeSettings(dht=dht, client=ClientSettings(proxy=proxy))
+        NodeSettings(dht=OFF, client=ClientSettings(proxy=proxy))
+    NodeSettings(dht=dht, client=ClientSettings(proxy=onions))

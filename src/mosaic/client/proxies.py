@@ -49,6 +49,11 @@ class ProxyRules:
         parts = (part.strip() for part in text.split(","))
         return cls(tuple(_rule(part) for part in parts if part))
 
+    @property
+    def take_all(self) -> bool:
+        """Whether every link goes through some proxy."""
+        return any(not rule.suffix for rule in self.rules)
+
     def proxy(self, url: ServerUrl) -> Proxy | None:
         """What connects to a URL's host, None for us ourselves."""
         fitting = [rule for rule in self.rules if url.host.endswith(rule.suffix)]

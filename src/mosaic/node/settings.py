@@ -8,10 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mosaic.client.proxies import ProxyRules
 from mosaic.client.settings import ClientSettings
 from mosaic.core.url import ServerUrl
 from mosaic.dht.mode import OFF, DhtMode
 from mosaic.dht.settings import DhtSettings
+from mosaic.errors import UsageError
 from mosaic.server.settings import ServerSettings
 from mosaic.transport.settings import TransportSettings
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
@@ -19,7 +21,11 @@ from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """All settings of a node. Times are seconds."""
+    """All settings of a node. Times are seconds.
+
+    Raises:
+        UsageError: a proxy for all connections, and a DHT, which would go past it.
+    """
 
     client: ClientSettings = field(default_factory=ClientSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
@@ -38,6 +44,13 @@ class NodeSettings:
     upkeep_s: float = field(
         default=3600.0, metadata={"help": "how often the space of what is no longer served is given back"}
     )
+
+    def __post_init__(self) -> None:
+        if self.dht.on and ProxyRules.parse(self.client.proxy).take_all:
+            raise UsageError(
+                "all connections are to go through a proxy, but the DHT would go past it: it speaks UDP",
+                hint="Turn the DHT off, or name the hosts for the proxy: .onion=socks5://127.0.0.1:9050",
+            )
 
     def transport(self, spool_folder: Path) -> TransportSettings:
         """The limits of frames and queues; long blobs pass through a folder."""
