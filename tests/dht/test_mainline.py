@@ -87,6 +87,21 @@ async def test_nobody_answers() -> None:
         await network.stop()
 
 
+async def test_who_asks_nothing_learns_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mosaic.dht.mainline.ENTRY_S", 0.0)
+    with DhtTestnet(1) as net:
+        mode = net.mode
+    told = asyncio.Event()
+    network = Mainline(mode, changed=told.set)
+    network.start()
+    try:
+        async with asyncio.timeout(10):
+            await told.wait()
+        assert network.state is NetworkState.UNREACHABLE
+    finally:
+        await network.stop()
+
+
 async def test_what_is_under_way_ends_with_the_node(enter: Enter) -> None:
     network = enter()
     asking = asyncio.create_task(network.look_up(secret(4).public, USER_SALT, lambda _: None))

@@ -22,6 +22,8 @@ from mosaic.errors import DhtBusy, InvalidBootstrap, UsageError
 
 PUBLIC_REQUEST_MS: Final = 2_000
 PRIVATE_REQUEST_MS: Final = 1_000
+ENTRY_S: Final = 30.0
+"""After so many seconds without any node of the DHT, nobody answers there."""
 _SEQ_BYTES = 8
 _OUTCOMES = {
     _rust.DHT_STORED: WriteOutcome.STORED,
@@ -85,12 +87,14 @@ class Mainline:
         self._changed = changed
         self._jobs: dict[int, _Job] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._entered_by: asyncio.TimerHandle | None = None
         self.state = NetworkState.STARTING
 
     def start(self) -> None:
         """Begins to hear what the kernel tells, on the running event loop."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._node.fileno(), self._hand_up)
+        self._entered_by = self._loop.call_later(ENTRY_S, self._wait_no_longer)
 
     @property
     def nodes(self) -> int:
@@ -110,6 +114,8 @@ class Mainline:
         """Leaves the DHT. What is under way ends as if nobody had answered."""
         if self._loop is not None:
             self._loop.remove_reader(self._node.fileno())
+        if self._entered_by is not None:
+            self._entered_by.cancel()
         await asyncio.to_thread(self._node.close)
         for job in self._jobs.values():
             if not job.done.done():
@@ -141,6 +147,11 @@ class Mainline:
                 self._learn(working=job.somebody_answered(data))
                 if not job.done.done():
                     job.done.set_result(data)
+
+    def _wait_no_longer(self) -> None:
+        """Who looks nothing up and publishes nothing would never hear that no entry node answers."""
+        if self.state is NetworkState.STARTING:
+            self._learn(working=self.nodes > 0)
 
     def _learn(self, *, working: bool) -> None:
         state = NetworkState.WORKING if working else NetworkState.UNREACHABLE
