@@ -11,7 +11,7 @@ import pytest
 
 from mosaic.errors import InvalidText, Refused
 from mosaic.web.app import create_app
-from mosaic.web.face import FollowedPerson
+from mosaic.web.face import FollowedPerson, ServerState
 from mosaic.web.settings import WebSettings
 from mosaic.wire.result_code import ResultCode
 from tests.web.fake_node import HOST, ORIGIN, TOKEN, Node, browser, entry
@@ -218,6 +218,12 @@ async def test_who_came_first_is_told_what_to_do() -> None:
     html = (await browser(node).get("/feed")).text
     assert "Hello ana" in html
     assert 'data-copy="mopub0me"' in html
+    # Whoever can't be found yet learns it where the key is given away.
+    assert "others can&#39;t find" not in html
+    own = ServerState("mosrv0me", (), (), True, "listening", "", "So others can't find your posts.")
+    node.servers = [own]
+    html = (await browser(node).get("/feed")).text
+    assert '<p class="hint">So others can&#39;t find your posts.</p>' in html
     node.followed.append(FollowedPerson("mopub0you", "bo", (), "looking for their servers"))
     html = (await browser(node).get("/feed")).text
     assert "Hello ana" not in html

@@ -66,6 +66,8 @@ def test_a_server_says_how_it_is_reached_or_why_not() -> None:
     failed = standing.server_note(server("failed", detail="it shows another key; next try at 13:20"))
     assert failed.words == "not connected: it shows another key; next try at 13:20"
     assert failed.level == Level.BAD
+    assert standing.server_note(server("listening", mine=True)).level == Level.GOOD
+    assert standing.server_note(server("listening", mine=True, detail="not found")).level == Level.PARTLY
 
 
 def line(html: str) -> str:

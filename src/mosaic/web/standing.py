@@ -94,6 +94,8 @@ _SERVER: Final = {
 def server_note(server: ServerState) -> Note:
     """How one server does: the transport it is connected by, or why it is not."""
     note = _SERVER.get(server.state, Note(Level.PARTLY, server.state))
+    if server.mine and server.detail and note.level is Level.GOOD:
+        note = Note(Level.PARTLY, note.words)  # it listens, but nobody is told where
     words = f"{note.words} over {server.via}" if server.via else note.words
     return Note(note.level, f"{words}: {server.detail}" if server.detail else words)
 
