@@ -16,6 +16,7 @@ from mosaic.cli.output import exit_code, print_error
 from mosaic.errors import MosaicError, UsageError
 
 _INTERRUPTED = 130
+_WHOLE = 1000
 
 
 def _version() -> str:
@@ -68,6 +69,14 @@ class _Commands(click.Group):
         assert isinstance(found, click.Command)
         return found
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes every command's first sentence whole; a narrow terminal breaks it instead of cutting it."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, command.get_short_help_str(limit=_WHOLE)) for name, command in commands if command]
+            )
+
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
 @click.version_option(_version(), prog_name="mosaic")
@@ -76,8 +85,12 @@ def mosaic() -> None:
 
     \b
     Begin:
+      mosaic run                  make a home, run the node and open its page
+
+    \b
+    The same by command:
       mosaic init --name NAME     make a home and your keys
-      mosaic serve                run the node and its page
+      mosaic serve                run the node and its page, open to others
       mosaic post "Good morning"  say something
       mosaic feed                 read
 
