@@ -14,6 +14,9 @@ import contextlib
 import itertools
 import logging
 import os
+import shlex
+import shutil
+import sys
 import tempfile
 import webbrowser
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -197,6 +200,16 @@ async def _go_on(story: Story, every_s: float) -> None:
     await asyncio.Event().wait()
 
 
+def _command() -> str:
+    """How this program is called from another terminal, which may not have it on its path."""
+    if shutil.which("mosaic"):
+        return "mosaic"
+    program = Path(sys.argv[0])
+    if program.name == "mosaic":
+        return shlex.quote(str(program.absolute()))
+    return f"{shlex.quote(sys.executable)} -m mosaic"
+
+
 def _explain(folder: Path, entry_node: str, everybody: Sequence[Neighbour]) -> None:
     first, second, *_ = everybody
     say()
@@ -208,9 +221,10 @@ def _explain(folder: Path, entry_node: str, everybody: Sequence[Neighbour]) -> N
     say("Each has a node, a home and a server of their own, and was told nothing but the others' keys.")
     say("In another terminal you can be one of them, or ask the DHT as anybody may:")
     say()
-    say(f'  mosaic post "Good evening" --home {folder / second.name}')
-    say(f"  mosaic feed --home {folder / first.name}")
-    say(f"  mosaic dht resolve {second.face.status().key} --dht {entry_node}")
+    mosaic = _command()
+    say(f'  {mosaic} post "Good evening" --home {folder / second.name}')
+    say(f"  {mosaic} feed --home {folder / first.name}")
+    say(f"  {mosaic} dht resolve {second.face.status().key} --dht {entry_node}")
     say()
     say(f"Look at {first.name}'s page: {first.page.address}")
     say("They go on talking. Ctrl+C ends it and removes all of it.")

@@ -52,10 +52,10 @@ class Serving:
                 node.listen(at)
             except ListenFailed as error:
                 hint = f"Another program may use the port. Name another with {option} HOST:PORT (0 for any),"
-                raise ListenFailed(
-                    f"can't listen for {at.transport.name} on {at.host}:{at.port}: {error}",
-                    hint=f"{hint} or leave it out with {option} {OFF}.",
-                ) from error
+                hint = f"{hint} or leave it out with {option} {OFF}."
+                if at.names:
+                    hint = f"Look at the files of --ws-cert and --ws-key. Or else: {hint}"
+                raise ListenFailed(f"{option}: {error}", hint=hint) from error
 
 
 def listening(*, tcp: str, quic: str, ws: str) -> Callable[[_Command], _Command]:

@@ -6,6 +6,7 @@ Source: identity.md, bootstrap.md; this project's own design, docs/architecture.
 from __future__ import annotations
 
 import secrets
+import shlex
 
 import click
 
@@ -19,7 +20,7 @@ from mosaic.node.home import default_folder
 
 
 @click.command()
-@click.option("--name", required=True, help="The person's name: letters, digits and signs of a keyboard.")
+@click.option("--name", required=True, help="The person's name: letters from a to z, digits and signs.")
 @common
 def init(options: Common, name: str) -> None:
     """Make a home, or another person in one.
@@ -46,8 +47,9 @@ def _show_new_person(options: Common, item: JsonObject, *, new_home: bool) -> No
     say(text_of(item, "key"))
     where = "in a new home at" if new_home else "in the home at"
     notice(f"{text_of(item, 'name')} lives {where} {options.home.folder}")
-    notice("The master key is kept on this machine: who loses it loses the identity, so keep a backup.")
-    notice("Next: `mosaic serve` runs the node, `mosaic post TEXT` says something.")
+    notice("The master key is kept in this folder: who loses it loses the identity, so keep a backup.")
+    at = "" if options.home.folder == default_folder() else f" --home {shlex.quote(str(options.home.folder))}"
+    notice(f"Next: `mosaic serve{at}` runs the node, `mosaic post TEXT{at}` says something.")
 
 
 @click.command()

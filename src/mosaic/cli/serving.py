@@ -158,7 +158,10 @@ async def _lock(home: Home) -> HomeLock:
             await (await reach(home.socket)).close()
             give_up = 0.0
         if loop.time() > give_up:
-            hint = "Use that one, or name another home with --home DIR."
+            hint = (
+                "Its page is at the address that it printed when it began; `mosaic status` tells how it does."
+                " For a second node name another home with --home DIR."
+            )
             raise HomeInUse(f"a node runs on {home.folder} already", hint=hint)
         await asyncio.sleep(_PAUSE_S)
     return lock

@@ -118,8 +118,8 @@ class Profile:
     def _check(self) -> None:
         if not self.name or self.name != self.name.strip() or not _typeable(self.name):
             raise InvalidProfile(
-                "the name may hold only characters of an English keyboard, with no blank at either end",
-                hint="Choose such a name; the display name may hold anything.",
+                "the name may hold only letters from a to z, digits and signs, and no blank at either end",
+                hint="Choose such a name; the display name, set by `mosaic profile`, may hold anything.",
             )
         _check_picture("avatar", self.avatar, AVATAR_LIMIT)
         _check_picture("banner", self.banner, BANNER_LIMIT)

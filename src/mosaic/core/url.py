@@ -85,7 +85,7 @@ class ServerUrl:
             raise InvalidUrl("a URL has no blanks, control characters or letters beyond ASCII")
         match = _SPLIT.fullmatch(text)
         if match is None:
-            raise InvalidUrl("the text is not a scheme, a host, an optional port and no path")
+            raise InvalidUrl("the URL is not a scheme, a host and perhaps a port, with nothing after them")
         try:
             scheme = Scheme(match["scheme"])
         except ValueError:

@@ -168,7 +168,9 @@ class People:
                 hint="Choose another name; `mosaic key list` shows who lives here.",
             )
         if not name.strip() or name.startswith("mopub0"):
-            raise InvalidProfile("this can't be a name", hint="Use letters, digits and signs of a keyboard.")
+            raise InvalidProfile(
+                "this can't be a name", hint="Use letters from a to z, digits and signs; a key is no name."
+            )
         now = self._clock.now()
         master = SecretKey.from_seed(self._entropy(32))
         device = SecretKey.from_seed(self._entropy(32))
