@@ -6,6 +6,7 @@ Every node is a process of its own, and the DHT another one. Nobody is told an a
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import pytest
 from tests.loopback.processes import Node, Testnet, Watch, status_when, watching
 
 EVERY_TRANSPORT = ("tcp", "quic", "ws")
+FOUND_AGAIN_S = 10.0
+"""How long one who has moved may stay out of sight once the DHT tells where to: a promise, not a speed."""
 
 
 @pytest.fixture
@@ -78,8 +81,11 @@ def test_followed_by_key_alone_and_after_a_move_to_other_ports(
 
             # She moves; he is told by nobody but the DHT.
             anna.move()
+            status_when(anna, lambda now: bool(now["dht"]["published_iso"]))
+            published = time.monotonic()
             anna.do("post", "from elsewhere")
             assert shown(watch, "from elsewhere")
+            assert time.monotonic() - published <= FOUND_AGAIN_S
             (server,) = others(status_when(ben, lambda now: states(now) == ["connected"]))
             assert set(server["urls"]) == {anna.line[one] for one in over}
 
