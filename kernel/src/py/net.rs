@@ -199,15 +199,8 @@ impl Net {
         own_raw_key: Option<bool>,
         proxy: Option<ProxyPlace>,
     ) -> PyResult<u64> {
-        let plan = plan(
-            host,
-            port,
-            server_key,
-            seed,
-            timeout_ms,
-            forms(raw_key, own_raw_key),
-            proxy,
-        )?;
+        let forms = forms(raw_key, own_raw_key);
+        let plan = plan(host, port, server_key, seed, timeout_ms, forms, proxy)?;
         Ok(self.engine.dial_tcp(plan)?)
     }
 
@@ -234,15 +227,8 @@ impl Net {
         name: Option<String>,
         proxy: Option<ProxyPlace>,
     ) -> PyResult<u64> {
-        let plan = plan(
-            host,
-            port,
-            server_key,
-            seed,
-            timeout_ms,
-            forms(raw_key, own_raw_key),
-            proxy,
-        )?;
+        let forms = forms(raw_key, own_raw_key);
+        let plan = plan(host, port, server_key, seed, timeout_ms, forms, proxy)?;
         let asked = upgrade(request, authorities, name)?;
         Ok(self.engine.dial_ws(plan, asked)?)
     }
@@ -275,15 +261,8 @@ impl Net {
         raw_key: bool,
         own_raw_key: Option<bool>,
     ) -> PyResult<u64> {
-        let plan = plan(
-            host,
-            port,
-            server_key,
-            seed,
-            timeout_ms,
-            forms(raw_key, own_raw_key),
-            None,
-        )?;
+        let forms = forms(raw_key, own_raw_key);
+        let plan = plan(host, port, server_key, seed, timeout_ms, forms, None)?;
         Ok(self.engine.dial_quic(plan)?)
     }
 
