@@ -133,3 +133,15 @@ def test_names_of_others_come_from_the_caller() -> None:
     asked: list[PublicKey] = []
     content.render((UserMention(BOB), UserMention(SERVER)), asked.append)
     assert asked == [BOB, SERVER]
+
+
+def test_who_is_mentioned_often_is_asked_for_once() -> None:
+    asked: list[PublicKey] = []
+
+    def name_of(key: PublicKey) -> str | None:
+        asked.append(key)
+        return "bob" if key == BOB else None
+
+    parts = [UserMention(BOB), UserMention(SERVER)] * 500
+    assert content.render(parts, name_of) == f"@bob@{SERVER.user_text}" * 500
+    assert sorted(asked) == sorted([BOB, SERVER])

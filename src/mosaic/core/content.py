@@ -9,6 +9,7 @@ Source: human_readable_content.md, core_tags.md.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -136,8 +137,9 @@ def render(parts: Sequence[Part], name_of: Callable[[PublicKey], str | None] = l
 
     Args:
         parts: The content.
-        name_of: The name of a person; without one the key itself is shown.
+        name_of: The name of a person, asked once for each; without one the key itself is shown.
     """
+    name_of = functools.cache(name_of)
     return "".join(part if isinstance(part, str) else _shown(part, name_of) for part in parts)
 
 

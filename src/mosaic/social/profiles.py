@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Mapping
+from typing import Final
 
 from mosaic.core import profile as profile_format
 from mosaic.core.filter import Filter
@@ -38,10 +39,17 @@ def profile_of(records: Records, key: PublicKey) -> Profile | None:
     return None
 
 
+LONGEST_NAME: Final = 64
+"""Characters of a name that are shown: a name may fill 1 MiB, and one post mention it a thousand times."""
+
+
 def name_of(records: Records, key: PublicKey) -> str | None:
-    """The `name` that somebody chose, or None if it is not known here."""
+    """The `name` that somebody chose, cut where it is over 64 characters, or None if it is not known here."""
     profile = profile_of(records, key)
-    return None if profile is None else profile.name
+    if profile is None:
+        return None
+    name = profile.name
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def changed(before: Profile, fields: Mapping[str, object]) -> Profile:
