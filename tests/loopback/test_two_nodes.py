@@ -147,3 +147,20 @@ def test_one_home_is_served_once(anna: Node) -> None:
     assert done.returncode == 4
     assert b'"code": "home_in_use"' in done.stderr
     assert anna.do("post", "still here")[0]["kind_name"] == "Microblog Root"
+
+
+@pytest.mark.slow
+def test_a_server_that_was_killed_and_comes_back_is_noticed_over_quic(tmp_path: Path) -> None:
+    with (
+        Node(tmp_path / "anna", "anna", over=("quic",)) as anna,
+        Node(tmp_path / "ben", "ben", over=("quic",)) as ben,
+        watching("--home", ben.home, "--author", anna.key, "--kind", "post") as watch,
+    ):
+        ben.do("follow", anna.key, "--server", anna.line["quic"], "--key", anna.line["server"])
+        anna.do("post", "before")
+        assert watch.until(lambda item: item.get("text") == "before")
+        # She can't say goodbye: her listener's answer to his next packet tells him.
+        anna.kill()
+        anna.start()
+        anna.do("post", "after")
+        assert watch.until(lambda item: item.get("text") == "after")

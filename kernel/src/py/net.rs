@@ -55,8 +55,8 @@ impl Net {
         handshake_ms = 10_000,
         workers = 1,
         streams = 16,
-        quic_idle_ms = 60_000,
-        quic_keep_alive_ms = 20_000,
+        quic_idle_ms = 15_000,
+        quic_keep_alive_ms = 10_000,
         retry_over = 64,
     ))]
     #[expect(

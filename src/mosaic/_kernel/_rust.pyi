@@ -304,8 +304,8 @@ class Net:
         handshake_ms: int = 10_000,
         workers: int = 1,
         streams: int = 16,
-        quic_idle_ms: int = 60_000,
-        quic_keep_alive_ms: int = 20_000,
+        quic_idle_ms: int = 15_000,
+        quic_keep_alive_ms: int = 10_000,
         retry_over: int = 64,
     ) -> Net:
         """`frame_limits`: the greatest total length for each of the 256 types. `spool_prefix`: for types whose

@@ -20,6 +20,9 @@ class TransportSettings:
         link_outbox_bytes: What should wait towards one peer at most.
         handshake_ms: How long a peer may take to say who it is.
         workers: Threads that move bytes.
+        quic_keep_alive_ms: After how long a silence a QUIC connection asks whether the peer is there.
+        quic_idle_ms: And how long it waits for anything from the peer then: both together pass at most until
+            a peer that vanished is noticed.
     """
 
     frame_limits: tuple[int, ...] = field(metadata={"help": "the greatest length of each type (bytes)"})
@@ -33,3 +36,13 @@ class TransportSettings:
     link_outbox_bytes: int = field(default=131_072, metadata={"help": "what may wait for one peer (bytes)"})
     handshake_ms: int = field(default=10_000, metadata={"help": "time for a handshake (ms)"})
     workers: int = field(default=1, metadata={"help": "threads that move bytes"})
+    # One packet each way in ten seconds, whoever of both sides asks first, and only while there is a
+    # connection. Routers forget UDP after 30 s and more (RFC 4787 asks for 2 minutes), so that 25 s would be
+    # enough for them; but whoever reads somebody live wants to know in seconds that nothing comes any more.
+    # Where a battery counts more, both can be raised: the shorter idle time of both sides holds.
+    quic_keep_alive_ms: int = field(
+        default=10_000, metadata={"help": "silence after which a QUIC peer is asked whether it is there (ms)"}
+    )
+    quic_idle_ms: int = field(
+        default=15_000, metadata={"help": "silence after that with which a QUIC connection is over (ms)"}
+    )

@@ -38,6 +38,8 @@ class SocketNetwork:
             link_outbox_bytes=settings.link_outbox_bytes,
             handshake_ms=settings.handshake_ms,
             workers=settings.workers,
+            quic_keep_alive_ms=settings.quic_keep_alive_ms,
+            quic_idle_ms=settings.quic_idle_ms,
         )
         self._sink: Sink | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

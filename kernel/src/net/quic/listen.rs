@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::choose::Chooser;
 use super::peer::{DONE, Peer};
+use super::reset::recognise;
 use super::settings::{Settings, endpoint_config};
 use super::wire::QuicWire;
 use crate::net::certificate::Key;
@@ -41,7 +42,7 @@ pub async fn bind(
         .incoming_buffer_size_total(ALL_WAITING_BYTES);
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for address in lookup_host((host, port)).await? {
-        match bind_one(address, config.clone()) {
+        match bind_one(address, seed, config.clone()) {
             Ok(bound) => return Ok(bound),
             Err(error) => last = error,
         }
@@ -49,12 +50,18 @@ pub async fn bind(
     Err(last)
 }
 
-fn bind_one(address: SocketAddr, config: ServerConfig) -> io::Result<(Endpoint, SocketAddr)> {
+fn bind_one(
+    address: SocketAddr,
+    seed: &[u8; 32],
+    config: ServerConfig,
+) -> io::Result<(Endpoint, SocketAddr)> {
     let udp = UdpSocket::bind(address)?;
     socket::enlarge(&udp, socket::SHARED);
     let address = udp.local_addr()?;
     let runtime = Arc::new(TokioRuntime);
-    let endpoint = Endpoint::new(endpoint_config(), Some(config), udp, runtime)?;
+    let mut endpoint = endpoint_config();
+    recognise(&mut endpoint, seed, address);
+    let endpoint = Endpoint::new(endpoint, Some(config), udp, runtime)?;
     Ok((endpoint, address))
 }
 

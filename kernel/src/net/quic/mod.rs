@@ -9,6 +9,7 @@ mod dial;
 mod endpoints;
 mod listen;
 mod peer;
+mod reset;
 mod settings;
 #[cfg(test)]
 mod tests;

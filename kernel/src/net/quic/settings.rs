@@ -44,8 +44,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             streams: 16,
-            idle: Duration::from_secs(60),
-            keep_alive: Duration::from_secs(20),
+            idle: Duration::from_secs(15),
+            keep_alive: Duration::from_secs(10),
             retry_over: 64,
         }
     }

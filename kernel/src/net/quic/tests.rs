@@ -89,6 +89,58 @@ fn a_peer_may_move_in_the_middle_of_a_transfer() {
     });
 }
 
+/// How a connection to a listener that died without a word ends once another one listens at its port.
+async fn outlived(successor: &[u8; 32]) -> Option<ConnectionError> {
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = udp.local_addr().unwrap().port();
+    drop(udp);
+    // On a runtime of its own, which ends with everything in it, as a process that is killed.
+    let first = runtime();
+    let listening = first.spawn(async move {
+        let settings = Settings::default();
+        super::bind("127.0.0.1", port, &SERVER, &settings).await
+    });
+    let (listener, _) = listening.await.unwrap().unwrap();
+    let accepting = listener.clone();
+    let accepted = first.spawn(async move { accepting.accept().await.unwrap().await.unwrap() });
+    let (_endpoint, connection) = soon(connect(port, &[b"mosaic"])).await;
+    let (connection, accepted) = (connection.unwrap(), soon(accepted).await.unwrap());
+    first.shutdown_background();
+    drop((listener, accepted));
+    let bind_again = async {
+        loop {
+            match super::bind("127.0.0.1", port, successor, &Settings::default()).await {
+                Ok((listener, _)) => return listener,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let _listener = soon(bind_again).await;
+    assert!(connection.close_reason().is_none());
+    // The next packet of many finds the new listener.
+    let (mut send, _receive) = connection.open_bi().await.unwrap();
+    send.write_all(&FRAME).await.unwrap();
+    timeout(Duration::from_secs(3), connection.closed())
+        .await
+        .ok()
+}
+
+#[test]
+fn a_listener_that_was_restarted_ends_the_connections_of_the_one_before() {
+    runtime().block_on(async {
+        let ended = outlived(&SERVER).await;
+        assert!(matches!(ended, Some(ConnectionError::Reset)), "{ended:?}");
+    });
+}
+
+#[test]
+fn nobody_else_can_end_them() {
+    runtime().block_on(async {
+        let ended = outlived(&CLIENT).await;
+        assert!(ended.is_none(), "{ended:?}");
+    });
+}
+
 #[test]
 fn who_does_not_ask_for_mosaic_is_refused() {
     let (_server, port) = listening(Settings::default());
