@@ -118,9 +118,10 @@ async def test_a_connection_that_ends_ends_the_look_up() -> None:
 async def test_not_found_asks_a_second_server_and_found_does_not() -> None:
     town = Town()
     town.holds(1, signed(3))
-    item = await town.own.look_up(MASTER.public, USER_SALT)
-    assert item is not None
-    assert item.seq == 3
+    found = await town.own.look_up(MASTER.public, USER_SALT)
+    assert found is not None
+    assert found.item.seq == 3
+    assert found.server == SERVERS[1].public
     assert town.asked == [1, 1, 0]
 
 
@@ -130,9 +131,9 @@ async def test_lies_and_servers_that_are_away_lead_to_the_next() -> None:
     town.holds(0, signed(9, OTHER))
     del town.internet.places[next(iter(list(town.internet.places)[1:]))]
     town.holds(2, signed(3))
-    item = await town.own.look_up(MASTER.public, USER_SALT)
-    assert item is not None
-    assert item.seq == 3
+    found = await town.own.look_up(MASTER.public, USER_SALT)
+    assert found is not None
+    assert found.item.seq == 3
 
 
 @trip
@@ -140,13 +141,13 @@ async def test_an_old_answer_asks_on_and_the_newest_counts() -> None:
     town = Town()
     for server, seq in enumerate((4, 6, 5)):
         town.holds(server, signed(seq))
-    item = await town.own.look_up(MASTER.public, USER_SALT, least_seq=6)
-    assert item is not None
-    assert item.seq == 6
+    found = await town.own.look_up(MASTER.public, USER_SALT, least_seq=6)
+    assert found is not None
+    assert found.item.seq == 6
     assert town.asked == [1, 1, 0]
-    item = await town.own.look_up(MASTER.public, USER_SALT, least_seq=9)
-    assert item is not None
-    assert item.seq == 6
+    found = await town.own.look_up(MASTER.public, USER_SALT, least_seq=9)
+    assert found is not None
+    assert found.item.seq == 6
 
 
 @trip

@@ -23,6 +23,7 @@ class Dht:
     def __init__(self, world: World) -> None:
         self.world = world
         self.down = False
+        self.is_possible = True
         self.users = {CARA.public: uses(1, (7, SERVER))}
         self.servers = {SERVER.public: says(SERVER, 1, HERE)}
         self.asked: list[tuple[PublicKey, bool, float]] = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.link_pool import LinkPool
@@ -21,6 +22,18 @@ from mosaic.errors import MosaicError
 log = logging.getLogger(__name__)
 
 _ASKED = 3
+
+
+class Answer(NamedTuple):
+    """What a server found.
+
+    Args:
+        item: What the key has signed.
+        server: Who gave it.
+    """
+
+    item: DhtItem
+    server: PublicKey
 
 
 class OwnServers:
@@ -37,7 +50,7 @@ class OwnServers:
         self._pool = pool
         self._servers = servers
 
-    async def look_up(self, key: PublicKey, salt: bytes, least_seq: int = 1) -> DhtItem | None:
+    async def look_up(self, key: PublicKey, salt: bytes, least_seq: int = 1) -> Answer | None:
         """The bootstrap that a key has signed, or None if no server has one.
 
         Args:
@@ -45,7 +58,7 @@ class OwnServers:
             salt: `USER_SALT` or `SERVER_SALT`.
             least_seq: The least sequence number that satisfies; below it the next server is asked, too.
         """
-        best: DhtItem | None = None
+        best: Answer | None = None
         for server, secret in list(self._servers())[:_ASKED]:
             try:
                 async with self._pool.connect(server, secret) as connection:
@@ -53,8 +66,8 @@ class OwnServers:
             except MosaicError as error:
                 log.info("%s can't be asked for a bootstrap: %s", server.key.server_text, error)
                 continue
-            if found is not None and (best is None or found.seq > best.seq):
-                best = found
-            if best is not None and best.seq >= least_seq:
+            if found is not None and (best is None or found.seq > best.item.seq):
+                best = Answer(found, server.key)
+            if best is not None and best.item.seq >= least_seq:
                 break
         return best

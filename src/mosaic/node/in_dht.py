@@ -168,6 +168,10 @@ class InDht:
         self._judge(key, salt)
         return None
 
+    def learn(self, item: DhtItem) -> bool:
+        """Takes what a server found; whether it is news: signed, and newer than what is known."""
+        return self._resolver.learn(item)
+
     # --- telling ---------------------------------------------------------------------------------
 
     def tell(self, announcement: Announcement, told: Iterable[Told]) -> None:

@@ -22,6 +22,7 @@ from mosaic.client.backoff import Backoff
 from mosaic.client.connection import Connection
 from mosaic.client.link_pool import LinkPool
 from mosaic.client.named_key import NamedKey
+from mosaic.client.own_servers import OwnServers
 from mosaic.client.queue import OutgoingQueue
 from mosaic.client.reach import Manner, Reach
 from mosaic.client.surroundings import Surroundings
@@ -31,6 +32,7 @@ from mosaic.core.record import Record
 from mosaic.core.url import ServerUrl
 from mosaic.errors import StoreFull
 from mosaic.node.announcing import announced, to_tell
+from mosaic.node.asked_servers import AskedServers
 from mosaic.node.bootstraps import Bootstraps
 from mosaic.node.clock import Clock
 from mosaic.node.deliveries import Deliveries
@@ -51,6 +53,7 @@ from mosaic.node.records import OwnRecords
 from mosaic.node.schedules import Schedules
 from mosaic.node.seeker import Seeker
 from mosaic.node.settings import NodeSettings
+from mosaic.node.two_ways import TwoWays
 from mosaic.node.unaddressed import Unaddressed
 from mosaic.node.upkeep import Upkeep
 from mosaic.policy.submission import Way
@@ -183,11 +186,19 @@ class Node:
             own_server=self.server_secret.public,
             own=self._own_bootstrap,
         )
-        finder = HomeFinder(self.directory, self.dht)
-        self.reach = Reach(self.pool, finder)
-        self.seeker = Seeker(
-            self.dht if self.dht.is_on else None, self.directory, self.clock, entropy, self.tell_changed
+        asked = AskedServers(self.people, self._followed, self.directory, self._fails)
+        self.lookups = TwoWays(
+            self.dht,
+            OwnServers(self.pool, asked),
+            asked.any,
+            self.bootstraps,
+            self.clock.now_ns,
+            self.settings.lookups,
         )
+        stack.push_async_callback(self.lookups.stop)
+        finder = HomeFinder(self.directory, self.lookups)
+        self.reach = Reach(self.pool, finder)
+        self.seeker = Seeker(self.lookups, self.directory, self.clock, entropy, self.tell_changed)
         backoff = Backoff(entropy, client.retry_first_s, client.retry_most_s)
         self.deliveries = Deliveries(self.db)
         self.deliveries.forget_old(self.clock.now_ns())
@@ -212,6 +223,12 @@ class Node:
             if one.key == person:
                 return UserBootstrap.parse(one.bootstrap)
         return None
+
+    def _followed(self) -> list[PublicKey]:
+        return [PublicKey(key) for key in self.db.all_followed()]
+
+    def _fails(self, server: PublicKey) -> bool:
+        return self.seeker.fails(server)
 
     def _schedule_wanted(self, author: bytes) -> None:
         self.schedules.wanted(author)
@@ -240,8 +257,7 @@ class Node:
 
     def look_again(self) -> None:
         """Begins to look for, read and deliver to those who are followed or written to by now."""
-        followed = [PublicKey(key) for key in self.db.all_followed()]
-        self.seeker.want([*followed, *self.unaddressed.people()])
+        self.seeker.want([*self._followed(), *self.unaddressed.people()])
         self.follower.update()
         self.tell_changed()
 

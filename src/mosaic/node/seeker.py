@@ -42,7 +42,11 @@ _NOTHING = "nobody has published servers under this key yet"
 
 
 class Lookup(Protocol):
-    """Asks the DHT; what it finds is kept before it returns."""
+    """Asks the DHT, or servers that do; what it finds is kept before it returns."""
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is anybody to ask."""
 
     async def user(self, key: PublicKey, *, fresh: bool) -> None:
         """Looks up what a person published. `fresh` asks even when the last answer is recent."""
@@ -68,7 +72,7 @@ class Seeker:
     """Keeps up one search for each person who is wanted.
 
     Args:
-        lookup: Asks the DHT; None while it is off.
+        lookup: Asks the DHT, or servers that do.
         directory: What is known.
         clock: The clock.
         entropy: Random bytes of a length.
@@ -77,7 +81,7 @@ class Seeker:
 
     def __init__(
         self,
-        lookup: Lookup | None,
+        lookup: Lookup,
         directory: HomeDirectory,
         clock: Clock,
         entropy: Callable[[int], bytes],
@@ -94,7 +98,7 @@ class Seeker:
 
     def want(self, people: Iterable[PublicKey]) -> None:
         """Looks for exactly these people from now on."""
-        wanted = set(people) if self._lookup is not None else set()
+        wanted = set(people) if self._lookup.is_possible else set()
         for person in set(self._sought) - wanted:
             task = self._sought.pop(person).task
             if task is not None:
@@ -121,15 +125,19 @@ class Seeker:
     def concerns(self, key: PublicKey) -> bool:
         """Whether what was found about a key is of use: a person who is wanted, or a server of one.
 
-        Without a DHT all is: then nobody but those who live here has anything looked up.
+        Where nobody can be asked all is: then nobody but those who live here has anything looked up.
         """
-        if self._lookup is None:
+        if not self._lookup.is_possible:
             return True
         person = self._sought.get(key)
         if person is not None:
             person.servers = frozenset(self._servers(key))
             return True
         return any(key in sought.servers for sought in self._sought.values())
+
+    def fails(self, server: PublicKey) -> bool:
+        """Whether a server is known not to be reached now."""
+        return server in self._failing
 
     def hurry(self) -> None:
         """Looks at once for those whose last look failed for the DHT."""
@@ -184,7 +192,6 @@ class Seeker:
 
     async def _look_up(self, person: PublicKey, sought: _Sought, *, fresh: bool) -> None:
         """Looks up a person, and the servers that he is known to use."""
-        assert self._lookup is not None
         known = self._servers(person)
         sought.servers = frozenset(known)
         lookup = self._lookup

@@ -6,10 +6,11 @@ Source: bootstrap.md (whose servers these are); edition §2 (transports).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mosaic.client.outbox import SERVERS_OF_A_ROLE
+from mosaic.client.proxies import ProxyRules
 from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import Scheme
@@ -63,8 +64,14 @@ def servers(node: Node) -> list[ServerState]:
 
 
 def dht(node: Node) -> DhtState:
-    """How the DHT does."""
-    return node.dht.state()
+    """How the DHT does, and whether servers are asked instead."""
+    state = node.dht.state()
+    if state.mode == "off" and ProxyRules.parse(node.settings.client.proxy).take_all:
+        detail = "The DHT is off: it would see your address beside the proxy. QUIC is not dialled either."
+        state = replace(state, detail=detail)
+    if state.state in {"off", "unreachable"} and node.lookups.asks_servers:
+        return replace(state, detail=f"{state.detail} Known servers are asked to find people there.")
+    return state
 
 
 def of_person(node: Node, person: PublicKey) -> str:
@@ -76,6 +83,15 @@ def of_person(node: Node, person: PublicKey) -> str:
     if sought:
         return sought
     return _group_words(node, groups[0]) if groups else CONNECTING
+
+
+def found_through(node: Node, keys: Sequence[PublicKey]) -> str:
+    """In words which server found the first of these that the DHT itself did not; empty if there is none."""
+    for key in keys:
+        server = node.lookups.found_through(key)
+        if server is not None:
+            return f"found through {server.server_text}"
+    return ""
 
 
 def _group_words(node: Node, group: Group) -> str:
@@ -118,6 +134,9 @@ def _server(node: Node, key: PublicKey, of: Sequence[PublicKey]) -> ServerState:
         state = "connected"
     elif failed is not None:
         state, detail = "failed" if urls else "waiting", _group_words(node, failed)
+    through = found_through(node, [key, *of])
+    if through:
+        detail = f"{detail}; {through}" if detail else through
     return ServerState(
         key=key.server_text,
         urls=[str(url) for url in urls],
