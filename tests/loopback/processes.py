@@ -51,16 +51,27 @@ def one(*arguments: str | Path) -> dict[str, Any]:
 class Node:
     """A home that is served by a process."""
 
-    def __init__(self, home: Path, name: str, *, over: Sequence[str] = ("tcp",), dht: str = "off") -> None:
+    def __init__(
+        self,
+        home: Path,
+        name: str,
+        *,
+        over: Sequence[str] = ("tcp",),
+        dht: str = "off",
+        more: Sequence[str] = (),
+    ) -> None:
         self.home = home
         self.key = str(one("init", "--home", home, "--name", name)["key"])
         self.process: subprocess.Popen[bytes] | None = None
         self.line: dict[str, Any] = {}
         self.ports = dict.fromkeys(over, 0)
         self.dht = dht
+        self.more = more
 
     def start(self) -> None:
-        listening = ["--web", "127.0.0.1:0", "--dht", self.dht]
+        listening = ["--web", "127.0.0.1:0", *self.more]
+        if self.dht:
+            listening += ["--dht", self.dht]
         for transport in ("tcp", "quic", "ws"):
             port = self.ports.get(transport)
             listening += [f"--{transport}", "off" if port is None else f"127.0.0.1:{port}"]

@@ -244,6 +244,7 @@ def test_what_is_found_about_others_is_of_no_use(path: Path) -> None:
     play(path, story())
 
 
-def test_without_a_dht_whatever_is_found_was_looked_for_here(path: Path) -> None:
-    world = World(path)
-    assert Seeker(None, world.directory, Search.clock(), bytes, lambda: None).concerns(OTHER.public)
+def test_where_nobody_can_be_asked_whatever_is_found_was_looked_for_here(path: Path) -> None:
+    search = Search(path)
+    search.dht.is_possible = False
+    assert search.seeker.concerns(OTHER.public)

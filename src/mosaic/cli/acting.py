@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mosaic.cli.output import notice
+from mosaic.cli.reaching import from_environment
 from mosaic.client.authority import Authority
 from mosaic.client.link_pool import LinkPool
-from mosaic.client.settings import ClientSettings
 from mosaic.errors import HomeInUse
 from mosaic.node.acts import Acts
 from mosaic.node.arguments import Arguments
@@ -29,6 +29,7 @@ from mosaic.node.clock import Clock
 from mosaic.node.control import JsonObject, reach
 from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node
+from mosaic.node.settings import NodeSettings
 from mosaic.node.stranger import StrangerActs
 from mosaic.transport.settings import TransportSettings
 from mosaic.transport.sockets import SocketNetwork
@@ -88,7 +89,7 @@ async def _in_home(home: Home, name: str, arguments: JsonObject, *, working: boo
         lock = try_lock(home)
         if lock is not None:
             with indexing() as progress:
-                node = await Node.open(home, lock, progress=progress)
+                node = await Node.open(home, lock, NodeSettings(client=from_environment()), progress=progress)
             try:
                 if working:
                     node.work()
@@ -124,7 +125,7 @@ async def _as_stranger(name: str, arguments: JsonObject, spool: Path) -> Items:
             spool_folder=str(spool),
         )
     )
-    pool = LinkPool(network, ClientSettings(), clock.now_ns)
+    pool = LinkPool(network, from_environment(), clock.now_ns)
     acts = StrangerActs(pool, clock, lambda: Authority(clock.now_ns))
     try:
         async with contextlib.aclosing(acts.run(name, Arguments(arguments))) as items:

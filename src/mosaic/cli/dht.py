@@ -15,6 +15,7 @@ import click
 from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import Exit, notice, print_object, say
+from mosaic.cli.reaching import dht_mode_of_command
 from mosaic.core.bootstrap import ServerBootstrap, UserBootstrap
 from mosaic.core.keys import PublicKey
 from mosaic.dht.mainline import Mainline
@@ -63,8 +64,7 @@ async def _testnet(nodes: int) -> None:
 @click.option(
     "--dht",
     "mode",
-    default="mainline",
-    show_default=True,
+    show_default="mainline",
     metavar="mainline|HOST:PORT",
     help="Which DHT, where no node runs; one that runs uses its own.",
 )
@@ -73,7 +73,9 @@ async def _testnet(nodes: int) -> None:
 )
 @click.option("--again", is_flag=True, help="Also what another device of yours has replaced.")
 @common
-def publish(options: Common, key: str | None, mode: str, public: tuple[str, ...], *, again: bool) -> None:
+def publish(
+    options: Common, key: str | None, mode: str | None, public: tuple[str, ...], *, again: bool
+) -> None:
     """Publish now where your server is, and which servers you use; and read it back.
 
     A node that runs does this by itself every hour. KEY is one of this home;
@@ -109,13 +111,12 @@ def publish(options: Common, key: str | None, mode: str, public: tuple[str, ...]
 @click.option(
     "--dht",
     "mode",
-    default="mainline",
-    show_default=True,
+    show_default="mainline",
     metavar="mainline|HOST:PORT",
     help="Which DHT; several entry nodes with commas.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each bootstrap.")
-def resolve(key: str, mode: str, *, as_json: bool) -> None:
+def resolve(key: str, mode: str | None, *, as_json: bool) -> None:
     """Look up where a key is to be found.
 
     KEY is mopub0… (a user), mosrv0… (a server), or the same without prefix: then both are looked up.
@@ -130,7 +131,7 @@ def resolve(key: str, mode: str, *, as_json: bool) -> None:
         UsageError: the DHT is off.
         Unreachable: the DHT did not answer, or nobody has published anything under KEY.
     """
-    asyncio.run(_resolve(key, DhtMode.parse(mode), as_json=as_json))
+    asyncio.run(_resolve(key, dht_mode_of_command(mode), as_json=as_json))
 
 
 async def _resolve(text: str, mode: DhtMode, *, as_json: bool) -> None:

@@ -6,12 +6,14 @@ Source: url.md, transports.md; edition §2 (native and browser mode).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from mosaic.cli.reaching import dht_mode, reaching
+from mosaic.client.settings import ClientSettings
 from mosaic.core.url import ServerUrl
 from mosaic.dht.mode import DhtMode
 from mosaic.errors import ListenFailed, UsageError
@@ -32,6 +34,7 @@ class Serving:
         listen: Where others connect.
         web: Host and port of the page.
         dht: In which DHT it finds others and is found.
+        client: How it reaches others.
         public: What it announces, if that is not to be found out.
     """
 
@@ -39,6 +42,7 @@ class Serving:
     web: tuple[str, int]
     dht: DhtMode
     public: tuple[ServerUrl, ...] = ()
+    client: ClientSettings = field(default_factory=ClientSettings)
 
     def begin(self, node: Node) -> None:
         """Listens everywhere.
@@ -77,7 +81,7 @@ def listening(*, tcp: str, quic: str, ws: str) -> Callable[[_Command], _Command]
         run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
         for option in (
             click.option("--public", multiple=True, metavar="URL", help=_PUBLIC),
-            click.option("--dht", default="mainline", show_default=True, metavar=_DHT, help=_DHT_HELP),
+            click.option("--dht", show_default="mainline", metavar=_DHT, help=_DHT_HELP),
             click.option(
                 "--web", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Your page."
             ),
@@ -92,12 +96,12 @@ def listening(*, tcp: str, quic: str, ws: str) -> Callable[[_Command], _Command]
             click.option("--tcp", default=tcp, show_default=True, metavar=place, help="TCP port for others."),
         ):
             run = option(run)
-        return run  # type: ignore[return-value]
+        return reaching(run)  # type: ignore[return-value]
 
     return with_options
 
 
-_NAMES = ("tcp", "quic", "ws", "ws_name", "ws_cert", "ws_key", "ws_plain", "web", "dht", "public")
+_NAMES = ("tcp", "quic", "ws", "ws_name", "ws_cert", "ws_key", "ws_plain", "web", "dht", "public", "client")
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _DHT = "mainline|off|HOST:PORT,…"
 _DHT_HELP = "Where people find each other's servers: the public DHT, none, or one entered by these nodes."
@@ -118,8 +122,9 @@ def _serving(
     ws_key: Sequence[Path],
     ws_plain: bool,
     web: str,
-    dht: str,
+    dht: str | None,
     public: Sequence[str],
+    client: ClientSettings,
 ) -> Serving:
     names = _certificates(ws_name, ws_cert, ws_key)
     listen = [
@@ -134,7 +139,8 @@ def _serving(
     ]
     if ws == OFF and (names or ws_plain):
         raise UsageError("--ws-name and --ws-plain need --ws HOST:PORT")
-    return Serving(tuple(listen), host_port(web), DhtMode.parse(dht), tuple(map(ServerUrl.parse, public)))
+    urls = tuple(map(ServerUrl.parse, public))
+    return Serving(tuple(listen), host_port(web), dht_mode(client, dht), urls, client)
 
 
 def _certificates(

@@ -49,6 +49,7 @@ def serve(options: Common, serving: Serving, *, verbose: bool) -> None:
       mosaic serve
       mosaic serve --public mosaic://203.0.113.5/ --public mosaictcp://203.0.113.5/
       mosaic serve --ws 0.0.0.0:443 --ws-name example.org --ws-cert chain.pem --ws-key key.pem
+      mosaic serve --proxy 127.0.0.1:9050
       mosaic serve --home /srv/mosaic --tcp [::]:1320 --web 127.0.0.1:8080 --dht off
 
     \f
@@ -132,7 +133,7 @@ async def at_work(home: Home, serving: Serving) -> AsyncIterator[tuple[Node, Pag
         ListenFailed: an address could not be listened on.
     """
     lock = await _lock(home)
-    settings = NodeSettings(dht=serving.dht, public=serving.public)
+    settings = NodeSettings(client=serving.client, dht=serving.dht, public=serving.public)
     with indexing() as progress:
         node = await Node.open(home, lock, settings, progress=progress)
     try:

@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from mosaic.client.proxies import ProxyRules
 from mosaic.core.bootstrap import SERVER_SALT, USER_SALT
 from mosaic.core.keys import PublicKey
 from mosaic.core.timestamp import Timestamp
@@ -72,7 +73,13 @@ class DhtActs:
         if self._working:
             yield node.dht
             return
-        mode = DhtMode.parse(arguments.optional_text("dht") or "mainline")
+        named = arguments.optional_text("dht")
+        if named is None and ProxyRules.parse(node.settings.client.proxy).take_all:
+            raise UsageError(
+                "the DHT does not pass the proxy and would see your address",
+                hint="Name a DHT with --dht if your address may be seen there.",
+            )
+        mode = DhtMode.parse(named or "mainline")
         dht = InDht(mode, node.settings.lookups, node.bootstraps, node.clock, entropy, lambda: None)
         where = Announcement(tuple(map(ServerUrl.parse, arguments.texts("public"))))
         try:
