@@ -12,7 +12,7 @@ from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, DhtItem, ServerBootstr
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.url import ServerUrl
 from mosaic.dht.sequence_store import Known, Wish
-from mosaic.node.bootstraps import Bootstraps
+from mosaic.node.bootstraps import MOST, Bootstraps
 from mosaic.node.clock import Clock
 from mosaic.node.dialled import Dialled
 from mosaic.node.directory import HomeDirectory
@@ -80,6 +80,27 @@ def test_only_another_text_is_told_as_a_change(world: World) -> None:
     assert world.changed == [SERVER.public]
     world.bootstraps.save(says(SERVER, 3, THERE))
     assert world.changed == [SERVER.public] * 2
+
+
+def test_what_strangers_had_looked_up_is_bounded_and_what_is_used_here_stays(world: World) -> None:
+    world.bootstraps.save_wish(SERVER.public, SERVER_SALT, Wish(b"S", 1))
+    world.bootstraps.save(says(SERVER, 1, HERE))
+    world.bootstraps.save(says(OTHER, 1, THERE))
+    world.db.connection.executemany(
+        "INSERT INTO dht_item VALUES (?, ?, 1, x'53', zeroblob(64), ?)",
+        ((n.to_bytes(32, "big"), SERVER_SALT, 10 + n) for n in range(MOST - 2)),
+    )
+    world.bootstraps.save(uses(1, (1, SERVER)))
+
+    def kept() -> set[bytes]:
+        return {key for (key,) in world.db.connection.execute("SELECT key FROM dht_item")}
+
+    assert len(kept()) == MOST - MOST // 10
+    # Those asked about for longest went: the stranger's first, then in order; what is told from here stayed.
+    assert OTHER.public.bytes not in kept()
+    assert SERVER.public.bytes in kept()
+    assert (MOST - 3).to_bytes(32, "big") in kept()
+    assert (1).to_bytes(32, "big") not in kept()
 
 
 def test_what_was_published_from_here_is_kept(world: World) -> None:

@@ -26,7 +26,7 @@ from websockets.typing import Subprotocol
 
 from mosaic._kernel._rust import public_key
 from mosaic.transport import Event, HostCertificate, SocketNetwork, Target, Transport, TransportSettings
-from mosaic.transport.events import LINK_CLOSED, LINK_OPENED, LINK_SPOOLED, LINK_UPGRADE
+from mosaic.transport.events import LINK_CLOSED, LINK_DRAINED, LINK_OPENED, LINK_SPOOLED, LINK_UPGRADE
 
 SERVER_KEY = public_key(SERVER_SEED)
 MOSAIC = Subprotocol("mosaic2025")
@@ -160,7 +160,10 @@ class Caller:
             self.heard.put_nowait(event)
 
     async def next(self) -> Event:
-        return await asyncio.wait_for(self.heard.get(), 20)
+        # That a queue has drained comes at any time.
+        while (event := await asyncio.wait_for(self.heard.get(), 20))[1] == LINK_DRAINED:
+            pass
+        return event
 
 
 @pytest.fixture

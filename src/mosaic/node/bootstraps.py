@@ -9,6 +9,7 @@ Source: bootstrap.md; edition §4 (DHT RESPONSE: the greatest seq ever seen is k
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, DhtItem, ServerBootstrap, UserBootstrap
 from mosaic.core.keys import PublicKey
@@ -16,11 +17,23 @@ from mosaic.dht.sequence_store import Known, Wish
 from mosaic.errors import FormatError, InvalidBootstrap
 from mosaic.node.private_db import PrivateDb
 
+MOST: Final = 10_000
+"""Items kept beside those of whom this home follows, uses or is: anyone may ask for look-ups."""
+
+_SPARE: Final = MOST // 10
+# What this home depends on is never forgotten.
+_IS_WANTED: Final = """
+    key IN (SELECT key FROM dht_wish) OR key IN (SELECT master_key FROM person)
+    OR key IN (SELECT key FROM follow) OR key IN (SELECT server_key FROM server_of)
+    OR key IN (SELECT server_key FROM dialled)
+"""
+
 
 class Bootstraps:
     """A `dht.SequenceStore`: items in the table `dht_item`, what was published from here in `dht_wish`.
 
-    Every call is durable when it returns.
+    Every call is durable when it returns. Of keys that nothing here depends on
+    `MOST` items are kept; then those go that were not asked about for longest.
 
     Args:
         db: The private database.
@@ -54,8 +67,23 @@ class Bootstraps:
             "INSERT OR REPLACE INTO dht_item VALUES (?, ?, ?, ?, ?, ?)",
             (item.key.bytes, item.salt, item.seq, item.value, item.signature, known.checked_ns),
         )
+        if before is None:
+            self._forget_surplus()
         if before is None or before.item.value != item.value:
             self._changed(item.key)
+
+    def _forget_surplus(self) -> None:
+        """Makes room, a tenth at once so that it is seldom done."""
+        execute = self._db.connection.execute
+        (count,) = execute("SELECT count(*) FROM dht_item").fetchone()
+        if count <= MOST:
+            return
+        execute(
+            f"""DELETE FROM dht_item WHERE (key, salt) IN (
+                SELECT key, salt FROM dht_item WHERE NOT ({_IS_WANTED}) ORDER BY checked_ns LIMIT ?
+            )""",  # noqa: S608 - no value of anybody's is in it
+            (count - MOST + _SPARE,),
+        )
 
     def wish(self, key: PublicKey, salt: bytes) -> Wish | None:
         """What was last published from here, None if nothing was."""
