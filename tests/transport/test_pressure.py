@@ -84,8 +84,9 @@ def test_a_peer_that_does_not_read_is_not_read_from(server: Station, client: Sta
         round_trips(server, client)
         assert server.is_quiet()
         peer.read_exactly(sent * 1000)
-        assert server.next()[1] == LINK_DRAINED
-        assert server.take(10) == [(link, 4, frame(4))] * 10
+        # Reading goes on where sending has room: which of both is told first depends on the peer's pace.
+        events = server.take(11)
+        assert [event for event in events if event[1] != LINK_DRAINED] == [(link, 4, frame(4))] * 10
 
 
 @EVERY
