@@ -35,7 +35,7 @@ class HonestPeer:
     author: Author
     random: Random
     tally: Tally
-    every: int = 1_000
+    every: int = 3_000
     acknowledged: list[bytes] = field(default_factory=list)
     slowest_s: float = 0.0
 

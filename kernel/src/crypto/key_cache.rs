@@ -18,7 +18,6 @@ const SHARDS: usize = 16;
 /// The point of an acceptable key, or `None` for bytes that are none.
 type Entry = Option<EdwardsPoint>;
 
-#[derive(Default)]
 struct Generations {
     young: HashMap<[u8; 32], Entry>,
     old: HashMap<[u8; 32], Entry>,
@@ -46,6 +45,18 @@ impl Generations {
     }
 }
 
+/// An empty table with room for `limit` entries, every page of which was written once.
+fn table(limit: usize) -> HashMap<[u8; 32], Entry> {
+    let mut table = HashMap::with_capacity(limit);
+    for number in 0..limit {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&(number as u64).to_le_bytes());
+        table.insert(key, None);
+    }
+    table.clear();
+    table
+}
+
 /// A bounded map from key bytes to points, for any number of threads.
 pub struct KeyCache {
     shards: [Mutex<Generations>; SHARDS],
@@ -55,10 +66,18 @@ pub struct KeyCache {
 
 impl KeyCache {
     /// A cache of at most `entries` keys (about 250 bytes each), 32 at least.
+    ///
+    /// It takes all its room now: whoever sends fresh keys can't make it grow later.
     pub fn new(entries: usize) -> Self {
+        let limit = (entries / SHARDS / 2).max(1);
         Self {
-            shards: Default::default(),
-            limit: (entries / SHARDS / 2).max(1),
+            shards: std::array::from_fn(|_| {
+                Mutex::new(Generations {
+                    young: table(limit),
+                    old: table(limit),
+                })
+            }),
+            limit,
         }
     }
 
