@@ -27,6 +27,8 @@ from mosaic.transport import Transport
 BURST = 64
 LINKS = 3
 """How many hostile links there are over each transport."""
+OPENINGS = 3
+"""How often a greeting is tried over QUIC."""
 BREACHES = {Transport.TCP: 0.03, Transport.QUIC: 0.2, Transport.WS: 0.4}
 """How often a breach comes after a burst (0 to 1)."""
 
@@ -134,12 +136,25 @@ class Campaign:
             self._find(str(finding), [])
 
     async def _open(self, transport: Transport, *, greet: bool) -> Link:
-        link = await self._reach.open(transport, self._identities.take())
-        self._tally.links += 1
-        if greet:
-            await link.hello()
-            link.greeted = True
-        return link
+        attempts = OPENINGS
+        while True:
+            attempts -= 1
+            link = await self._reach.open(transport, self._identities.take())
+            self._tally.links += 1
+            if not greet:
+                return link
+            try:
+                await link.hello()
+            except LinkEnded as error:
+                # Streams share a connection, and the server ends it with the last stream that it cuts:
+                # one that was opened just then goes as well. That happens now and then, not each time.
+                link.drop()
+                if transport is not Transport.QUIC or not attempts:
+                    self._find(f"no greeting was answered over {transport.value}: {error}", [])
+                    return link
+            else:
+                link.greeted = True
+                return link
 
     async def _play(self, link: Link, part: list[Case]) -> bool:
         """Sends cases over a link; whether it can be used for more."""

@@ -10,14 +10,14 @@ import pytest
 from mosaic._kernel._rust import LINK_CLOSED, LINK_SPOOLED, FrameCutter, blake3
 from tests.kernel.twins.cases import CASES
 from tests.kernel.twins.net_twin import REFUSED_LENGTH, SPOOLED, cut
-from tests.transport.conftest import MakeStation, make_station
+from tests.transport.conftest import MakeStation, make_station, transport
 from tests.transport.station import Station
 
 OVER_LINKS = 0.03
 STREAMS_A_LINK = 10
 NOISE = random.Random(1).randbytes(1 << 16)
 
-__all__ = ["make_station"]
+__all__ = ["make_station", "transport"]
 
 
 @dataclass(frozen=True)
