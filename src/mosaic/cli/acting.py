@@ -71,6 +71,10 @@ def _stepwise(items: Items) -> Iterator[JsonObject]:
             coroutine = step()
             try:
                 return runner.run(coroutine)
+            except asyncio.CancelledError:
+                # Nobody but an interrupt cancels a step. The runner forgets which it was when the
+                # interrupt comes between its handler's installation and the step's beginning.
+                raise KeyboardInterrupt from None
             finally:
                 # An interrupt may come before it has begun.
                 coroutine.close()
