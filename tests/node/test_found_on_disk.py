@@ -90,7 +90,7 @@ def test_what_strangers_had_looked_up_is_bounded_and_what_is_used_here_stays(wor
         "INSERT INTO dht_item VALUES (?, ?, 1, x'53', zeroblob(64), ?)",
         ((n.to_bytes(32, "big"), SERVER_SALT, 10 + n) for n in range(MOST - 2)),
     )
-    world.bootstraps.save(uses(1, (1, SERVER)))
+    Bootstraps(world.db, world.changed.append).save(uses(1, (1, SERVER)))
 
     def kept() -> set[bytes]:
         return {key for (key,) in world.db.connection.execute("SELECT key FROM dht_item")}

@@ -124,11 +124,6 @@ class Resolver:
         known = self._store.known(key, USER_SALT)
         return None if known is None else _user(known)
 
-    def cached_server(self, key: PublicKey) -> Found[ServerBootstrap] | None:
-        """What is known of a server, without asking."""
-        known = self._store.known(key, SERVER_SALT)
-        return None if known is None else _server(known)
-
     def last_look_up(self, key: PublicKey, salt: bytes) -> LastLookUp:
         """How the last look-up ended and when the next may begin, for people to be told."""
         entry = self._entry(key, salt)

@@ -43,6 +43,8 @@ class Bootstraps:
     def __init__(self, db: PrivateDb, changed: Callable[[PublicKey], None]) -> None:
         self._db = db
         self._changed = changed
+        self._room = MOST - self._count()
+        """How many more keys may come before some are forgotten."""
 
     def known(self, key: PublicKey, salt: bytes) -> Known | None:
         """The newest item seen of a key and salt, or None."""
@@ -68,22 +70,25 @@ class Bootstraps:
             (item.key.bytes, item.salt, item.seq, item.value, item.signature, known.checked_ns),
         )
         if before is None:
-            self._forget_surplus()
+            self._room -= 1
+            if self._room < 0:
+                self._forget_surplus()
         if before is None or before.item.value != item.value:
             self._changed(item.key)
 
     def _forget_surplus(self) -> None:
         """Makes room, a tenth at once so that it is seldom done."""
-        execute = self._db.connection.execute
-        (count,) = execute("SELECT count(*) FROM dht_item").fetchone()
-        if count <= MOST:
-            return
-        execute(
+        self._db.connection.execute(
             f"""DELETE FROM dht_item WHERE (key, salt) IN (
                 SELECT key, salt FROM dht_item WHERE NOT ({_IS_WANTED}) ORDER BY checked_ns LIMIT ?
             )""",  # noqa: S608 - no value of anybody's is in it
-            (count - MOST + _SPARE,),
+            (_SPARE - self._room,),
         )
+        self._room = MOST - self._count()
+
+    def _count(self) -> int:
+        (count,) = self._db.connection.execute("SELECT count(*) FROM dht_item").fetchone()
+        return int(count)
 
     def wish(self, key: PublicKey, salt: bytes) -> Wish | None:
         """What was last published from here, None if nothing was."""
