@@ -31,14 +31,16 @@ The first level says whose doing it is, which decides who has to act:
     │   ├── WrongServerKey      somebody else answered
     │   ├── Disconnected        the connection ended before the answer
     │   ├── ProtocolViolation   the peer broke the protocol
-    │   └── Refused             the peer answered with a result code that is no success
+    │   └── Refused             the peer answered with a result code that is no success (Banned: with 48 to 51)
     ├── LocalError              this machine or this home
     │   ├── HomeMissing, HomeExists, HomeInUse, HomeNewer, HomeDamaged
     │   ├── UnknownPerson       no such person in this home
-    │   ├── StoreError          (StoreFull: no room, StoreDamaged: the log is not whole)
+    │   ├── StoreError          (StoreFull: no room, StoreCrowded: too much at once, StoreDamaged: the log is not whole)
     │   ├── BlobRefused         (BlobTooLarge, BlobMismatch)
     │   ├── ListenFailed        an address could not be listened on
     │   ├── DhtBusy             too many look-ups are under way
+    │   ├── SettingsInvalid     the settings file has faults
+    │   ├── BackupDamaged       a backup or an exported file is not whole
     │   └── KernelOutdated      the compiled module does not fit the Python beside it
     └── UsageError              a command or function was called wrongly
 
@@ -284,6 +286,14 @@ class Refused(PeerError):
         self.result = result
 
 
+class Banned(Refused):
+    """The server has banned this machine's address or the key that was proven."""
+
+    default_hint = (
+        "Ask the server's operator, or wait if the ban is for a time; move to another server meanwhile."
+    )
+
+
 # --- this machine, this home ----------------------------------------------------------------------
 
 
@@ -335,6 +345,12 @@ class StoreFull(StoreError):
     default_hint = "Free some space; the store goes on by itself."
 
 
+class StoreCrowded(StoreError):
+    """More records match than this server handles at once."""
+
+    default_hint = "Ask for less at once: narrow the filter, or take a shorter time."
+
+
 class StoreDamaged(StoreError):
     """The record log is damaged before its end."""
 
@@ -363,6 +379,18 @@ class DhtBusy(LocalError):
     """Too many look-ups are under way in the DHT."""
 
     default_hint = "Wait a moment and try again."
+
+
+class SettingsInvalid(LocalError):
+    """The settings file has faults."""
+
+    default_hint = "Mend what is named; `mosaic config --check` looks at it again."
+
+
+class BackupDamaged(LocalError):
+    """The file is not whole, or was changed."""
+
+    default_hint = "Take an older backup, or copy this one again from where it came."
 
 
 class KernelOutdated(LocalError):

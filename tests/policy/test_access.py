@@ -8,6 +8,7 @@ from mosaic.core import core_tags
 from mosaic.core.kind import Readers
 from mosaic.core.tag import Tag
 from mosaic.policy.access import is_open, may_read
+from mosaic.policy.label import Label
 from mosaic.policy.submission import notified
 from mosaic.testing import FakeClock, Person
 from mosaic.testing.people import kind_of
@@ -44,3 +45,21 @@ def test_notified_keys_are_found_between_other_tags() -> None:
         record = ANNA.record(NOW, tags=tags).data
         assert list(notified(record)) == [BEN.key_bytes, CLARA.key_bytes]
     assert list(notified(ANNA.record(NOW).data)) == []
+
+
+@pytest.mark.claim("C27")
+@pytest.mark.parametrize("label", [Label.ONLY_TAGGED, Label.WITHHELD, Label.ONLY_TAGGED | Label.WITHHELD])
+@pytest.mark.parametrize("readers", list(Readers))
+def test_with_a_label_only_the_tagged_read_and_never_the_author(readers: Readers, label: int) -> None:
+    record = ANNA.record(NOW, kind=kind_of(readers=readers), notify=[BEN.key]).data
+    assert not is_open(record, label)
+    assert not may_read(record, (), label)
+    assert not may_read(record, (ANNA.key_bytes, EVE.key_bytes), label)
+    assert may_read(record, (EVE.key_bytes, BEN.key_bytes), label) == (readers is not Readers.AUTHOR)
+
+
+def test_what_is_hidden_only_the_owner_of_the_store_reads() -> None:
+    record = ANNA.record(NOW, kind=kind_of(readers=Readers.EVERYBODY), notify=[BEN.key]).data
+    assert not is_open(record, Label.HIDDEN)
+    assert not may_read(record, (ANNA.key_bytes, BEN.key_bytes), Label.HIDDEN)
+    assert may_read(record, None, Label.HIDDEN)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from mosaic.policy.label import Label
 from mosaic.policy.submission import Submission
-from mosaic.policy.verdict import ACCEPT, Hook, Refuse, Verdict, decide
+from mosaic.policy.verdict import ACCEPT, Accept, Hook, Refuse, Verdict, decide
 from mosaic.testing import FakeClock, Person
 from mosaic.wire.result_code import ResultCode
 
@@ -39,3 +40,10 @@ def test_a_rule_that_fails_refuses_and_says_why() -> None:
     assert isinstance(verdict, Refuse)
     assert verdict.result is ResultCode.GENERAL_ERROR
     assert "ZeroDivisionError: a mistake" in verdict.text
+
+
+def test_the_labels_of_all_rules_that_accept_count_together() -> None:
+    labels: list[Verdict] = [Accept(Label.WITHHELD), ACCEPT, Accept(Label.ONLY_TAGGED)]
+    verdict = decide([answering(each, []) for each in labels], SUBMISSION)
+    assert verdict == Accept(Label.WITHHELD | Label.ONLY_TAGGED)
+    assert decide([answering(each, []) for each in (*labels, FIRST)], SUBMISSION) is FIRST

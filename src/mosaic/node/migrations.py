@@ -120,4 +120,66 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (record_id, person)
     ) STRICT, WITHOUT ROWID;
     """,
+    # 3: what a server for others keeps: whom it serves, bans, what was erased, mirrors, counters.
+    """
+    CREATE TABLE served (
+        key BLOB PRIMARY KEY,
+        note TEXT NOT NULL,
+        since_ns INTEGER NOT NULL,
+        until_ns INTEGER,
+        by TEXT NOT NULL,
+        blob_bytes INTEGER
+    ) STRICT, WITHOUT ROWID;
+
+    -- `hash`: BLAKE3-256 of the code; the code itself is told once and not kept.
+    CREATE TABLE invitation (
+        hash BLOB PRIMARY KEY,
+        note TEXT NOT NULL,
+        uses INTEGER NOT NULL,
+        made_ns INTEGER NOT NULL,
+        until_ns INTEGER
+    ) STRICT, WITHOUT ROWID;
+
+    -- `what`: ip or key. `value`: an address of 4 or 16 bytes, or a key of 32.
+    CREATE TABLE ban (
+        number INTEGER PRIMARY KEY,
+        what TEXT NOT NULL,
+        value BLOB NOT NULL,
+        prefix INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        made_ns INTEGER NOT NULL,
+        until_ns INTEGER,
+        source TEXT NOT NULL,
+        UNIQUE (what, value, prefix)
+    ) STRICT;
+
+    -- Nothing of this key with a timestamp up to `until_ns` is taken again.
+    CREATE TABLE erased (
+        key BLOB PRIMARY KEY,
+        until_ns INTEGER NOT NULL,
+        by TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE mirror (
+        url TEXT NOT NULL,
+        filter BLOB NOT NULL,
+        way TEXT NOT NULL,
+        received_ns INTEGER NOT NULL DEFAULT 0,
+        done_ns INTEGER NOT NULL DEFAULT 0,
+        note TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (url, filter, way)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Where an import or export that was broken off goes on.
+    CREATE TABLE exchange (
+        name TEXT PRIMARY KEY,
+        place TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- Numbers for the operator that go on over restarts.
+    CREATE TABLE counter (
+        name TEXT PRIMARY KEY,
+        value INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

@@ -58,10 +58,14 @@ class ConnectionLimits:
     __slots__ = ("_count", "_from", "_per_address", "_total")
 
     def __init__(self, total: int, per_address: int) -> None:
-        self._total = total
-        self._per_address = per_address
         self._from: Counter[str] = Counter()
         self._count = 0
+        self.configure(total, per_address)
+
+    def configure(self, total: int, per_address: int) -> None:
+        """Other limits from now on; connections that are open stay."""
+        self._total = total
+        self._per_address = per_address
 
     def hook(self, arrival: Arrival) -> Verdict:
         """Refuses who is one too many."""

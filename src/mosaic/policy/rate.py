@@ -27,10 +27,14 @@ class RateLimit:
     __slots__ = ("_buckets", "_burst", "_full_after_ns", "_names", "_per_second")
 
     def __init__(self, per_second: float, burst: int, names: int = 65_536) -> None:
-        self._per_second = per_second
-        self._burst = float(burst)
         self._names = names
         self._buckets: OrderedDict[bytes | str, tuple[float, int]] = OrderedDict()
+        self.configure(per_second, burst)
+
+    def configure(self, per_second: float, burst: int) -> None:
+        """Another pace from now on; who has less than his bucket held keeps what he has."""
+        self._per_second = per_second
+        self._burst = float(burst)
         self._full_after_ns = int(burst / per_second * _SECOND) if per_second else 0
 
     def __len__(self) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final
 
+from mosaic.policy.standing import Standing
+
 _TAGS_START: Final = 152
 _NOTIFY: Final = b"\x01\x00"
 _NOTIFY_LENGTH: Final = 40
@@ -23,6 +25,10 @@ class Way(IntEnum):
     """The node itself hands it in for one of its people."""
     MIRROR = 2
     """The node read it from another server, an outbox of its author's as a rule."""
+    SYNC = 3
+    """It was found missing here when the node compared itself with another server."""
+    IMPORT = 4
+    """It stands in a file that the operator imports."""
 
 
 class Submission:
@@ -34,14 +40,25 @@ class Submission:
         record: The record's bytes; layout, hash and signature are known to be right.
         viewers: The keys that the connection counts as (32 bytes each), none if anonymous.
         way: How it came.
+        standing: How the server stands to who brings it.
+        address: The group of addresses that it came from, empty if it came from within the node.
     """
 
-    __slots__ = ("record", "viewers", "way")
+    __slots__ = ("address", "record", "standing", "viewers", "way")
 
-    def __init__(self, record: bytes, viewers: tuple[bytes, ...] = (), way: Way = Way.LINK) -> None:
+    def __init__(
+        self,
+        record: bytes,
+        viewers: tuple[bytes, ...] = (),
+        way: Way = Way.LINK,
+        standing: Standing = Standing.ANONYMOUS,
+        address: str = "",
+    ) -> None:
         self.record = record
         self.viewers = viewers
         self.way = way
+        self.standing = standing
+        self.address = address
 
     @property
     def author(self) -> bytes:

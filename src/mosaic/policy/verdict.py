@@ -11,17 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final, TypeAlias, TypeVar
 
+from mosaic.policy.label import Label
 from mosaic.policy.submission import Submission
 from mosaic.wire.result_code import ResultCode
 
 
-class Accept(Enum):
-    """The rule has nothing against it; there is one such answer."""
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The rule has nothing against it.
 
-    ACCEPT = "accept"
+    Args:
+        label: What the store shall note beside the record; bits of `mosaic.policy.label.Label`.
+    """
+
+    label: int = Label.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,7 @@ class Refuse:
     text: str
 
 
-ACCEPT: Final = Accept.ACCEPT
+ACCEPT: Final = Accept()
 
 Verdict: TypeAlias = Accept | Refuse
 Hook: TypeAlias = Callable[[Submission], Verdict]
@@ -47,15 +52,19 @@ _Asked = TypeVar("_Asked")
 
 
 def decide(hooks: Sequence[Callable[[_Asked], Verdict]], asked: _Asked) -> Verdict:
-    """The first refusal of `hooks`, in their order, or Accept when there is none.
+    """The first refusal of `hooks`, in their order, or Accept with all their labels when there is none.
 
     A hook that raises refuses with GENERAL_ERROR; its error stands in the text.
     """
+    label = 0
     for hook in hooks:
         try:
             verdict = hook(asked)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, it refuses
             return Refuse(ResultCode.GENERAL_ERROR, f"a rule failed: {type(error).__name__}: {error}")
-        if verdict is not ACCEPT:
+        if verdict is ACCEPT:
+            continue
+        if isinstance(verdict, Refuse):
             return verdict
-    return ACCEPT
+        label |= verdict.label
+    return Accept(label) if label else ACCEPT

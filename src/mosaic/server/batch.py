@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from mosaic.policy.standing import Standing
 from mosaic.policy.submission import Way
 from mosaic.wire.result_code import ResultCode
 
@@ -30,6 +31,14 @@ class Bearer(Protocol):
         """By when (ns) an outbox of the author has received what comes, if one says so."""
 
     @property
+    def standing(self) -> Standing:
+        """How the server stands to the bearer."""
+
+    @property
+    def address(self) -> str:
+        """The group of addresses that the bearer comes from, empty within the node."""
+
+    @property
     def suspect(self) -> bool:
         """Whether a record with a false signature came from there lately."""
 
@@ -44,18 +53,21 @@ class DirectBearer:
     """The node itself: its own acts, or what it read from another server.
 
     Args:
-        way: OWNER or MIRROR.
+        way: OWNER for acts of people here, else how the records were found.
         viewers: The keys (32 bytes each) of the person who acts, if anybody does.
         received_by_ns: By when an outbox of the author says that it received the records (ns), if one does.
     """
 
     __slots__ = ("answered", "received_by_ns", "suspect", "viewers", "way")
 
+    standing: Final = Standing.SERVED
+    address: Final = ""
+
     def __init__(self, way: Way, viewers: tuple[bytes, ...] = (), received_by_ns: int | None = None) -> None:
         self.way = way
         self.viewers = viewers
         self.received_by_ns = received_by_ns
-        self.suspect = way is Way.MIRROR
+        self.suspect = way is not Way.OWNER
         self.answered: asyncio.Future[list[ResultCode]] = asyncio.get_running_loop().create_future()
 
     def answer(self, records: Sequence[bytes], results: bytes) -> None:
@@ -65,7 +77,7 @@ class DirectBearer:
             self.answered.set_result([ResultCode(result) for result in results])
 
     def caught(self) -> None:
-        """Nothing to do: mirrored records have batches of their own already."""
+        """Nothing to do: what comes from elsewhere has batches of its own already."""
 
 
 NOT_STORED: Final = -1
@@ -113,7 +125,8 @@ class Segment:
         indexes: Of the records to be written, in order.
         records: Those records.
         modes: How each stands to others at its address.
-        live: Indexes of ephemeral records to be passed on.
+        labels: What is noted beside each about who may read it (`mosaic.policy.label`).
+        live: Indexes of ephemeral records to be passed on, with their labels.
         schedule: The index of the key schedule that is the whole segment, if it is one.
         signers: Of addresses at which keys sign that nobody can verify yet: who signs there.
     """
@@ -122,7 +135,8 @@ class Segment:
     indexes: list[int] = field(default_factory=list)
     records: list[bytes] = field(default_factory=list)
     modes: bytearray = field(default_factory=bytearray)
-    live: list[int] = field(default_factory=list)
+    labels: bytearray = field(default_factory=bytearray)
+    live: dict[int, int] = field(default_factory=dict)
     schedule: int | None = None
     signers: dict[bytes, set[bytes]] = field(default_factory=dict)
 
@@ -135,10 +149,12 @@ class Committed:
         records: Stored and ephemeral ones.
         received_ns: When each was received.
         positions: Where each stands in the log; NOT_STORED for ephemeral ones.
+        labels: What is noted beside each about who may read it.
         end: The position behind the last of them, as the store said after writing.
     """
 
     records: list[bytes]
     received_ns: list[int]
     positions: list[int]
+    labels: bytes
     end: int

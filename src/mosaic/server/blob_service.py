@@ -19,8 +19,9 @@ from typing import Final, Protocol, TypeAlias
 from mosaic.core import blob_hash
 from mosaic.errors import MosaicError
 from mosaic.policy.blob_upload import BlobUpload
-from mosaic.policy.verdict import ACCEPT, Accept, Verdict, decide
+from mosaic.policy.verdict import Refuse, Verdict, decide
 from mosaic.protocol.events import BlobSubmitted
+from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.settings import ServerSettings
@@ -75,7 +76,7 @@ class BlobService:
         blobs: Blobs,
         uploads: Uploads,
         hooks: Sequence[BlobHook],
-        settings: ServerSettings,
+        settings: Live[ServerSettings],
         metrics: Metrics,
         now_ns: Callable[[], int],
     ) -> None:
@@ -122,10 +123,10 @@ class BlobService:
             peer.send(peer.session.blob_submission_result(event.hash, result))
 
     def _refusal(self, peer: Peer, event: BlobSubmitted) -> ResultCode | None:
-        if event.length > self._settings.blob_limit:
+        if event.length > self._settings.current.blob_limit:
             return ResultCode.TOO_LARGE
         verdict = decide(self._hooks, BlobUpload(event.hash, event.length, peer.viewers))
-        if verdict is not ACCEPT and not isinstance(verdict, Accept):
+        if isinstance(verdict, Refuse):
             return verdict.result
         true = event.digest if event.body is None else blob_hash.of(event.body)
         if true != event.hash:
@@ -163,7 +164,7 @@ class BlobService:
         """Sends a blob as the peer takes it, or says why not."""
         if not peer.blobs and not self._is_full(peer):
             self._send(peer, wanted)
-        elif len(peer.blobs) < self._settings.blobs_waiting_per_link:
+        elif len(peer.blobs) < self._settings.current.blobs_waiting_per_link:
             peer.blobs.append(wanted)
             self._waiting[peer] = None
         else:
@@ -187,7 +188,7 @@ class BlobService:
             self.drained(peer)
 
     def _is_full(self, peer: Peer) -> bool:
-        return peer.network.pending(peer.link) > self._settings.queue_bytes // 2
+        return peer.network.pending(peer.link) > self._settings.current.queue_bytes // 2
 
     def _send(self, peer: Peer, wanted: bytes) -> None:
         try:

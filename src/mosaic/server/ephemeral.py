@@ -25,6 +25,11 @@ class EphemeralMemory:
         self._capacity = capacity
         self._until: dict[bytes, int] = {}
 
+    def configure(self, window_ns: int, capacity: int) -> None:
+        """Another window and room for so many records from now on; what is remembered stays its own time."""
+        self._window_ns = window_ns
+        self._capacity = capacity
+
     def __len__(self) -> int:
         """How many are remembered."""
         return len(self._until)

@@ -37,10 +37,11 @@ class Authorities:
         InvalidUrl: one is no such name.
     """
 
-    __slots__ = ("_all", "_configured")
+    __slots__ = ("_all", "_configured", "_listening")
 
     def __init__(self, configured: Iterable[str]) -> None:
         self._configured = frozenset(parse_authority(name) for name in configured)
+        self._listening: frozenset[str] = frozenset()
         self._all = self._configured
 
     def __contains__(self, authority: object) -> bool:
@@ -53,4 +54,14 @@ class Authorities:
         Raises:
             InvalidUrl: one is no name; nothing has changed.
         """
-        self._all = self._configured | {parse_authority(name) for name in names}
+        self._listening = frozenset(parse_authority(name) for name in names)
+        self._all = self._configured | self._listening
+
+    def set_configured(self, names: Iterable[str]) -> None:
+        """Says which names always count, in place of those said before.
+
+        Raises:
+            InvalidUrl: one is no name; nothing has changed.
+        """
+        self._configured = frozenset(parse_authority(name) for name in names)
+        self._all = self._configured | self._listening

@@ -23,6 +23,7 @@ from mosaic.core import validation
 from mosaic.policy.submission import Way
 from mosaic.server.batch import Batch, Bearer, DirectBearer, Run
 from mosaic.server.judge import Judge
+from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
 from mosaic.server.settings import ServerSettings
 from mosaic.server.writer import Writer
@@ -47,7 +48,7 @@ class Intake:
         self,
         judge: Judge,
         writer: Writer,
-        settings: ServerSettings,
+        settings: Live[ServerSettings],
         metrics: Metrics,
         *,
         has_room: Callable[[], None],
@@ -67,7 +68,7 @@ class Intake:
         self._idle.set()
         self._checked: asyncio.Queue[Batch] = asyncio.Queue(maxsize=1)
         self._checker = ThreadPoolExecutor(1, "mosaic-check")
-        self._threads = settings.check_threads or os.cpu_count() or 1
+        self._threads = settings.current.check_threads or os.cpu_count() or 1
         self._tasks: list[asyncio.Task[None]] = []
         self._stopped = False
 
@@ -110,7 +111,7 @@ class Intake:
     @property
     def is_full(self) -> bool:
         """Whether more is waiting than should; links are not read until it is less."""
-        return self._waiting_bytes >= self._settings.backlog_bytes
+        return self._waiting_bytes >= self._settings.current.backlog_bytes
 
     # --- life
 
@@ -145,7 +146,7 @@ class Intake:
 
     def _take(self) -> Batch:
         """The next batch: all that waits, or a fair part of it."""
-        most = self._settings.batch_records
+        most = self._settings.current.batch_records
         waiting = self._waiting
         share = max(1, most // len(waiting)) if sum(map(len, waiting.values())) > most else most
         records: list[bytes] = []

@@ -21,10 +21,11 @@ from mosaic.core.record import FLAG_FROM_AUTHOR, Record
 from mosaic.errors import InvalidKeySchedule, RecordHash, RecordSignature
 from mosaic.policy.access import is_open
 from mosaic.policy.submission import Submission, Way
-from mosaic.policy.verdict import ACCEPT, Accept, Hook, decide
+from mosaic.policy.verdict import Hook, Refuse, decide
 from mosaic.server.authority import Authority, Signer
 from mosaic.server.batch import Batch, Bearer, Segment
 from mosaic.server.ephemeral import EphemeralMemory
+from mosaic.server.live import Live
 from mosaic.server.settings import ServerSettings
 from mosaic.store.store import Mode, Store
 from mosaic.wire.result_code import ResultCode, for_error
@@ -47,7 +48,7 @@ class Judge:
         hooks: The policy, asked last; the first refusal wins.
         settings: The server's.
         served: Whether a master key (32 bytes) lives here.
-        has_consumers: Whether an ephemeral record would reach somebody now.
+        has_consumers: Whether an ephemeral record with a label would reach somebody now.
         now_ns: The clock.
     """
 
@@ -56,10 +57,10 @@ class Judge:
         store: Store,
         authority: Authority,
         hooks: Sequence[Hook],
-        settings: ServerSettings,
+        settings: Live[ServerSettings],
         *,
         served: Callable[[bytes], bool],
-        has_consumers: Callable[[bytes], bool],
+        has_consumers: Callable[[bytes, int], bool],
         now_ns: Callable[[], int],
     ) -> None:
         self._store = store
@@ -69,7 +70,7 @@ class Judge:
         self._served = served
         self._has_consumers = has_consumers
         self._now_ns = now_ns
-        self._ephemeral = EphemeralMemory(settings.ephemeral_window_ns, settings.ephemeral_memory)
+        self._ephemeral = _ephemeral_memory(settings)
 
     def judge(self, batch: Batch, begin: int) -> Segment:
         """Judges the records of a batch from `begin` on, at most until a key schedule is to be written.
@@ -80,7 +81,7 @@ class Judge:
         batch; those of the others come with the segment's writing.
         """
         now_ns = self._now_ns()
-        latest = min(now_ns + self._settings.future_ns, _TOP_TIMESTAMP).to_bytes(8, "big")
+        latest = min(now_ns + self._settings.current.future_ns, _TOP_TIMESTAMP).to_bytes(8, "big")
         segment = Segment(end=begin)
         for run in batch.runs:
             if run.end <= segment.end:
@@ -94,9 +95,9 @@ class Judge:
         self, batch: Batch, segment: Segment, bearer: Bearer, end: int, latest: bytes, now_ns: int
     ) -> None:
         records, verdicts, results = batch.records, batch.verdicts, batch.results
-        indexes, accepted, modes = segment.indexes, segment.records, segment.modes
+        indexes, accepted, modes, labels = segment.indexes, segment.records, segment.modes, segment.labels
         signer_of, hooks = self._authority.signer, self._hooks
-        viewers, way = bearer.viewers, bearer.way
+        viewers, way, standing, address = bearer.viewers, bearer.way, bearer.standing, bearer.address
         for index in range(segment.end, end):
             record = records[index]
             if verdicts[index]:
@@ -118,14 +119,14 @@ class Judge:
                 if refused is not None:
                     results[index] = refused
                     continue
-            verdict = decide(hooks, Submission(record, viewers, way))
-            if verdict is not ACCEPT and not isinstance(verdict, Accept):
+            verdict = decide(hooks, Submission(record, viewers, way, standing, address))
+            if isinstance(verdict, Refuse):
                 results[index] = verdict.result
                 continue
             if kind == _EPHEMERAL:
-                results[index] = self._pass_on(record, bearer, now_ns)
+                results[index] = self._pass_on(record, bearer, now_ns, verdict.label)
                 if results[index] != ResultCode.DUPLICATE and results[index] < 16:
-                    segment.live.append(index)
+                    segment.live[index] = verdict.label
                 continue
             if record[56:64] == _KEY_SCHEDULE:
                 if indexes or segment.live:
@@ -139,6 +140,7 @@ class Judge:
             indexes.append(index)
             accepted.append(record)
             modes.append(mode)
+            labels.append(verdict.label)
             if segment.schedule is not None:
                 segment.end = index + 1
                 return
@@ -196,22 +198,28 @@ class Judge:
         signers = segment.signers.get(address)
         if signers is None:
             signers = segment.signers[address] = set(self._store.signers(address))
-        if signer not in signers and len(signers) >= self._settings.unverified_signers:
+        if signer not in signers and len(signers) >= self._settings.current.unverified_signers:
             return True
         signers.add(signer)
         return False
 
-    def _pass_on(self, record: bytes, bearer: Bearer, now_ns: int) -> ResultCode:
+    def _pass_on(self, record: bytes, bearer: Bearer, now_ns: int, label: int) -> ResultCode:
         """What becomes of an ephemeral record that may come in."""
         if self._ephemeral.knows(record):
             return ResultCode.DUPLICATE
         if not self._ephemeral.remember(record, now_ns):
             return ResultCode.TOO_FAST
         author = record[64:96]
-        may_know = author in bearer.viewers and self._served(author) and is_open(record)
-        if may_know and not self._has_consumers(record):
+        may_know = author in bearer.viewers and self._served(author) and is_open(record, label)
+        if may_know and not self._has_consumers(record, label):
             return ResultCode.NO_CONSUMERS
         return ResultCode.ACCEPTED
+
+
+def _ephemeral_memory(settings: Live[ServerSettings]) -> EphemeralMemory:
+    memory = EphemeralMemory(settings.current.ephemeral_window_ns, settings.current.ephemeral_memory)
+    settings.watch(lambda new: memory.configure(new.ephemeral_window_ns, new.ephemeral_memory))
+    return memory
 
 
 def _refuse_bearer(record: bytes, bearer: Bearer) -> ResultCode | None:

@@ -21,6 +21,7 @@ from mosaic.core.keys import PublicKey
 from mosaic.errors import InvalidKey, MosaicError
 from mosaic.policy.rate import RateLimit
 from mosaic.protocol.events import DhtAsked
+from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.settings import ServerSettings
@@ -42,6 +43,10 @@ class Lookups(Protocol):
         """
 
 
+def _pace(settings: ServerSettings) -> tuple[float, int]:
+    return settings.stranger_lookups_per_minute / _MINUTE_S, settings.stranger_lookup_burst
+
+
 class LookupService:
     """Answers DHT LOOKUP.
 
@@ -55,7 +60,7 @@ class LookupService:
     def __init__(
         self,
         lookups: Lookups | None,
-        settings: ServerSettings,
+        settings: Live[ServerSettings],
         metrics: Metrics,
         now_ns: Callable[[], int],
     ) -> None:
@@ -63,9 +68,8 @@ class LookupService:
         self._settings = settings
         self._metrics = metrics
         self._now_ns = now_ns
-        self._rate = RateLimit(
-            settings.stranger_lookups_per_minute / _MINUTE_S, settings.stranger_lookup_burst
-        )
+        self._rate = RateLimit(*_pace(settings.current))
+        settings.watch(lambda new: self._rate.configure(*_pace(new)))
         self._running: dict[Peer, set[asyncio.Task[None]]] = {}
 
     def asked(self, peer: Peer, asked: DhtAsked) -> None:
@@ -101,9 +105,9 @@ class LookupService:
             PublicKey.from_bytes(asked.key)
         except InvalidKey:
             return ResultCode.INVALID
-        if len(self._running.get(peer, ())) >= self._settings.lookups_per_link:
+        if len(self._running.get(peer, ())) >= self._settings.current.lookups_per_link:
             return ResultCode.TOO_FAST
-        if sum(map(len, self._running.values())) >= self._settings.lookups:
+        if sum(map(len, self._running.values())) >= self._settings.current.lookups:
             return ResultCode.TEMPORARY_ERROR
         # By address: a stranger has as many keys as he likes.
         if not peer.at_home and not self._rate.take(peer.address, 1, self._now_ns()):
@@ -112,7 +116,7 @@ class LookupService:
 
     async def _answer(self, peer: Peer, asked: DhtAsked) -> None:
         try:
-            async with asyncio.timeout(self._settings.lookup_s):
+            async with asyncio.timeout(self._settings.current.lookup_s):
                 item = await self._find(PublicKey(asked.key), SERVER_SALT if asked.server else USER_SALT)
         except TimeoutError:
             item, result = None, ResultCode.TEMPORARY_ERROR

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from mosaic.policy.standing import Standing
 from mosaic.policy.submission import Way
 from mosaic.protocol.server_session import ServerSession
 from mosaic.transport.network import Network
@@ -39,7 +40,7 @@ class Peer:
         viewers: What the connection counts as.
 
     Attributes:
-        at_home: Whether it counts as one of the people who live here.
+        standing: How the server stands to it; the greatest of what its keys have.
         suspect: Whether a false signature came over it lately.
         readings: Queries and stored parts of subscriptions under way, by query id.
         subscriptions: Open subscriptions, by query id.
@@ -51,7 +52,6 @@ class Peer:
     __slots__ = (
         "_clean",
         "address",
-        "at_home",
         "blobs",
         "gone",
         "held_bytes",
@@ -60,6 +60,7 @@ class Peer:
         "network",
         "readings",
         "session",
+        "standing",
         "subscriptions",
         "suspect",
         "viewers",
@@ -83,7 +84,7 @@ class Peer:
         self.address = address
         self.session = session
         self.viewers = viewers
-        self.at_home = False
+        self.standing = Standing.ANONYMOUS if key is None else Standing.STRANGER
         self.suspect = False
         self.readings: dict[int, Reading] = {}
         self.subscriptions: dict[int, Subscription] = {}
@@ -91,6 +92,11 @@ class Peer:
         self.blobs: list[bytes] = []
         self.gone = False
         self._clean = 0
+
+    @property
+    def at_home(self) -> bool:
+        """Whether it counts as one of the people whom this server serves."""
+        return self.standing is Standing.SERVED
 
     @property
     def name(self) -> bytes | str:

@@ -99,7 +99,9 @@ class Publisher:
             end = begin + _AT_ONCE
             if self._subscriptions:
                 received = committed.received_ns[begin:end]
-                deliveries += self._subscriptions.reach(records[begin:end], received, positions[begin:end])
+                deliveries += self._subscriptions.reach(
+                    records[begin:end], received, positions[begin:end], committed.labels[begin:end]
+                )
             if self._listeners:
                 self._tell(records[begin:end], positions[begin:end])
             following = (position for position in positions[end:] if position != NOT_STORED)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from mosaic.core.filter import CompiledFilter, compile_filter
 from mosaic.errors import InvalidFilter, MosaicError
 from mosaic.protocol.events import QueryAsked, SubscribeAsked
+from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
 from mosaic.server.openness import too_open
 from mosaic.server.peer import Peer
@@ -38,7 +39,7 @@ class Questions:
         store: Store,
         reader: Reader,
         subscriptions: Subscriptions,
-        settings: ServerSettings,
+        settings: Live[ServerSettings],
         metrics: Metrics,
     ) -> None:
         self._store = store
@@ -57,7 +58,11 @@ class Questions:
     def ask(self, peer: Peer, asked: QueryAsked | SubscribeAsked, now_ns: int) -> None:
         """Begins to answer a QUERY or a SUBSCRIBE."""
         subscribes = isinstance(asked, SubscribeAsked)
-        most = self._settings.subscriptions_per_link if subscribes else self._settings.queries_per_link
+        most = (
+            self._settings.current.subscriptions_per_link
+            if subscribes
+            else self._settings.current.queries_per_link
+        )
         if len(peer.subscriptions if subscribes else peer.readings) >= most:
             self._refuse(peer, asked.query_id, ResultCode.TOO_FAST)
             return
@@ -75,7 +80,7 @@ class Questions:
 
     def get(self, peer: Peer, query_id: int, references: tuple[bytes, ...]) -> None:
         """Begins to answer a GET under its query id."""
-        if self._stopping or len(peer.readings) >= self._settings.queries_per_link:
+        if self._stopping or len(peer.readings) >= self._settings.current.queries_per_link:
             result = ResultCode.SHUTTING_DOWN if self._stopping else ResultCode.TOO_FAST
             self._refuse(peer, query_id, result)
             return
@@ -144,7 +149,7 @@ class Questions:
             compiled = compile_filter(asked.filter)
             if self._stopping:
                 result = ResultCode.SHUTTING_DOWN
-            elif too_open(compiled, asked.limit, self._settings, now_ns):
+            elif too_open(compiled, asked.limit, self._settings.current, now_ns):
                 result = ResultCode.TOO_OPEN
             else:
                 return compiled

@@ -24,6 +24,7 @@ from struct import Struct
 from typing import Final
 
 from mosaic.errors import MosaicError, StoreError
+from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.settings import ServerSettings
@@ -81,7 +82,7 @@ class Reader:
 
     def __init__(
         self,
-        settings: ServerSettings,
+        settings: Live[ServerSettings],
         metrics: Metrics,
         *,
         failed: Callable[[Reading, ResultCode], None],
@@ -141,9 +142,9 @@ class Reader:
         for peer in list(self._parked):
             pending = peer.network.pending(peer.link)
             waiting, since_ns = self._progress.get(peer, (pending, now_ns))
-            if pending <= self._settings.queue_bytes // 2:
+            if pending <= self._settings.current.queue_bytes // 2:
                 self.drained(peer)
-            elif pending == waiting and now_ns - since_ns > self._settings.slow_reader_ns:
+            elif pending == waiting and now_ns - since_ns > self._settings.current.slow_reader_ns:
                 self._parked.pop(peer)
                 self._stalled(peer)
             else:
@@ -172,11 +173,11 @@ class Reader:
             most = max(most, count[number])
             chosen.append(reading)
             numbers.append(number)
-        return chosen, numbers, max(_LEAST_SLICE, self._settings.slice_bytes // most)
+        return chosen, numbers, max(_LEAST_SLICE, self._settings.current.slice_bytes // most)
 
     def _is_full(self, peer: Peer) -> bool:
         """Whether a peer has to read before it gets more."""
-        return peer.network.pending(peer.link) > self._settings.queue_bytes
+        return peer.network.pending(peer.link) > self._settings.current.queue_bytes
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -190,9 +191,9 @@ class Reader:
                 run_scans,
                 [(reading.scan, reading.head) for reading in readings],
                 max_bytes,
-                self._settings.slice_ns,
+                self._settings.current.slice_ns,
                 groups=peers,
-                group_bytes=self._settings.slice_bytes,
+                group_bytes=self._settings.current.slice_bytes,
             )
             try:
                 slices: list[Slice | MosaicError] = await loop.run_in_executor(self._pool, work)

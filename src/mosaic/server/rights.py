@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from mosaic.errors import MosaicError
+from mosaic.policy.standing import Standing
 from mosaic.server.authority import Authority
 from mosaic.server.peer import Peer
 from mosaic.server.questions import Questions
@@ -43,9 +44,14 @@ class Rights:
         except MosaicError as error:
             _LOG.error("the rights of a connection could not be found: %s", error)
             peer.viewers = () if peer.key is None else (peer.key,)
-        peer.at_home = any(self._served(key) for key in peer.viewers)
+        peer.standing = self._standing(peer)
         if not set(former) <= set(peer.viewers):
             self._questions.cut(peer, ResultCode.UNAUTHORIZED)
+
+    def _standing(self, peer: Peer) -> Standing:
+        if any(self._served(key) for key in peer.viewers):
+            return Standing.SERVED
+        return Standing.ANONYMOUS if peer.key is None else Standing.STRANGER
 
     def changed(self, peers: Iterable[Peer], author: bytes | None = None) -> None:
         """Judges rights anew: of connections that the author's (32 bytes) schedule concerns, or of all."""

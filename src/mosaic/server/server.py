@@ -26,6 +26,7 @@ from mosaic.server.blob_service import Blobs, BlobService
 from mosaic.server.identity import Authorities, Prover
 from mosaic.server.intake import Intake
 from mosaic.server.judge import Judge
+from mosaic.server.live import Live
 from mosaic.server.lookups import Lookups, LookupService
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
@@ -84,7 +85,7 @@ class Server:
         lookups: Lookups | None = None,
     ) -> None:
         self.metrics = Metrics()
-        self.settings = settings
+        self._settings = live = Live(settings)
         self._store = store
         self._networks: list[Network] = []
         self._paused = False
@@ -93,16 +94,14 @@ class Server:
         self._authority = Authority(
             store, served, now_ns, fresh_ns=settings.schedule_checked_ns, source=schedules
         )
-        self._reader = Reader(
-            settings, self.metrics, failed=self._failed, stalled=self._stalled, now_ns=now_ns
-        )
-        self._subscriptions = Subscriptions(store, self._reader, settings, self.metrics, now_ns=now_ns)
+        self._reader = Reader(live, self.metrics, failed=self._failed, stalled=self._stalled, now_ns=now_ns)
+        self._subscriptions = Subscriptions(store, self._reader, live, self.metrics, now_ns=now_ns)
         self._publisher = Publisher(self._subscriptions)
         judge = Judge(
             store,
             self._authority,
             home_hooks(served) if hooks is None else hooks,
-            settings,
+            live,
             served=served,
             has_consumers=self._subscriptions.has_consumers,
             now_ns=now_ns,
@@ -115,26 +114,26 @@ class Server:
             schedule_changed=self._schedule_changed,
             now_ns=now_ns,
         )
-        self._intake = Intake(judge, self._writer, settings, self.metrics, has_room=self._has_room)
+        self._intake = Intake(judge, self._writer, live, self.metrics, has_room=self._has_room)
         self._blobs = BlobService(
             blobs,
             Uploads(blobs.folder / "uploads"),
             [own_people_upload(served)],
-            settings,
+            live,
             self.metrics,
             now_ns,
         )
         self._authorities = Authorities(settings.authorities)
-        self._lookups = LookupService(lookups, settings, self.metrics, now_ns)
+        self._lookups = LookupService(lookups, live, self.metrics, now_ns)
         session_settings = session_settings or ServerSessionSettings(service_url=settings.service_url)
-        self._questions = Questions(store, self._reader, self._subscriptions, settings, self.metrics)
+        self._questions = Questions(store, self._reader, self._subscriptions, live, self.metrics)
         self._sessions = Sessions(
             self._intake,
             self._questions,
             self._blobs,
             self._lookups,
             Upgrades(prover, self._authorities, session_settings, self.metrics),
-            settings=settings,
+            settings=live,
             session_settings=session_settings,
             metrics=self.metrics,
             rights=Rights(self._authority, self._questions, served),
@@ -211,6 +210,20 @@ class Server:
 
     # --- for the node
 
+    @property
+    def settings(self) -> ServerSettings:
+        """The limits that hold now."""
+        return self._settings.current
+
+    def reconfigure(self, settings: ServerSettings) -> None:
+        """Other limits hold from now on; links and questions that are open stay.
+
+        Raises:
+            InvalidUrl: one of the authorities in the settings is none; nothing has changed then.
+        """
+        self._authorities.set_configured(settings.authorities)
+        self._settings.replace(settings)
+
     async def submit(
         self,
         records: Sequence[bytes],
@@ -222,7 +235,7 @@ class Server:
 
         Args:
             records: Whole records, not yet checked.
-            way: OWNER for acts of the people who live here, MIRROR for what was read from other servers.
+            way: OWNER for acts of the people who live here, else how the records were found.
             viewers: The keys (32 bytes each) of the person who acts, if anybody does.
             received_by_ns: By when an outbox of the author says that it received them (ns): where a signer
                 was revoked since a time, that counts instead of the own receipt.

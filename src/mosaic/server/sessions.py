@@ -16,7 +16,7 @@ from typing import Final
 from mosaic.errors import Disconnected, MosaicError
 from mosaic.policy.admission import AdmissionHook, Arrival, ConnectionLimits, address_group
 from mosaic.policy.rate import RateLimit
-from mosaic.policy.verdict import ACCEPT, Accept, decide
+from mosaic.policy.verdict import Refuse, decide
 from mosaic.protocol.events import (
     BlobAsked,
     BlobSubmitted,
@@ -35,6 +35,7 @@ from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
 from mosaic.server.blob_service import BlobService
 from mosaic.server.intake import Intake
+from mosaic.server.live import Live
 from mosaic.server.lookups import LookupService
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
@@ -84,7 +85,7 @@ class Sessions:
         lookups: LookupService,
         upgrades: Upgrades,
         *,
-        settings: ServerSettings,
+        settings: Live[ServerSettings],
         session_settings: ServerSessionSettings,
         metrics: Metrics,
         rights: Rights,
@@ -101,9 +102,12 @@ class Sessions:
         self._metrics = metrics
         self._rights = rights
         self._now_ns = now_ns
-        self._limits = ConnectionLimits(settings.connections, settings.connections_per_address)
+        self._limits = ConnectionLimits(
+            settings.current.connections, settings.current.connections_per_address
+        )
         self._admission = tuple(admission)
-        self._rate = RateLimit(settings.stranger_records_per_second, settings.stranger_burst)
+        self._rate = RateLimit(settings.current.stranger_records_per_second, settings.current.stranger_burst)
+        settings.watch(self._configure)
         self._peers: dict[tuple[Network, int], Peer] = {}
         self._greeting: dict[Peer, None] = {}
         self._stopping = False
@@ -111,6 +115,10 @@ class Sessions:
     def __len__(self) -> int:
         """How many links are open."""
         return len(self._peers)
+
+    def _configure(self, settings: ServerSettings) -> None:
+        self._limits.configure(settings.connections, settings.connections_per_address)
+        self._rate.configure(settings.stranger_records_per_second, settings.stranger_burst)
 
     # --- the pump
 
@@ -194,9 +202,9 @@ class Sessions:
         session = ServerSession(self._session_settings, key or None, now_ns)
         peer = Peer(network, link, key or None, address, session, ())
         verdict = decide((self._limits.hook, *self._admission), Arrival(peer.key, address))
-        if self._stopping or (verdict is not ACCEPT and not isinstance(verdict, Accept)):
+        if self._stopping or isinstance(verdict, Refuse):
             self._metrics.links_refused += 1
-            result = verdict.result if not isinstance(verdict, Accept) else ResultCode.SHUTTING_DOWN
+            result = verdict.result if isinstance(verdict, Refuse) else ResultCode.SHUTTING_DOWN
             peer.send(session.closing(result))
             network.close(link)
             return
@@ -294,20 +302,21 @@ class Sessions:
         self._metrics.keys_proven += 1
         peer.key = key
         verdict = decide(self._admission, Arrival(key, peer.address))
-        if verdict is ACCEPT or isinstance(verdict, Accept):
-            self._rights.give(peer)
-        else:
+        if isinstance(verdict, Refuse):
             self.close(peer, verdict.result)
+        else:
+            self._rights.give(peer)
 
     def _submit(self, peer: Peer, records: list[bytes], now_ns: int) -> None:
         if self._stopping:
             peer.refuse(records, ResultCode.SHUTTING_DOWN)
             return
-        if self._settings.record_limit < RECORD_LIMIT:
-            too_large = [record for record in records if len(record) > self._settings.record_limit]
+        longest = self._settings.current.record_limit
+        if longest < RECORD_LIMIT:
+            too_large = [record for record in records if len(record) > longest]
             if too_large:
                 peer.refuse(too_large, ResultCode.TOO_LARGE)
-                records = [record for record in records if len(record) <= self._settings.record_limit]
+                records = [record for record in records if len(record) <= longest]
         if not peer.at_home:
             granted = self._rate.take(peer.name, len(records), now_ns)
             if granted < len(records):

@@ -25,7 +25,7 @@ class Subscription:
         target: Where they are delivered to: (link, query id).
         reading: What is being read for it, if anything.
         complete: Whether LOCALLY COMPLETE was sent.
-        held: Records that came while it was behind.
+        held: Records that came while it was behind, with their labels.
         missed: The position from which on the log has to be read; None if all is held.
         missed_records: How many stored records there are at least.
         pending: What waited towards its peer when that was last looked at.
@@ -59,7 +59,7 @@ class Subscription:
         self.target = (peer.link, query_id)
         self.reading: Reading | None = None
         self.complete = False
-        self.held: list[bytes] = []
+        self.held: list[tuple[bytes, int]] = []
         self.missed: int | None = None
         self.missed_records = 0
         self.pending = 0

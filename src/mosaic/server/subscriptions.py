@@ -26,6 +26,7 @@ from mosaic.errors import MosaicError
 from mosaic.fanout.fanout import Fanout
 from mosaic.policy.access import is_open, may_read
 from mosaic.server.batch import NOT_STORED
+from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.reader import Reader, Reading, Then
@@ -55,7 +56,7 @@ class Subscriptions:
         self,
         store: Store,
         reader: Reader,
-        settings: ServerSettings,
+        settings: Live[ServerSettings],
         metrics: Metrics,
         *,
         now_ns: Callable[[], int],
@@ -131,11 +132,11 @@ class Subscriptions:
         for subscription in list(self._lagging):
             peer = subscription.peer
             pending = peer.network.pending(peer.link)
-            if pending <= self._settings.queue_bytes // 2:
+            if pending <= self._settings.current.queue_bytes // 2:
                 self._resume(subscription)
             elif pending < subscription.pending:
                 subscription.pending, subscription.behind_since_ns = pending, now_ns
-            elif now_ns - subscription.behind_since_ns > self._settings.slow_reader_ns:
+            elif now_ns - subscription.behind_since_ns > self._settings.current.slow_reader_ns:
                 self.cut(subscription, ResultCode.TEMPORARY_ERROR)
 
     def _resume(self, subscription: Subscription) -> None:
@@ -160,8 +161,8 @@ class Subscriptions:
         """What was held goes out; then the subscription is live, or reads what it missed."""
         self._release(subscription)
         held, subscription.held = subscription.held, []
-        for record in held:
-            if may_read(record, subscription.peer.viewers):
+        for record, label in held:
+            if may_read(record, subscription.peer.viewers, label):
                 head = encode_header(
                     MessageType.RECORD, _HEADER + len(record), query_id=subscription.query_id
                 )
@@ -192,24 +193,25 @@ class Subscriptions:
         self._reader.ask(reading)
 
     def _release(self, subscription: Subscription) -> None:
-        subscription.peer.held_bytes -= sum(map(len, subscription.held))
+        subscription.peer.held_bytes -= sum(len(record) for record, _ in subscription.held)
 
     # --- handing on
 
-    def has_consumers(self, record: bytes) -> bool:
-        """Whether an ephemeral record would reach a subscriber now."""
+    def has_consumers(self, record: bytes, label: int) -> bool:
+        """Whether an ephemeral record with this label would reach a subscriber now."""
         return any(
-            may_read(record, self._open[number].peer.viewers)
+            may_read(record, self._open[number].peer.viewers, label)
             for number in self._fanout.reach([record], [self._now_ns()])[0]
         )
 
-    def reach(self, records: list[bytes], received_ns: list[int], positions: list[int]) -> int:
+    def reach(self, records: list[bytes], received_ns: list[int], positions: list[int], labels: bytes) -> int:
         """Hands new records, in the order of the log, to the subscriptions that they match.
 
         Args:
             records: Whole records.
             received_ns: When each was received (ns, Mosaic time).
             positions: Where each stands in the log.
+            labels: What is noted beside each about who may read it.
 
         Returns:
             How many times one of them matched.
@@ -217,7 +219,7 @@ class Subscriptions:
         deliveries = 0
         for at, numbers in enumerate(self._fanout.reach(records, received_ns)):
             if numbers:
-                self._deliver(records[at], positions[at], numbers)
+                self._deliver(records[at], positions[at], labels[at], numbers)
                 deliveries += len(numbers)
         return deliveries
 
@@ -225,9 +227,9 @@ class Subscriptions:
         """The log was handed on up to a position: what is opened from now on reads what lies before it."""
         self._position = max(self._position, position)
 
-    def _deliver(self, record: bytes, position: int, numbers: list[int]) -> None:
+    def _deliver(self, record: bytes, position: int, label: int, numbers: list[int]) -> None:
         """Hands one record to the subscriptions that it matches and whose owners may read it."""
-        everybody = is_open(record)
+        everybody = is_open(record, label)
         groups: dict[Network, tuple[list[tuple[int, int]], list[Subscription]]] = {}
         network: Network | None = None
         targets: list[tuple[int, int]] = []
@@ -236,10 +238,10 @@ class Subscriptions:
             subscription = self._open.get(number)
             if subscription is None:
                 continue
-            if not everybody and not may_read(record, subscription.peer.viewers):
+            if not everybody and not may_read(record, subscription.peer.viewers, label):
                 continue
             if not subscription.live:
-                self._hold(subscription, record, position)
+                self._hold(subscription, record, position, label)
                 continue
             if subscription.network is not network:
                 network = subscription.network
@@ -250,30 +252,30 @@ class Subscriptions:
             full = carrier.deliver(record, reached)
             self._metrics.deliveries += len(reached) - len(full)
             for index in full:
-                self._fall_behind(theirs[index], record, position)
+                self._fall_behind(theirs[index], record, position, label)
 
-    def _fall_behind(self, subscription: Subscription, record: bytes, position: int) -> None:
+    def _fall_behind(self, subscription: Subscription, record: bytes, position: int, label: int) -> None:
         peer = subscription.peer
         subscription.live = False
         subscription.pending = peer.network.pending(peer.link)
         subscription.behind_since_ns = self._now_ns()
         self._lagging[subscription] = None
-        self._hold(subscription, record, position)
+        self._hold(subscription, record, position, label)
 
-    def _hold(self, subscription: Subscription, record: bytes, position: int) -> None:
+    def _hold(self, subscription: Subscription, record: bytes, position: int, label: int) -> None:
         """Keeps a record for a subscription that is behind, or notes from where it has to read."""
         peer = subscription.peer
         if (subscription.missed is None or position == NOT_STORED) and peer.held_bytes + len(
             record
-        ) <= self._settings.held_bytes:
+        ) <= self._settings.current.held_bytes:
             peer.held_bytes += len(record)
-            subscription.held.append(record)
+            subscription.held.append((record, label))
         elif position != NOT_STORED:
             if subscription.missed is None:
                 subscription.missed = position
             subscription.missed_records += 1
             if (
-                subscription.missed_records > self._settings.slow_reader_records
+                subscription.missed_records > self._settings.current.slow_reader_records
                 and subscription in self._lagging
             ):
                 self.cut(subscription, ResultCode.TEMPORARY_ERROR)

@@ -138,19 +138,20 @@ class Writer:
         self._metrics.records_stored += stored
         self._metrics.records_ephemeral += len(segment.live)
         if not segment.live and stored == len(outcomes) == len(segment.records):
-            return Committed(segment.records, received, positions, end)
+            return Committed(segment.records, received, positions, bytes(segment.labels), end)
         rows = [
-            (segment.indexes[at], received[at], positions[at])
+            (segment.indexes[at], received[at], positions[at], segment.labels[at])
             for at, outcome in enumerate(outcomes)
             if outcome == _STORED
         ]
         now_ns = self._now_ns()
-        rows += [(index, now_ns, NOT_STORED) for index in segment.live]
+        rows += [(index, now_ns, NOT_STORED, label) for index, label in segment.live.items()]
         rows.sort()
         return Committed(
-            [batch.records[index] for index, _, _ in rows],
-            [received_ns for _, received_ns, _ in rows],
-            [position for _, _, position in rows],
+            [batch.records[index] for index, _, _, _ in rows],
+            [received_ns for _, received_ns, _, _ in rows],
+            [position for _, _, position, _ in rows],
+            bytes(label for _, _, _, label in rows),
             end,
         )
 
