@@ -5,7 +5,11 @@ Source: messages.md "BLOB Submission".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
+
+from mosaic.policy.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +25,7 @@ class BlobUpload:
     hash: bytes
     length: int
     viewers: tuple[bytes, ...]
+
+
+BlobHook: TypeAlias = Callable[[BlobUpload], Verdict]
+"""A rule about blobs that somebody wants to store."""

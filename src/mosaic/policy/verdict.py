@@ -60,11 +60,11 @@ def decide(hooks: Sequence[Callable[[_Asked], Verdict]], asked: _Asked) -> Verdi
     for hook in hooks:
         try:
             verdict = hook(asked)
+            if verdict is ACCEPT:
+                continue
+            if isinstance(verdict, Refuse):
+                return verdict
+            label |= verdict.label
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, it refuses
             return Refuse(ResultCode.GENERAL_ERROR, f"a rule failed: {type(error).__name__}: {error}")
-        if verdict is ACCEPT:
-            continue
-        if isinstance(verdict, Refuse):
-            return verdict
-        label |= verdict.label
     return Accept(label) if label else ACCEPT

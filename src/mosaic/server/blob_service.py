@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from mosaic.core import blob_hash
 from mosaic.errors import MosaicError
-from mosaic.policy.blob_upload import BlobUpload
-from mosaic.policy.verdict import Refuse, Verdict, decide
+from mosaic.policy.blob_upload import BlobHook, BlobUpload
+from mosaic.policy.verdict import Refuse, decide
 from mosaic.protocol.events import BlobSubmitted
 from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
@@ -29,9 +29,6 @@ from mosaic.server.uploads import Upload, Uploads
 from mosaic.wire.result_code import ResultCode, for_error
 
 _LOG: Final = logging.getLogger(__name__)
-
-BlobHook: TypeAlias = Callable[[BlobUpload], Verdict]
-"""A rule about blobs that somebody wants to store."""
 
 
 class Blobs(Protocol):

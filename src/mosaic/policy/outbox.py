@@ -1,0 +1,49 @@
+"""The outbox role: people publish here, and anybody reads without saying who he is.
+
+Source: network.md "Outbox".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mosaic.core.community_kinds import DELETION, PRIVATE_DELETION, VOUCH
+from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
+from mosaic.policy.blob_upload import BlobHook, BlobUpload
+from mosaic.policy.served import Served
+from mosaic.policy.submission import Submission
+from mosaic.policy.verdict import ACCEPT, Hook, Refuse, Verdict
+from mosaic.wire.result_code import ResultCode
+
+_PAPERS: Final = frozenset(kind.bytes for kind in (KEY_SCHEDULE, PROFILE, DELETION, PRIVATE_DELETION, VOUCH))
+_ELSEWHERE: Final = Refuse(ResultCode.UNAUTHORIZED, "the author is not served here")
+_NO_PAPER: Final = Refuse(
+    ResultCode.UNAUTHORIZED, "this server is no outbox: of its own people it takes what says who they are"
+)
+_NO_KEY: Final = Refuse(ResultCode.REQUIRES_AUTHENTICATION, "the connection has proven no key")
+_NOT_OURS: Final = Refuse(ResultCode.UNAUTHORIZED, "the connection is not one of the people served here")
+
+
+def author_is_served(served: Served) -> Hook:
+    """Accepts what somebody who is served wrote, whoever brings it."""
+
+    def hook(submission: Submission) -> Verdict:
+        return ACCEPT if served(submission.record[64:96]) else _ELSEWHERE
+
+    return hook
+
+
+def is_a_paper(submission: Submission) -> Verdict:
+    """Accepts key schedules, profiles, Vouches and Deletions: what every server of a person needs."""
+    return ACCEPT if submission.kind in _PAPERS else _NO_PAPER
+
+
+def served_people_upload(served: Served) -> BlobHook:
+    """Accepts blobs from connections that count as somebody who is served."""
+
+    def hook(upload: BlobUpload) -> Verdict:
+        if any(served(key) for key in upload.viewers):
+            return ACCEPT
+        return _NOT_OURS if upload.viewers else _NO_KEY
+
+    return hook

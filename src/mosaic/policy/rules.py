@@ -1,0 +1,62 @@
+"""Rules that hold before any role is asked, whoever is served.
+
+Source: edition §4 (private messages), §5; messages.md (bans).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from mosaic.core.community_kinds import CHANNEL_KEY, DIRECT_MESSAGE
+from mosaic.policy.submission import Submission, Way
+from mosaic.policy.verdict import ACCEPT, Hook, Refuse, Verdict
+from mosaic.wire.result_code import ResultCode
+
+_BARE: Final = frozenset({DIRECT_MESSAGE.bytes, CHANNEL_KEY.bytes})
+_LEFT_OPEN: Final = Refuse(
+    ResultCode.INVALID, "messages of this kind travel only inside an encrypted Private Message"
+)
+_ERASED: Final = Refuse(
+    ResultCode.UNAUTHORIZED, "all that this author wrote up to a later time was erased here"
+)
+
+
+def no_bare_private_kinds(submission: Submission) -> Verdict:
+    """Refuses Direct Messages and Channel Keys that are not inside a Private Message."""
+    return _LEFT_OPEN if submission.record[56:64] in _BARE else ACCEPT
+
+
+def not_erased(until_of: Callable[[bytes], int | None]) -> Hook:
+    """Refuses what an erased author wrote before the erasure.
+
+    Args:
+        until_of: The timestamp (ns) up to which all of an author (32 bytes) was erased, None if nothing was.
+    """
+
+    def hook(submission: Submission) -> Verdict:
+        until_ns = until_of(submission.author)
+        if until_ns is None or int.from_bytes(submission.record[:8], "big") > until_ns:
+            return ACCEPT
+        return _ERASED
+
+    return hook
+
+
+def not_banned(of_key: Callable[[bytes], Refuse | None]) -> Hook:
+    """Refuses what a banned key wrote or signed, by whichever way it comes but the owner's own acts.
+
+    Args:
+        of_key: The refusal for a key (32 bytes) that is banned now, else None.
+    """
+
+    def hook(submission: Submission) -> Verdict:
+        if submission.way is Way.OWNER:
+            return ACCEPT
+        author, signer = submission.record[64:96], submission.record[96:128]
+        refused = of_key(author)
+        if refused is None and signer != author:
+            refused = of_key(signer)
+        return refused or ACCEPT
+
+    return hook
