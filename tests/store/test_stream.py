@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mosaic._kernel._rust import Blake3
 from mosaic.core import builder, kinds, nonce
 from mosaic.core.keys import SecretKey
 from mosaic.errors import UsageError
@@ -37,6 +38,11 @@ def record(number: int) -> bytes:
         timestamp=1_700_000_000_000_000_000 + number,
         payload=b"record " + str(number).encode(),
     ).data
+
+
+def hashed(path: Path, length: int) -> Blake3:
+    with path.open("rb") as file:
+        return stream.running_hash(file, length)
 
 
 RECORDS = [record(number) for number in range(20)]
@@ -105,9 +111,7 @@ def test_a_stream_goes_on_at_its_last_place(lines: bool, tmp_path: Path) -> None
     with path.open("r+b") as out:
         out.truncate(left.offset)
         out.seek(left.offset)
-        writer = StreamWriter(
-            out, lines=lines, written=stream.hash_of(path, left.offset), records=left.records
-        )
+        writer = StreamWriter(out, lines=lines, written=hashed(path, left.offset), records=left.records)
         for number in range(15, 20):
             writer.record(number + 1, RECORDS[number])
         writer.place(1280)

@@ -21,7 +21,7 @@ from mosaic.errors import UsageError
 from mosaic.node.control import JsonObject
 
 
-@click.command("export")
+@click.command()
 @click.argument("file", metavar="[FILE|-]", default="-")
 @click.option(
     "--format",
@@ -34,7 +34,7 @@ from mosaic.node.control import JsonObject
 @click.option("--from", "position", type=int, metavar="POSITION", help="Begin at this place of the log.")
 @filters
 @common
-def export_(options: Common, wanted: JsonObject, file: str, form: str, position: int | None) -> None:
+def export(options: Common, wanted: JsonObject, file: str, form: str, position: int | None) -> None:
     """Write records into a file, or to stdout: all that the home holds, or what a filter lets pass.
 
     With --as NAME only what that person may read. An export that was broken

@@ -46,6 +46,7 @@ _COMMANDS = {
     ),
     "records": ("get", "query", "watch", "submit", "queue", "encode", "decode", "verify"),
     "blobs": ("blob",),
+    "exchange": ("export", "import"),
     "dht": ("dht",),
     "demo": ("demo",),
     "conformance": ("conformance",),
@@ -65,7 +66,9 @@ class _Commands(click.Group):
         module = _MODULES.get(cmd_name)
         if module is None:
             return None
-        found = getattr(importlib.import_module(f"mosaic.cli.{module}"), cmd_name)
+        # `import` is no name for a function.
+        function = "import_" if cmd_name == "import" else cmd_name
+        found = getattr(importlib.import_module(f"mosaic.cli.{module}"), function)
         assert isinstance(found, click.Command)
         return found
 

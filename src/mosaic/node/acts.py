@@ -18,6 +18,7 @@ from mosaic.node.arguments import Arguments
 from mosaic.node.bootstrap_acts import BootstrapActs
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.dht_acts import DhtActs
+from mosaic.node.exchange_acts import ExchangeActs
 from mosaic.node.finder import Finder
 from mosaic.node.people import Person
 from mosaic.node.publishing_acts import PublishingActs
@@ -57,6 +58,7 @@ class Acts:
             **self._reading.table(),
             **self._servers.table(),
             **self._bootstraps.table(),
+            **ExchangeActs(self._node).table(),
             "dht_publish": DhtActs(self._node, working=self._working).publish,
         }
 

@@ -35,8 +35,8 @@ from mosaic.store.stream import (
     StreamReader,
     StreamRecord,
     StreamWriter,
-    hash_of,
     left_at,
+    running_hash,
 )
 from mosaic.wire.result_code import ResultCode
 
@@ -48,7 +48,7 @@ BATCH: Final = 2_048
 _BATCH_BYTES: Final = 8 << 20
 _SLICE: Final = 512
 _TOLD_EVERY: Final = 50_000
-_NAMED_BYTES: Final = 1 << 20
+_NAMED_BYTES: Final = 4_096
 _FAULTS: Final = 20
 
 
@@ -126,12 +126,16 @@ class ExchangeActs:
         at, `as` a person with whose eyes is read; else all is written that the
         home holds. Key schedules stand first, so that what they vouch for can
         be judged.
+
+        Raises:
+            UsageError: an argument is none.
+            HomeDamaged: the file can't be written.
         """
         arguments = Arguments(given)
         wanted = self._wanted(arguments)
         path, lines = arguments.path("path"), _is_lines(arguments.optional_text("format") or "binary")
         try:
-            async for item in self._export(wanted, path, lines):
+            async for item in self._export(wanted, path, lines=lines):
                 yield item
         except BrokenPipeError:
             return
@@ -147,13 +151,13 @@ class ExchangeActs:
         wanted = parse_filter(arguments, self._node.clock.now())
         return _Wanted(wanted, viewers, arguments.number("from", 0))
 
-    async def _export(self, wanted: _Wanted, path: Path, lines: bool) -> Items:
-        is_file = not path.exists() or stat.S_ISREG(path.stat().st_mode)
+    async def _export(self, wanted: _Wanted, path: Path, *, lines: bool) -> Items:
+        is_file = await asyncio.to_thread(_is_file, path)
         part = path.with_name(path.name + ".part") if is_file else path
-        left = await asyncio.to_thread(_left, part, wanted, lines) if is_file else None
+        left = await asyncio.to_thread(_left, part, wanted, lines=lines) if is_file else None
         export = _Export(RecordSource(self._node.store), wanted, left)
         with await asyncio.to_thread(_opened, part, left) as out:
-            writing = await asyncio.to_thread(export.begin, out, lines, part)
+            writing = await asyncio.to_thread(export.begin, out, part, lines=lines)
             more = True
             told = 0
             while more:
@@ -161,7 +165,7 @@ class ExchangeActs:
                 if export.records - told >= _TOLD_EVERY:
                     told = export.records
                     yield {"records": str(told), "position": str(export.position), "done": False}
-            await asyncio.to_thread(_synced, out, is_file)
+            await asyncio.to_thread(_synced, out)
         if is_file:
             part.replace(path)
         yield {"records": str(export.records), "position": str(export.position), "done": True}
@@ -174,29 +178,34 @@ class ExchangeActs:
         Objects with `done` false tell how far it is; the last one tells what
         became of all: `accepted`, `duplicate`, `refused` by result, `unreadable`,
         `skipped` (by an earlier run) and whether the stream was `complete`.
+
+        Raises:
+            UsageError: an argument is none, or the file is no stream.
+            StoreFull: no room; what was handed in until then is there.
         """
         arguments = Arguments(given)
         path, form = arguments.path("path"), arguments.optional_text("format") or "auto"
         lines = None if form == "auto" else _is_lines(form)
         try:
             with path.open("rb") as source:
-                async for item in self._import(source, lines):
+                async for item in self._import(source, lines=lines):
                     yield item
         except OSError as error:
             raise UsageError(
                 f"{path} can't be read: {error.strerror}", hint="Name a file that `mosaic export` wrote."
             ) from error
 
-    async def _import(self, source: BinaryIO, lines: bool | None) -> Items:
+    async def _import(self, source: BinaryIO, *, lines: bool | None) -> Items:
         name = await asyncio.to_thread(_name_of, source)
-        begin = self._place(name)
+        begin = await asyncio.to_thread(_goes_on, source, self._place(name))
         reader = StreamReader(source, lines=lines)
         tally = _Tally()
         batches = _batches(reader, tally, begin)
         told = 0
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             await self._hand_in(batch, tally)
-            self._note(name, reader.offset)
+            if not tally.results["TEMPORARY_ERROR"]:
+                self._note(name, f"{reader.offset} {reader.digest().hex()}")
             if tally.results.total() - told >= _TOLD_EVERY:
                 told = tally.results.total()
                 yield {**tally.shown(), "done": False}
@@ -216,13 +225,13 @@ class ExchangeActs:
             )
         tally.results.update(result.name for result in results)
 
-    def _place(self, name: str) -> int:
+    def _place(self, name: str) -> str | None:
         rows = self._node.db.connection.execute("SELECT place FROM exchange WHERE name = ?", (name,))
         row = rows.fetchone()
-        return 0 if row is None else int(row[0])
+        return None if row is None else str(row[0])
 
-    def _note(self, name: str, offset: int) -> None:
-        self._node.db.connection.execute("INSERT OR REPLACE INTO exchange VALUES (?, ?)", (name, str(offset)))
+    def _note(self, name: str, place: str) -> None:
+        self._node.db.connection.execute("INSERT OR REPLACE INTO exchange VALUES (?, ?)", (name, place))
 
     def _forget(self, name: str) -> None:
         self._node.db.connection.execute("DELETE FROM exchange WHERE name = ?", (name,))
@@ -238,14 +247,19 @@ class _Export:
         self.records = 0
         self.position = wanted.position if left is None else left.position
 
-    def begin(self, out: BinaryIO, lines: bool, path: Path) -> Callable[[], bool]:
-        """Begins the stream, or goes on with it; the function that writes a part and says whether to go on."""
+    def begin(self, out: BinaryIO, path: Path, *, lines: bool) -> Callable[[], bool]:
+        """Begins the stream, or goes on with it.
+
+        Returns:
+            Writes the next part, and says whether there are more.
+        """
         left, wanted = self._left, self._wanted
         if left is None:
             writer = StreamWriter(out, lines=lines)
             writer.asked(wanted.asked)
         else:
-            written = hash_of(path, left.offset)
+            with path.open("rb") as earlier:
+                written = running_hash(earlier, left.offset)
             writer = StreamWriter(out, lines=lines, written=written, records=left.records)
             self.records = left.records
         steps = self._steps(writer)
@@ -323,7 +337,17 @@ def _name_of(source: BinaryIO) -> str:
     return f"import {blob_hash.of(begin).hex()}"
 
 
-def _left(part: Path, wanted: _Wanted, lines: bool) -> Left | None:
+def _goes_on(source: BinaryIO, place: str | None) -> int:
+    """Up to which byte an earlier run has taken this very file; 0 if it begins anew."""
+    if place is None:
+        return 0
+    offset, _, digest = place.partition(" ")
+    running = running_hash(source, int(offset))
+    source.seek(0)
+    return int(offset) if running.digest().hex() == digest else 0
+
+
+def _left(part: Path, wanted: _Wanted, *, lines: bool) -> Left | None:
     """Where an earlier export into the same file goes on, if it was of the same records."""
     if not part.exists():
         return None
@@ -346,9 +370,14 @@ def _opened(path: Path, left: Left | None) -> BinaryIO:
     return file
 
 
-def _synced(out: BinaryIO, is_file: bool) -> None:
+def _is_file(path: Path) -> bool:
+    return not path.exists() or path.is_file()
+
+
+def _synced(out: BinaryIO) -> None:
+    """All on the disk; a pipe has none."""
     out.flush()
-    if is_file:
+    if stat.S_ISREG(os.fstat(out.fileno()).st_mode):
         os.fsync(out.fileno())
 
 

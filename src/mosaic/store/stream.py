@@ -228,13 +228,12 @@ def left_at(path: Path) -> Left | None:
     return found
 
 
-def hash_of(path: Path, length: int) -> _rust.Blake3:
-    """The running hash of a file's first bytes. Raises OSError."""
+def running_hash(source: BinaryIO, length: int) -> _rust.Blake3:
+    """The running hash of the next `length` bytes, or of what there is of them. Raises OSError."""
     running = _rust.Blake3()
-    with path.open("rb") as file:
-        while length and (piece := file.read(min(_PIECE, length))):
-            running.update(piece)
-            length -= len(piece)
+    while length and (piece := source.read(min(_PIECE, length))):
+        running.update(piece)
+        length -= len(piece)
     return running
 
 
@@ -286,6 +285,10 @@ class StreamReader:
     def __iter__(self) -> Iterator[Entry]:
         """The entries. After each, `offset` tells how many bytes were read up to its end."""
         return self._read_lines() if self.lines else self._read_frames()
+
+    def digest(self) -> bytes:
+        """The BLAKE3-256 of all bytes up to `offset`."""
+        return self._hash.digest()
 
     def _took(self, data: bytes) -> None:
         self._hash.update(data)
