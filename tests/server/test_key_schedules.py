@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.core import core_tags
+from mosaic.core import core_tags, vouch
+from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import Marker
 from mosaic.core.kind import Duplicates, Kind, Readers
@@ -180,13 +181,91 @@ async def test_at_the_fifth_signer_of_an_address_the_schedule_is_fetched_first(t
         ]
         assert [(await anna.submit(record))[0] for record in records[:4]] == [ACCEPTED] * 4
         assert await anna.submit(records[4]) == [ResultCode.TEMPORARY_ERROR]
-        assert source.authors == [ANNA.key_bytes]
+        assert set(source.authors) == {ANNA.key_bytes}
         again = ANNA.record(world.now(9), kind=REPLACEABLE, nonce=FIXED, signer=ANNA.device("0"))
         assert await anna.submit(again) == [ACCEPTED]
         schedule = ANNA.schedule(world.now(), ("1", "4"))
         assert await world.server.submit([schedule.data], Way.MIRROR) == [ACCEPTED]
         assert await all_of(world, ANNA) == {records[1].data}
         assert await anna.submit(records[4], records[5]) == [ACCEPTED, UNAUTHORIZED]
+
+
+@pytest.mark.claim("C29")
+async def test_the_schedule_is_asked_for_at_the_first_record_of_a_device(tmp_path: Path) -> None:
+    source = Wanted()
+    async with running(tmp_path, ANNA, schedules=source) as world:
+        anna = await world.connect()
+        assert await anna.submit(ANNA.record(world.now())) == [ACCEPTED]
+        assert source.authors == []
+        # What is refused makes the server look for nothing.
+        assert await anna.submit(BEN.record(world.now(), signer=BEN.device())) == [UNAUTHORIZED]
+        assert source.authors == []
+        assert await anna.submit(ANNA.record(world.now(), signer=ANNA.device())) == [ACCEPTED]
+        assert source.authors == [ANNA.key_bytes]
+        assert await anna.submit(ANNA.schedule(world.now())) == [ACCEPTED]
+        assert await anna.submit(ANNA.record(world.now(), signer=ANNA.device())) == [ACCEPTED]
+        assert source.authors == [ANNA.key_bytes]
+
+
+async def test_newer_schedules_of_people_served_are_asked_for_while_they_are_connected(
+    tmp_path: Path,
+) -> None:
+    source = Wanted()
+    async with running(tmp_path, ANNA, schedules=source) as world:
+        anna = await world.connect()
+        secret = ANNA.record(world.now(), kind=PRIVATE)
+        assert await anna.submit(secret, ANNA.schedule(world.now())) == [ACCEPTED] * 2
+        device = await world.connect(ANNA.device())
+        world.server._sessions.look_at_strangers()
+        assert source.authors == []
+        world.clock.advance(seconds=3601)
+        world.server._sessions.look_at_strangers()
+        assert source.authors == [ANNA.key_bytes]
+        # Meanwhile the rights stay.
+        assert (await device.query(Filter.of(authors=[ANNA.key], kinds=[PRIVATE])))[0] == [secret.data]
+
+
+# --- Vouch -----------------------------------------------------------------------------------------
+
+
+def revoked(world: World, since: int) -> bytes:
+    return ANNA.schedule(world.now(), {"device": Marker.REVOKED_PAST}, since=since).data
+
+
+@pytest.mark.claim("C6")
+async def test_what_the_master_vouches_for_outlives_a_revocation(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect()
+        early = [ANNA.record(world.now(n), signer=ANNA.device()) for n in range(3)]
+        since = world.now(10)
+        world.clock.advance(seconds=60)
+        assert await anna.submit(ANNA.schedule(world.now()), *early[:2]) == [ACCEPTED] * 3
+        late = ANNA.record(since + 1, signer=ANNA.device())
+        word = vouch.build(ANNA.master, [early[0].id, early[2].id, late.id], world.now(), nonce=FIXED)
+        assert await anna.submit(word) == [ACCEPTED]
+        # Both were received after the time of the revocation; one is vouched for.
+        assert await anna.submit(revoked(world, since)) == [ACCEPTED]
+        assert early[0].data in await all_of(world, ANNA)
+        assert early[1].data not in await all_of(world, ANNA)
+        # It counts for what comes later as well, but not for what was made after the revocation.
+        assert await anna.submit(early[1], early[2], late) == [UNAUTHORIZED, ACCEPTED, UNAUTHORIZED]
+
+
+@pytest.mark.claim("C6")
+async def test_a_vouch_counts_for_what_comes_right_behind_it_and_the_newest_one_alone(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect()
+        early = [ANNA.record(world.now(n), signer=ANNA.device()) for n in range(2)]
+        since = world.now(10)
+        world.clock.advance(seconds=60)
+        assert await anna.submit(revoked(world, since)) == [ACCEPTED]
+        first = vouch.build(ANNA.master, [early[0].id], world.now(1), nonce=FIXED)
+        second = vouch.build(ANNA.master, [early[1].id], world.now(2), nonce=FIXED)
+        assert await anna.submit(early[0], first, early[0]) == [UNAUTHORIZED, ACCEPTED, ACCEPTED]
+        assert await anna.submit(second, early[1]) == [ACCEPTED, ACCEPTED]
+        false = BEN.record(world.now(3), kind=VOUCH, notify=[ANNA.key], payload=early[0].id.bytes)
+        by_device = ANNA.record(world.now(3), kind=VOUCH, signer=ANNA.device(), payload=early[0].id.bytes)
+        assert await anna.submit(false, by_device) == [ACCEPTED, UNAUTHORIZED]
 
 
 @pytest.mark.claim("C29")

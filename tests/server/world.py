@@ -13,7 +13,12 @@ from mosaic.core.keys import SecretKey
 from mosaic.core.record import Record
 from mosaic.errors import StoreError
 from mosaic.policy.admission import AdmissionHook
+from mosaic.policy.introductions import Introductions
+from mosaic.policy.roles import RoleSettings, roles_of
 from mosaic.policy.verdict import Hook
+from mosaic.policy.whole import Policy, policy_of
+from mosaic.policy.withhold import Withhold
+from mosaic.server.acquaintance import has_stored
 from mosaic.server.authority import ScheduleSource
 from mosaic.server.identity import Prover
 from mosaic.server.lookups import Lookups
@@ -222,6 +227,8 @@ async def running(
     *people: Person,
     settings: ServerSettings | None = None,
     hooks: Sequence[Hook] | None = None,
+    roles: RoleSettings | None = None,
+    withhold: Callable[[World], Withhold] | None = None,
     admission: Sequence[AdmissionHook] = (),
     schedules: ScheduleSource | None = None,
     prover: Prover | None = None,
@@ -232,13 +239,19 @@ async def running(
     world = World(folder, clock or FakeClock())
     world.served = {person.key_bytes for person in people}
     world.store = open_store(folder / "store")
+    served = world.served.__contains__
+    policy = None if hooks is None else Policy(tuple(hooks), ())
+    if roles is not None:
+        introductions = Introductions(has_stored(world.store), world.clock.now_ns)
+        held = None if withhold is None else withhold(world)
+        policy = policy_of(roles_of(roles, served, introductions, held), served)
     world.server = Server(
         world.store,
         BlobStore(folder / "blobs"),
         settings or ServerSettings(),
         now_ns=world.clock.now_ns,
-        served=world.served.__contains__,
-        hooks=hooks,
+        served=served,
+        policy=policy,
         admission=admission,
         schedules=schedules,
         prover=prover,

@@ -15,13 +15,14 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Final, NamedTuple, Protocol
 
-from mosaic.core import core_tags, key_schedule
+from mosaic.core import core_tags, key_schedule, vouch
+from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import KeySchedule, Standing, Verdict
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
-from mosaic.errors import InvalidKeySchedule
+from mosaic.errors import InvalidContent, InvalidKeySchedule
 from mosaic.store.store import Store
 
 _REMEMBERED: Final = 8_192
@@ -29,6 +30,7 @@ _LOOKED_AT: Final = 32
 _SLICE_NS: Final = 50_000_000
 _MASTERS: Final = 16
 _STRANGERS: Final = 1_024
+_VOUCHES: Final = 256
 
 
 class ScheduleSource(Protocol):
@@ -102,6 +104,7 @@ class Authority:
         self._held: OrderedDict[bytes, Held | None] = OrderedDict()
         self._checked: OrderedDict[bytes, int] = OrderedDict()
         self._signers: dict[bytes, Signer] = {}
+        self._vouched: OrderedDict[bytes, frozenset[bytes]] = OrderedDict()
 
     def schedule_of(self, master: bytes) -> KeySchedule | None:
         """The schedule that holds for a master key (32 bytes), if one is in the store."""
@@ -121,9 +124,29 @@ class Authority:
         return known
 
     def judge(self, record: bytes, received_ns: int) -> Verdict:
-        """What the author's schedule makes of a valid record; VALID where none is held."""
+        """What the author's schedule makes of a valid record; VALID where none is held.
+
+        What the author's newest Vouch names counts as received in time.
+        """
         schedule = self.schedule_of(record[64:96])
-        return Verdict.VALID if schedule is None else schedule.judge(Record(record), received_ns)
+        if schedule is None:
+            return Verdict.VALID
+        in_time = record[:48] in self.vouched(record[64:96])
+        return schedule.judge(Record(record), 0 if in_time else received_ns)
+
+    def vouched(self, author: bytes) -> frozenset[bytes]:
+        """The ids (48 bytes each) that the newest valid Vouch of an author (32 bytes) names."""
+        known = self._vouched.get(author)
+        if known is None:
+            known = self._newest_vouch(author)
+            if len(self._vouched) >= _VOUCHES:
+                self._vouched.popitem(last=False)
+            self._vouched[author] = known
+        return known
+
+    def vouch_changed(self, author: bytes) -> None:
+        """A Vouch of this author is about to be stored."""
+        self._vouched.pop(author, None)
 
     def viewers_of(self, key: bytes | None) -> tuple[bytes, ...]:
         """What a connection counts as that has proven `key`: that key, then master keys (32 bytes each).
@@ -153,6 +176,12 @@ class Authority:
         if self._source is not None:
             self._source.wanted(author)
 
+    def recheck(self, master: bytes) -> None:
+        """Asks for the newest schedule of somebody whose schedule was not checked for too long."""
+        held = self._find(master)
+        if self._source is not None and (held is None or not self._was_checked(master, held)):
+            self._source.wanted(master)
+
     def confirm(self, master: bytes) -> None:
         """Another server of the author has just shown the same newest schedule again."""
         self._checked.pop(master, None)
@@ -168,10 +197,27 @@ class Authority:
     # --- inside
 
     def _is_fresh(self, master: bytes, held: Held) -> bool:
-        if self._served(master):
-            return True
+        return self._served(master) or self._was_checked(master, held)
+
+    def _was_checked(self, master: bytes, held: Held) -> bool:
         checked = max(held.received_ns, self._checked.get(master, 0))
         return self._now_ns() - checked <= self._fresh_ns
+
+    def _newest_vouch(self, author: bytes) -> frozenset[bytes]:
+        """Of Vouches by the master the one with the greatest (timestamp, id)."""
+        key = PublicKey(author)
+        scan = self._store.scan(
+            Filter.of(authors=[key], signers=[key], kinds=[VOUCH]).compiled, limit=_LOOKED_AT
+        )
+        finished = False
+        while not finished:
+            found, finished = scan.records(1, _SLICE_NS)
+            for _, _, data in found:
+                try:
+                    return vouch.parse(Record(data))
+                except InvalidContent:
+                    continue
+        return frozenset()
 
     def _find(self, master: bytes) -> Held | None:
         try:

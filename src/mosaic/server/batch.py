@@ -128,6 +128,7 @@ class Segment:
         labels: What is noted beside each about who may read it (`mosaic.policy.label`).
         live: Indexes of ephemeral records to be passed on, with their labels.
         schedule: The index of the key schedule that is the whole segment, if it is one.
+        closed: Whether its last record decides about those behind it, which wait until it is written.
         signers: Of addresses at which keys sign that nobody can verify yet: who signs there.
     """
 
@@ -138,6 +139,7 @@ class Segment:
     labels: bytearray = field(default_factory=bytearray)
     live: dict[int, int] = field(default_factory=dict)
     schedule: int | None = None
+    closed: bool = False
     signers: dict[bytes, set[bytes]] = field(default_factory=dict)
 
 

@@ -87,6 +87,10 @@ class BlobService:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[Peer, None] = {}
 
+    def ask(self, hooks: Sequence[BlobHook]) -> None:
+        """Another policy holds from the next blob on."""
+        self._hooks = tuple(hooks)
+
     async def settled(self) -> None:
         """Waits until every blob that has arrived is kept or refused."""
         while self._tasks:

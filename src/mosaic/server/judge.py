@@ -1,8 +1,8 @@
 """What becomes of a record that was checked: the rules of the protocol, then the policy.
 
 In this order: it is a valid record; it is not too far in the future; its
-signer may sign for its author; FROM_AUTHOR; key schedules and profiles are the
-master's; ephemeral records are in time and new; the policy's hooks; how it
+signer may sign for its author; FROM_AUTHOR; key schedules, profiles and Vouches
+are the master's; ephemeral records are in time and new; the policy's hooks; how it
 stands to others at its address.
 
 Source: edition §3 (records, who may sign, replaceable, ephemeral, FROM_AUTHOR).
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from mosaic.core import key_schedule, validation
+from mosaic.core.community_kinds import VOUCH
 from mosaic.core.key_schedule import Verdict
 from mosaic.core.kind import Duplicates
 from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
@@ -31,7 +32,10 @@ from mosaic.store.store import Mode, Store
 from mosaic.wire.result_code import ResultCode, for_error
 
 _KEY_SCHEDULE: Final = KEY_SCHEDULE.bytes
-_MASTERS_OWN: Final = frozenset({KEY_SCHEDULE.bytes, PROFILE.bytes})
+_VOUCH: Final = VOUCH.bytes
+_MASTERS_OWN: Final = frozenset({KEY_SCHEDULE.bytes, PROFILE.bytes, VOUCH.bytes})
+_CONSEQUENCES: Final = frozenset({KEY_SCHEDULE.bytes, VOUCH.bytes})
+"""What decides about the records behind it, which are judged once it is written."""
 _EPHEMERAL: Final = int(Duplicates.EPHEMERAL)
 _REPLACEABLE: Final = int(Duplicates.REPLACEABLE)
 _VERIFIED: Final = Signer.VERIFIED
@@ -72,6 +76,10 @@ class Judge:
         self._now_ns = now_ns
         self._ephemeral = _ephemeral_memory(settings)
 
+    def ask(self, hooks: Sequence[Hook]) -> None:
+        """Another policy holds from the next record on."""
+        self._hooks = tuple(hooks)
+
     def judge(self, batch: Batch, begin: int) -> Segment:
         """Judges the records of a batch from `begin` on, at most until a key schedule is to be written.
 
@@ -87,7 +95,7 @@ class Judge:
             if run.end <= segment.end:
                 continue
             self._judge_run(batch, segment, run.bearer, run.end, latest, now_ns)
-            if segment.schedule is not None or segment.end < run.end:
+            if segment.closed or segment.end < run.end:
                 break
         return segment
 
@@ -141,7 +149,13 @@ class Judge:
             accepted.append(record)
             modes.append(mode)
             labels.append(verdict.label)
-            if segment.schedule is not None:
+            if signer is _UNVERIFIED and record[64:96] != record[96:128]:
+                # Until the schedule comes, nobody can tell whose it is.
+                self._authority.ask_for(record[64:96])
+            if record[56:64] in _CONSEQUENCES:
+                if record[56:64] == _VOUCH:
+                    self._authority.vouch_changed(record[64:96])
+                segment.closed = True
                 segment.end = index + 1
                 return
         segment.end = end
@@ -232,7 +246,7 @@ def _refuse_bearer(record: bytes, bearer: Bearer) -> ResultCode | None:
 
 
 def _refuse_masters_own(record: bytes) -> ResultCode | None:
-    """Key schedules and profiles are signed by the master; a key schedule must keep its own rules."""
+    """Key schedules, profiles and Vouches are signed by the master; a key schedule keeps its own rules."""
     if record[64:96] != record[96:128]:
         return ResultCode.UNAUTHORIZED
     if record[56:64] == _KEY_SCHEDULE:

@@ -9,7 +9,7 @@ Source: keyschedule.md; edition §3 (who may read).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Final
 
 from mosaic.errors import MosaicError
@@ -29,12 +29,20 @@ class Rights:
         authority: What a key counts as.
         questions: Cut when rights are lost.
         served: Whether a master key (32 bytes) lives here.
+        contacts: The keys (32 bytes) that people here follow or have among their contacts.
     """
 
-    def __init__(self, authority: Authority, questions: Questions, served: Callable[[bytes], bool]) -> None:
+    def __init__(
+        self,
+        authority: Authority,
+        questions: Questions,
+        served: Callable[[bytes], bool],
+        contacts: Container[bytes] = (),
+    ) -> None:
         self._authority = authority
         self._questions = questions
         self._served = served
+        self._contacts = contacts
 
     def give(self, peer: Peer) -> None:
         """Judges what a connection counts as; what is read with rights that were lost ends at once."""
@@ -51,6 +59,8 @@ class Rights:
     def _standing(self, peer: Peer) -> Standing:
         if any(self._served(key) for key in peer.viewers):
             return Standing.SERVED
+        if any(key in self._contacts for key in peer.viewers):
+            return Standing.CONTACT
         return Standing.ANONYMOUS if peer.key is None else Standing.STRANGER
 
     def changed(self, peers: Iterable[Peer], author: bytes | None = None) -> None:
@@ -64,7 +74,13 @@ class Rights:
                 self.give(peer)
 
     def look_at_strangers(self, peers: Iterable[Peer]) -> None:
-        """Judges the rights of connections anew that count as somebody who lives elsewhere."""
+        """Judges the rights of connections anew that count as somebody who lives elsewhere.
+
+        Of those whom the server serves, newer schedules are asked for; meanwhile they keep their rights.
+        """
         for peer in peers:
+            for master in peer.viewers[1:]:
+                if self._served(master):
+                    self._authority.recheck(master)
             if any(not self._served(key) for key in peer.viewers[1:]):
                 self.give(peer)

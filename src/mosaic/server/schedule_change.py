@@ -9,6 +9,7 @@ Source: edition §3 (who may sign, revocation).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from mosaic.core.filter import Filter
@@ -21,7 +22,12 @@ _AT_ONCE: Final = 1_024
 _SLICE_NS: Final = 50_000_000
 
 
-def settle(store: Store, schedule: KeySchedule, former: KeySchedule | None = None) -> int:
+def settle(
+    store: Store,
+    schedule: KeySchedule,
+    former: KeySchedule | None = None,
+    vouched: Collection[bytes] = (),
+) -> int:
     """Judges the stored records of a schedule's author anew; how many were removed.
 
     What was taken under the same revocation of its signer as before stays: an
@@ -32,6 +38,7 @@ def settle(store: Store, schedule: KeySchedule, former: KeySchedule | None = Non
         store: Where they are.
         schedule: What will hold.
         former: What has held until now, if anything.
+        vouched: Ids (48 bytes each) that count as received in time.
 
     Raises:
         StoreError: the store failed.
@@ -43,7 +50,8 @@ def settle(store: Store, schedule: KeySchedule, former: KeySchedule | None = Non
     while not finished:
         found, finished = scan.records(_AT_ONCE, _SLICE_NS)
         for position, received_ns, data in found:
-            if not _is_valid(Record(data), received_ns, schedule, former):
+            in_time = data[:48] in vouched
+            if not _is_valid(Record(data), 0 if in_time else received_ns, schedule, former):
                 doomed.append(position)
             elif data[63] & 3 == Duplicates.REPLACEABLE:
                 # Newest first: whoever comes second to an address has been replaced.

@@ -16,13 +16,14 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from mosaic.errors import MosaicError
 from mosaic.policy.admission import AdmissionHook
-from mosaic.policy.home import home_hooks, own_people_upload
 from mosaic.policy.submission import Way
-from mosaic.policy.verdict import Hook
+from mosaic.policy.whole import Policy, policy_of
 from mosaic.protocol.settings import ServerSessionSettings
 from mosaic.server.authority import Authority, ScheduleSource
 from mosaic.server.blob_service import Blobs, BlobService
+from mosaic.server.contacts import Contacts
 from mosaic.server.identity import Authorities, Prover
 from mosaic.server.intake import Intake
 from mosaic.server.judge import Judge
@@ -59,7 +60,7 @@ class Server:
         now_ns: The clock, ns.
         served: Whether a master key (32 bytes) lives here.
         session_settings: The protocol's.
-        hooks: The policy for records; None = that of a home (`mosaic.policy.home`).
+        policy: The rules for records and blobs; None = those of a home (`mosaic.policy.home`).
         admission: Rules about connections beside the limits of the settings.
         schedules: Where key schedules of people who live elsewhere come from, if from anywhere.
         prover: Proves the server's key to browsers; None refuses them.
@@ -78,7 +79,7 @@ class Server:
         now_ns: Callable[[], int],
         served: Callable[[bytes], bool],
         session_settings: ServerSessionSettings | None = None,
-        hooks: Sequence[Hook] | None = None,
+        policy: Policy | None = None,
         admission: Sequence[AdmissionHook] = (),
         schedules: ScheduleSource | None = None,
         prover: Prover | None = None,
@@ -91,16 +92,20 @@ class Server:
         self._paused = False
         self._running = False
         self._ticker: asyncio.Task[None] | None = None
+        self._reading_contacts: asyncio.Task[None] | None = None
         self._authority = Authority(
             store, served, now_ns, fresh_ns=settings.schedule_checked_ns, source=schedules
         )
         self._reader = Reader(live, self.metrics, failed=self._failed, stalled=self._stalled, now_ns=now_ns)
         self._subscriptions = Subscriptions(store, self._reader, live, self.metrics, now_ns=now_ns)
         self._publisher = Publisher(self._subscriptions)
-        judge = Judge(
+        policy = policy or policy_of((), served)
+        self.contacts = Contacts(store, served, self._contact_changed)
+        self._publisher.listen(self.contacts.note)
+        self._judge = Judge(
             store,
             self._authority,
-            home_hooks(served) if hooks is None else hooks,
+            policy.records,
             live,
             served=served,
             has_consumers=self._subscriptions.has_consumers,
@@ -114,11 +119,11 @@ class Server:
             schedule_changed=self._schedule_changed,
             now_ns=now_ns,
         )
-        self._intake = Intake(judge, self._writer, live, self.metrics, has_room=self._has_room)
+        self._intake = Intake(self._judge, self._writer, live, self.metrics, has_room=self._has_room)
         self._blobs = BlobService(
             blobs,
             Uploads(blobs.folder / "uploads"),
-            [own_people_upload(served)],
+            policy.blobs,
             live,
             self.metrics,
             now_ns,
@@ -136,7 +141,7 @@ class Server:
             settings=live,
             session_settings=session_settings,
             metrics=self.metrics,
-            rights=Rights(self._authority, self._questions, served),
+            rights=Rights(self._authority, self._questions, served, self.contacts),
             admission=admission,
             now_ns=now_ns,
         )
@@ -156,6 +161,7 @@ class Server:
         self._reader.start()
         self._publisher.start()
         self._ticker = asyncio.create_task(self._tick_on(), name="server: tick")
+        self._reading_contacts = asyncio.create_task(self._read_contacts(), name="server: contacts")
         for network in self._networks:
             network.start(partial(self._take, network))
 
@@ -175,10 +181,11 @@ class Server:
         await self._blobs.settled()
         self._sessions.close_all(ResultCode.SHUTTING_DOWN)
         await asyncio.gather(*(network.stop(grace_s) for network in self._networks))
-        if self._ticker is not None:
-            self._ticker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticker
+        for task in (self._ticker, self._reading_contacts):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         await self._intake.stop()
         await self._publisher.stop()
         await self._reader.stop()
@@ -223,6 +230,11 @@ class Server:
         """
         self._authorities.set_configured(settings.authorities)
         self._settings.replace(settings)
+
+    def follow_policy(self, policy: Policy) -> None:
+        """Other rules hold for records and blobs that come from now on."""
+        self._judge.ask(policy.records)
+        self._blobs.ask(policy.blobs)
 
     async def submit(
         self,
@@ -292,6 +304,15 @@ class Server:
             self._paused = False
             for network in self._networks:
                 network.resume()
+
+    async def _read_contacts(self) -> None:
+        try:
+            await self.contacts.read()
+        except MosaicError as error:
+            _LOG.error("the contacts of the people here could not be read: %s (%s)", error, error.hint)
+
+    def _contact_changed(self, key: bytes) -> None:
+        self._sessions.rights_changed(key)
 
     def _schedule_changed(self, author: bytes) -> None:
         self._sessions.rights_changed(author)

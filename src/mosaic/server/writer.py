@@ -165,10 +165,11 @@ class Writer:
             StoreError: the store failed; the schedule must not be written.
         """
         schedule = key_schedule.parse(Record(record))
-        former = self._authority.schedule_of(schedule.master.bytes)
+        author = schedule.master.bytes
+        former = self._authority.schedule_of(author)
         if former is None or (schedule.supersedes(former) and schedule.entries != former.entries):
             self._metrics.records_removed += await asyncio.get_running_loop().run_in_executor(
-                self._thread, settle, self._store, schedule, former
+                self._thread, settle, self._store, schedule, former, self._authority.vouched(author)
             )
 
     def _schedule_arrived(self, record: bytes, outcome: int) -> None:

@@ -1,0 +1,79 @@
+"""Whom people here name as theirs, and what that is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mosaic.core import core_tags, nonce
+from mosaic.core.community_kinds import CONTACT, FOLLOW
+from mosaic.core.kind import Kind
+from mosaic.core.record import Record
+from mosaic.policy.standing import Standing
+from mosaic.testing import Person
+from mosaic.wire.result_code import ResultCode
+from tests.server.world import World, running
+
+ANNA, BEN, EVE = Person("anna"), Person("ben"), Person("eve")
+
+
+def entry(
+    world: World, by: Person, about: Person, seconds: int = 0, kind: Kind = FOLLOW, payload: bytes = b"x"
+) -> Record:
+    return by.record(
+        world.now(seconds),
+        kind=kind,
+        nonce=nonce.from_string(about.key_bytes),
+        tags=[core_tags.user_mention(about.key, 0)],
+        payload=payload,
+    )
+
+
+async def standing_of(world: World, person: Person) -> Standing:
+    await world.server._publisher.drained()
+    peers = world.server._sessions._peers.values()
+    return next(peer.standing for peer in peers if peer.key == person.master.public.bytes)
+
+
+@pytest.mark.parametrize("kind", [FOLLOW, CONTACT])
+async def test_whom_people_here_name_is_a_contact_until_they_take_it_back(tmp_path: Path, kind: Kind) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        await world.connect(BEN.master)
+        assert await standing_of(world, ANNA) is Standing.SERVED
+        assert await standing_of(world, BEN) is Standing.STRANGER
+        assert await anna.submit(entry(world, ANNA, BEN, kind=kind)) == [ResultCode.ACCEPTED]
+        assert await standing_of(world, BEN) is Standing.CONTACT
+        assert await anna.submit(entry(world, ANNA, BEN, 1, kind, b"")) == [ResultCode.ACCEPTED]
+        assert await standing_of(world, BEN) is Standing.STRANGER
+
+
+async def test_contacts_are_known_again_after_a_restart(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        assert await anna.submit(entry(world, ANNA, BEN)) == [ResultCode.ACCEPTED]
+    async with running(tmp_path, ANNA) as world:
+        reading = world.server._reading_contacts
+        assert reading is not None
+        await reading
+        assert BEN.key_bytes in world.server.contacts
+        assert len(world.server.contacts) == 1
+
+
+async def test_who_names_himself_or_is_named_by_strangers_or_falsely_is_none(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        by_stranger = EVE.record(
+            world.now(),
+            kind=FOLLOW,
+            nonce=nonce.from_string(EVE.key_bytes),
+            notify=[ANNA.key, EVE.key],
+            payload=b"x",
+        )
+        about_another = ANNA.record(
+            world.now(), kind=FOLLOW, nonce=nonce.from_string(BEN.key_bytes), notify=[EVE.key], payload=b"x"
+        )
+        assert await anna.submit(by_stranger, about_another) == [ResultCode.ACCEPTED] * 2
+        await world.server._publisher.drained()
+        assert len(world.server.contacts) == 0
