@@ -8,6 +8,7 @@ pub mod dht;
 pub mod match_;
 pub mod net;
 pub mod store;
+pub mod sync;
 
 #[cfg(feature = "python")]
 mod py;

@@ -22,6 +22,8 @@ from mosaic.protocol.events import (
     RequestUnrecognized,
     ServerClosing,
     SubmissionAnswered,
+    SyncAnswered,
+    SyncRefused,
     Violation,
 )
 from mosaic.protocol.query_ids import QUERY_IDS
@@ -53,6 +55,7 @@ from mosaic.wire.server_messages import (
     Record,
     SubmissionResult,
 )
+from mosaic.wire.sync_messages import ServerSyncData, SyncClose, SyncData, SyncError, SyncGet, SyncOpen
 from mosaic.wire.unrecognized import Unrecognized
 
 NOW = 1_000_000_000_000
@@ -362,6 +365,41 @@ def test_a_file_that_is_no_blob_is_a_violation(head: bytes) -> None:
     session.blob_get(HASH)
     prefix = head + BlobResult.head(HASH, 70_000)[2:]
     assert_violated(session, session.spooled(prefix, "file", HASH, 70_000, NOW))
+
+
+@pytest.mark.claim("C63")
+def test_a_sync_goes_on_until_it_is_closed() -> None:
+    session = opened()
+    query_id, frame = session.sync_open(FILTER, b"a")
+    assert decode(frame) == SyncOpen(query_id, FILTER, b"a")
+    answer = ServerSyncData(query_id, b"b").encode()
+    assert session.receive(answer, NOW) == SyncAnswered(query_id, b"b")
+    assert decode(session.sync_data(query_id, b"c")) == SyncData(query_id, b"c")
+    assert not session.is_idle
+    assert session.receive(QueryClosed(query_id, ResultCode.SUCCESS).encode(), NOW) is None
+    assert session.receive(Record(query_id, RECORD).encode(), NOW) is None
+    assert decode(session.sync_close(query_id)) == SyncClose(query_id)
+    assert session.sync_close(query_id) == session.sync_data(query_id, b"d") == b""
+    assert session.receive(answer, NOW) is None
+    assert session.is_idle
+
+
+def test_a_sync_error_ends_a_sync() -> None:
+    session = opened()
+    query_id, _ = session.sync_open(FILTER, b"a")
+    error = SyncError(query_id, ResultCode.TOO_OPEN).encode()
+    assert session.receive(error, NOW) == SyncRefused(query_id, ResultCode.TOO_OPEN)
+    assert session.receive(error, NOW) is None
+    assert session.sync_data(query_id, b"c") == b""
+
+
+def test_records_of_a_sync_come_like_others() -> None:
+    session = opened()
+    query_id, frame = session.sync_get((HASH, KEY))
+    assert decode(frame) == SyncGet(query_id, (HASH, KEY))
+    assert session.receive(Record(query_id, RECORD).encode(), NOW) == RecordArrived(query_id, RECORD)
+    closed = QueryClosed(query_id, ResultCode.SUCCESS).encode()
+    assert session.receive(closed, NOW) == QueryEnded(query_id, ResultCode.SUCCESS)
 
 
 # --- what servers may not do

@@ -15,6 +15,10 @@ from mosaic.protocol.events import (
     QueryAsked,
     Submitted,
     SubscribeAsked,
+    SyncEnded,
+    SyncGetAsked,
+    SyncMessage,
+    SyncOpened,
     UnsubscribeAsked,
 )
 from mosaic.protocol.server_session import ServerSession
@@ -47,6 +51,7 @@ from mosaic.wire.server_messages import (
     QueryClosed,
     SubmissionResult,
 )
+from mosaic.wire.sync_messages import ServerSyncData, SyncClose, SyncData, SyncError, SyncGet, SyncOpen
 from mosaic.wire.unrecognized import Unrecognized
 
 NOW = 1_000_000_000_000
@@ -200,7 +205,7 @@ def test_a_frame_that_the_codec_refuses_closes(frame: bytes) -> None:
     assert_finished(session, session.receive(frame, NOW), ResultCode.INVALID)
 
 
-@pytest.mark.parametrize("kind", [0x00, 0x09, 0x12, 0x20, 0x7F])
+@pytest.mark.parametrize("kind", [0x00, 0x09, 0x12, 0x24, 0x7F])
 @pytest.mark.claim("C46")
 def test_an_unknown_type_below_0x80_is_not_recognised(kind: int) -> None:
     session = opened()
@@ -209,7 +214,7 @@ def test_an_unknown_type_below_0x80_is_not_recognised(kind: int) -> None:
     assert session.is_open
 
 
-@pytest.mark.parametrize("kind", [0x87, 0x8F, 0x91, 0xA1, 0xFF])
+@pytest.mark.parametrize("kind", [0x87, 0x8F, 0x91, 0xA2, 0xFF])
 def test_an_unknown_type_from_0x80_on_closes(kind: int) -> None:
     session = opened()
     assert_finished(session, session.receive(encode_header(kind, 8), NOW), ResultCode.INVALID)
@@ -253,6 +258,55 @@ def test_a_query_id_is_free_again_once_closed() -> None:
         assert session.open_queries == {5}
         assert session.query_closed(5, ResultCode.SUCCESS) == QueryClosed(5, ResultCode.SUCCESS).encode()
         assert session.open_queries == frozenset()
+
+
+@pytest.mark.claim("C63")
+def test_a_sync_is_open_until_its_close_or_error() -> None:
+    session = opened()
+    for end in (
+        lambda: session.receive(SyncClose(5).encode(), NOW),
+        lambda: session.sync_error(5, ResultCode.TOO_OPEN),
+    ):
+        assert session.receive(SyncOpen(5, FILTER, b"a").encode(), NOW) == SyncOpened(5, FILTER, b"a")
+        assert session.open_queries == {5}
+        assert session.sync_data(5, b"b") == ServerSyncData(5, b"b").encode()
+        assert session.receive(SyncData(5, b"c").encode(), NOW) == SyncMessage(5, b"c")
+        assert end() in (SyncEnded(5), SyncError(5, ResultCode.TOO_OPEN).encode())
+        assert session.open_queries == frozenset()
+        assert session.receive(SyncClose(5).encode(), NOW) is None
+        assert session.take_outgoing() == []
+        assert session.receive(SyncData(5, b"d").encode(), NOW) is None
+        assert session.take_outgoing() == [SyncError(5, ResultCode.NOT_FOUND).encode()]
+
+
+@pytest.mark.claim("C63")
+def test_syncs_and_queries_share_their_ids() -> None:
+    for first in (Query(5, 0, FILTER), SyncOpen(5, FILTER, b"a"), SyncGet(5, (HASH,))):
+        for second in (SyncOpen(5, FILTER, b"a"), SyncGet(5, ()), Get(5, IDS)):
+            session = opened()
+            session.receive(first.encode(), NOW)
+            assert_finished(session, session.receive(second.encode(), NOW), ResultCode.INVALID)
+
+
+def test_a_query_is_no_sync_and_a_sync_is_no_query() -> None:
+    session = opened()
+    assert session.receive(SyncGet(4, (HASH, KEY)).encode(), NOW) == SyncGetAsked(4, (HASH, KEY))
+    session.receive(SyncOpen(5, FILTER, b"a").encode(), NOW)
+    assert session.receive(SyncData(4, b"b").encode(), NOW) is None
+    assert session.receive(SyncClose(4).encode(), NOW) is None
+    assert session.receive(Unsubscribe(5).encode(), NOW) is None
+    assert session.take_outgoing() == [
+        SyncError(4, ResultCode.NOT_FOUND).encode(),
+        QueryClosed(5, ResultCode.NOT_FOUND).encode(),
+    ]
+    assert session.open_queries == {4, 5}
+
+
+def test_a_sync_beyond_the_ids_that_may_be_open_is_refused() -> None:
+    session = opened(open_queries=1)
+    session.receive(Query(4, 0, FILTER).encode(), NOW)
+    assert session.receive(SyncOpen(5, FILTER, b"a").encode(), NOW) is None
+    assert session.take_outgoing() == [SyncError(5, ResultCode.TOO_FAST).encode()]
 
 
 def test_look_ups_may_share_an_id() -> None:

@@ -30,6 +30,7 @@ from mosaic.wire.server_messages import (
     Record,
     SubmissionResult,
 )
+from mosaic.wire.sync_messages import ServerSyncData, SyncClose, SyncData, SyncError, SyncGet, SyncOpen
 from mosaic.wire.unrecognized import Unknown, Unrecognized
 
 RECORD = bytes(range(216))
@@ -69,6 +70,15 @@ EXAMPLES: list[tuple[Message, bytes]] = [
     (BlobResult(HASH, ResultCode.NOT_FOUND), bytes.fromhex("8610000028000000") + HASH),
     (HelloAck(ResultCode.DUPLICATE, 0, (1,)), bytes.fromhex("900300000c000000 01000000")),
     (HelloProof(KEY, OTHER, SIGNATURE), bytes.fromhex("9201000088000000") + KEY + OTHER + SIGNATURE),
+    (
+        SyncOpen(7, FILTER, b"a\x00\x00"),
+        bytes.fromhex("200007001b000000 0800000000000000") + FILTER + b"a\x00\x00",
+    ),
+    (SyncData(7, b"a"), bytes.fromhex("2100070009000000 61")),
+    (SyncClose(7), bytes.fromhex("2200070008000000")),
+    (SyncGet(8, (HASH, KEY)), bytes.fromhex("2300080048000000") + HASH + KEY),
+    (ServerSyncData(7, b"ab"), bytes.fromhex("a10007000a000000 6162")),
+    (SyncError(7, ResultCode.TOO_OPEN), bytes.fromhex("a325070008000000")),
     (Unrecognized(), bytes.fromhex("f000000008000000")),
     (Closing(ResultCode.SHUTTING_DOWN), bytes.fromhex("fe40000008000000")),
     (Unknown(bytes.fromhex("7f0506070a0000000102")), bytes.fromhex("7f0506070a0000000102")),

@@ -30,6 +30,7 @@ from mosaic.wire.server_messages import (
     Record,
     SubmissionResult,
 )
+from mosaic.wire.sync_messages import SyncData, SyncGet, SyncOpen
 from mosaic.wire.unrecognized import Unknown, Unrecognized
 
 KNOWN = {int(t) for t in MessageType}
@@ -65,6 +66,8 @@ def _resized(data: bytes, length: int) -> bytes:
 FIXED = {
     MessageType.HELLO_AUTH: 104,
     MessageType.UNSUBSCRIBE: 8,
+    MessageType.SYNC_CLOSE: 8,
+    MessageType.SYNC_ERROR: 8,
     MessageType.DHT_LOOKUP: 40,
     MessageType.BLOB_GET: 40,
     MessageType.LOCALLY_COMPLETE: 8,
@@ -83,8 +86,11 @@ SHORTEST = {
     MessageType.BLOB_SUBMISSION: 40,
     MessageType.RECORD: 224,
     MessageType.BLOB_RESULT: 40,
+    MessageType.SYNC_OPEN: 25,
+    MessageType.SYNC_DATA: 9,
+    MessageType.SERVER_SYNC_DATA: 9,
 }
-STEPS = {MessageType.HELLO: 4, MessageType.HELLO_ACK: 4, MessageType.GET: 48}
+STEPS = {MessageType.HELLO: 4, MessageType.HELLO_ACK: 4, MessageType.GET: 48, MessageType.SYNC_GET: 32}
 
 
 @pytest.mark.claim("C42")
@@ -127,6 +133,12 @@ USED_HEADER_BYTES = {
     MessageType.DHT_LOOKUP: {1, 2, 3},
     MessageType.DHT_RESPONSE: {1, 2, 3},
     MessageType.QUERY_CLOSED: {1, 2, 3},
+    MessageType.SYNC_OPEN: {2, 3},
+    MessageType.SYNC_DATA: {2, 3},
+    MessageType.SYNC_CLOSE: {2, 3},
+    MessageType.SYNC_GET: {2, 3},
+    MessageType.SERVER_SYNC_DATA: {2, 3},
+    MessageType.SYNC_ERROR: {1, 2, 3},
 }
 
 
@@ -262,3 +274,24 @@ def test_a_blob_longer_than_the_length_field_holds_is_not_announced() -> None:
     with pytest.raises(UsageError):
         DhtResponse.found(1, DhtItem(1 << 63, SIGNATURE, b""))
     assert header.parse_header(BlobSubmission.head(HASH, limits.BLOB_LIMIT_MAXIMUM)).length == 0xFFFF_FFFF
+
+
+@pytest.mark.claim("C63")
+@pytest.mark.parametrize("length", [0, 7, 9, 32_001, 65_535])
+def test_a_filter_to_sync_by_that_leaves_no_message_is_refused(length: int) -> None:
+    data = bytearray(SyncOpen(7, FILTER, b"a").encode())
+    data[8:10] = length.to_bytes(2, "little")
+    with pytest.raises(InvalidMessage):
+        decode(bytes(data))
+
+
+def test_sync_messages_that_do_not_fit_are_not_written() -> None:
+    for message in (
+        SyncOpen(7, bytes(32_001), b"a"),
+        SyncOpen(7, bytes(7), b"a"),
+        SyncOpen(7, FILTER, b""),
+        SyncData(7, b""),
+        SyncGet(7, (bytes(31),)),
+    ):
+        with pytest.raises(UsageError):
+            message.encode()

@@ -28,6 +28,7 @@ import_exception!(mosaic.errors, RecordTooShort);
 import_exception!(mosaic.errors, InvalidFilter);
 
 // store
+import_exception!(mosaic.errors, StoreCrowded);
 import_exception!(mosaic.errors, StoreDamaged);
 import_exception!(mosaic.errors, StoreError);
 import_exception!(mosaic.errors, StoreFull);
@@ -35,6 +36,9 @@ import_exception!(mosaic.errors, StoreFull);
 // net
 import_exception!(mosaic.errors, Disconnected);
 import_exception!(mosaic.errors, ListenFailed);
+
+// sync
+import_exception!(mosaic.errors, InvalidMessage);
 
 // all doors
 import_exception!(mosaic.errors, UsageError);

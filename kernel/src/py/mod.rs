@@ -10,6 +10,7 @@ mod frame_cutter;
 mod matching;
 mod net;
 mod store;
+mod sync;
 
 #[pymodule]
 fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -19,6 +20,7 @@ fn _rust(module: &Bound<'_, PyModule>) -> PyResult<()> {
     store::register(module)?;
     net::register(module)?;
     dht::register(module)?;
+    sync::register(module)?;
     // What is public is what the stub lists; pyo3 keeps a list of its own that the stub cannot repeat.
     module.delattr("__all__")
 }

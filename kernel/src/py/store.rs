@@ -255,7 +255,7 @@ impl Store {
 
 /// A query under way.
 #[pyclass(frozen, module = "mosaic._kernel._rust")]
-struct Scan {
+pub(super) struct Scan {
     store: Arc<store::Store>,
     scan: Mutex<scan::Scan>,
 }
@@ -265,6 +265,19 @@ type Frames = (Vec<u8>, usize, bool);
 impl Scan {
     fn lock(&self) -> MutexGuard<'_, scan::Scan> {
         self.scan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the next records that take part in sync to `take` until it wants no more; whether it is finished.
+    pub(super) fn run_for_sync(
+        &self,
+        time: Duration,
+        take: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<bool, Error> {
+        let entered = self.store.enter();
+        let view = self.store.view(&entered)?;
+        let mut scan = self.lock();
+        scan.leave_out_unsynced();
+        scan.run(&view, time, &mut |_, _, record| take(record))
     }
 
     fn next_frames(

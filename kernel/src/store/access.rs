@@ -9,6 +9,16 @@ const AUTHOR_AND_TAGGED: u8 = 0b0100;
 const EVERYBODY: u8 = 0b1100;
 const MASK: u8 = 0b1100;
 
+/// FROM_AUTHOR in the first of a record's flag bytes, `[136]`: taken on the author's own connection only.
+const FROM_AUTHOR: u8 = 0x04;
+
+/// Whether a record takes part in sync at all, whoever asks.
+pub fn may_sync(record: &[u8]) -> bool {
+    record
+        .get(136)
+        .is_some_and(|flags| flags & FROM_AUTHOR == 0)
+}
+
 /// The keys that a reader has proven, or the owner, who may read all.
 #[derive(Clone, Debug)]
 pub enum Viewers {
@@ -69,6 +79,14 @@ mod tests {
 
     fn reads(viewer: &[[u8; 32]], access: u8, tag: Option<[u8; 32]>) -> bool {
         Viewers::Keys(viewer.to_vec()).may_read(&record(access, tag))
+    }
+
+    #[test]
+    fn what_only_its_author_hands_in_takes_no_part_in_sync() {
+        let mut sample = record(12, None);
+        assert!(may_sync(&sample));
+        sample[136] = FROM_AUTHOR | 1;
+        assert!(!may_sync(&sample) && !may_sync(&sample[..136]));
     }
 
     #[test]

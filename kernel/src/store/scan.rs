@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::match_::filter::CompiledFilter;
-use crate::store::access::Viewers;
+use crate::store::access::{Viewers, may_sync};
 use crate::store::entry::What;
 use crate::store::error::Result;
 use crate::store::keys::Table;
@@ -53,6 +53,7 @@ pub struct Scan {
     left: u64,
     before: u64,
     after: u64,
+    for_sync: bool,
 }
 
 /// Where a look-up of references stands.
@@ -92,6 +93,7 @@ impl Scan {
             },
             before: query.before,
             after: query.after,
+            for_sync: false,
         }
     }
 
@@ -108,6 +110,7 @@ impl Scan {
             left: u64::MAX,
             before: u64::MAX,
             after: 0,
+            for_sync: false,
         }
     }
 
@@ -124,7 +127,13 @@ impl Scan {
             left: u64::MAX,
             before: u64::MAX,
             after: 0,
+            for_sync: false,
         }
+    }
+
+    /// From now on gives only what takes part in sync.
+    pub fn leave_out_unsynced(&mut self) {
+        self.for_sync = true;
     }
 
     /// Works until `take` says that it is full, the time is used up, or nothing is left (then true).
@@ -173,7 +182,7 @@ impl Scan {
             .filter
             .as_ref()
             .is_none_or(|filter| filter.matches(record, Some(received)));
-        if !matches || !self.viewers.may_read(record) {
+        if !matches || !self.viewers.may_read(record) || (self.for_sync && !may_sync(record)) {
             return true;
         }
         self.left -= 1;

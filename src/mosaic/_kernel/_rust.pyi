@@ -1,6 +1,6 @@
 """The kernel's face: bytes in, bytes out, no policy.
 
-Five doors (crypto, match, store, net, dht) in one flat module. Times are Mosaic
+Six doors (crypto, match, store, net, dht, sync) in one flat module. Times are Mosaic
 timestamps in nanoseconds unless said otherwise, lengths are bytes. Slow calls
 free the GIL. Errors are those of `mosaic.errors`, raised from Rust.
 """
@@ -488,3 +488,51 @@ class DhtTestnet:
         """Ends the node with that place in `bootstrap`."""
     def close(self) -> None:
         """Ends all nodes."""
+
+# --- sync --------------------------------------------------------------------------------------
+
+@final
+class SyncSet:
+    """What is compared with another side: the first 32 bytes of the ids of records, in order, each once.
+
+    Takes 32 bytes a record. Any thread may use it; sets that are sealed are shared by reconciliations.
+    """
+
+    def __new__(cls, *, most: int) -> SyncSet: ...
+    def add(self, scan: Scan, max_ns: int) -> bool:
+        """Takes in what a scan gives, for about `max_ns` of work; whether the scan is finished.
+
+        What takes no part in sync is left out, whoever asks: records that only their author may hand in,
+        and those that are held back or hidden.
+
+        Raises:
+            StoreCrowded: more than `most` records.
+            UsageError: the set is sealed.
+        """
+    def seal(self) -> None:
+        """Ends adding; sorts. Does nothing the second time."""
+    def __len__(self) -> int: ...
+
+@final
+class Reconciliation:
+    """One side of a comparison by Negentropy, version 1.
+
+    Raises StoreCrowded when the other side turns out to have more than `most_needed` records that are not
+    in `items`, and UsageError for a set that is not sealed, or `frame_bytes` under 4,096.
+    """
+
+    def __new__(
+        cls, items: SyncSet, *, initiator: bool, frame_bytes: int = 32_768, most_needed: int = ...
+    ) -> Reconciliation: ...
+    def begin(self) -> bytes:
+        """The initiator's first message. Raises UsageError at the responder, and the second time."""
+    def take(self, message: bytes) -> tuple[bytes | None, bytes, bytes]:
+        """Takes a message of the other side.
+
+        Returns (answer; None = all is known, ids that only this side has, ids that only the other has): 32
+        bytes for each id, joined, each told once; both empty at the responder, which always answers.
+
+        Raises:
+            InvalidMessage: the message is none, or comes to no end. The reconciliation is over.
+            UsageError: it is over.
+        """

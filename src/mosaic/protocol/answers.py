@@ -18,6 +18,8 @@ from mosaic.protocol.events import (
     QueryEnded,
     RecordArrived,
     SubmissionAnswered,
+    SyncAnswered,
+    SyncRefused,
     Violation,
 )
 from mosaic.protocol.query_ids import ClientQueries
@@ -31,6 +33,7 @@ from mosaic.wire.server_messages import (
     Record,
     SubmissionResult,
 )
+from mosaic.wire.sync_messages import ServerSyncData, SyncError
 
 
 def answer(
@@ -59,6 +62,10 @@ def answer(
             return blobs.answered(blob_hash, result)
         case DhtResponse(query_id):
             return _looked_up(message) if queries.looked_up(query_id) else None
+        case ServerSyncData(query_id, data):
+            return SyncAnswered(query_id, data) if queries.is_sync(query_id) else None
+        case SyncError(query_id, result):
+            return SyncRefused(query_id, result) if queries.sync_ended(query_id) else None
         case _:
             return None
 

@@ -64,6 +64,7 @@ from mosaic.wire.server_messages import (
     HelloAck,
     HelloProof,
 )
+from mosaic.wire.sync_messages import SyncClose, SyncData, SyncGet, SyncOpen
 from mosaic.wire.unrecognized import Unknown, Unrecognized
 
 _RECORD: Final = int(MessageType.RECORD)
@@ -128,7 +129,7 @@ class ClientSession:
 
     @property
     def open_queries(self) -> frozenset[int]:
-        """The ids of the queries, subscriptions and look-ups that are open."""
+        """The ids of the queries, subscriptions, syncs and look-ups that are open."""
         return self._queries.ids
 
     # --- requests
@@ -234,6 +235,39 @@ class ClientSession:
         query_id = self._free_id()
         frame = DhtLookup(query_id, server, key).encode()
         self._queries.open(query_id, MessageType.DHT_LOOKUP)
+        return query_id, frame
+
+    def sync_open(self, filter_data: bytes, message: bytes) -> tuple[int, bytes]:
+        """A query id and its SYNC OPEN with a first message. Answered by SyncAnswered or SyncRefused.
+
+        Args:
+            filter_data: The encoded filter, 32,000 bytes at most.
+            message: The reconciliation's first.
+        """
+        query_id = self._free_id()
+        frame = SyncOpen(query_id, filter_data, message).encode()
+        self._queries.open(query_id, MessageType.SYNC_OPEN)
+        return query_id, frame
+
+    def sync_data(self, query_id: int, message: bytes) -> bytes:
+        """A SYNC DATA with the next message for a query id; empty if that has ended."""
+        self._require_ready()
+        return SyncData(query_id, message).encode() if self._queries.is_sync(query_id) else b""
+
+    def sync_close(self, query_id: int) -> bytes:
+        """A SYNC CLOSE, after which nothing comes for a query id; empty if it has ended already."""
+        self._require_ready()
+        return SyncClose(query_id).encode() if self._queries.sync_ended(query_id) else b""
+
+    def sync_get(self, prefixes: tuple[bytes, ...]) -> tuple[int, bytes]:
+        """A query id and its SYNC GET. Answered by RecordArrived, then QueryEnded.
+
+        Args:
+            prefixes: The first 32 bytes of ids, 2,047 at most.
+        """
+        query_id = self._free_id()
+        frame = SyncGet(query_id, prefixes).encode()
+        self._queries.open(query_id, MessageType.SYNC_GET)
         return query_id, frame
 
     def blob_put(self, blob_hash: bytes, blob: bytes) -> bytes:

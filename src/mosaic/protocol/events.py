@@ -134,6 +134,47 @@ class DhtAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncOpened:
+    """What a filter (not yet judged) matches is to be compared. Answer: `sync_data`, or `sync_error`.
+
+    Attributes:
+        query_id: Open until `sync_error` or SyncEnded.
+        filter: 8 to 32,000 bytes.
+        message: The client's first Negentropy message.
+    """
+
+    query_id: int
+    filter: bytes
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SyncMessage:
+    """The client's next Negentropy message for an open sync (its query id). Answer: as to SyncOpened."""
+
+    query_id: int
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SyncEnded:
+    """The client wants no more of a sync; its query id is free again."""
+
+    query_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncGetAsked:
+    """Records are asked for, under a query id, by the first 32 bytes of their ids.
+
+    Answer: RECORDs, then `query_closed`.
+    """
+
+    query_id: int
+    prefixes: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProofAsked:
     """The server is to prove its key: sign this as the server. Answer: `proof`."""
 
@@ -170,6 +211,10 @@ ServerEvent = (
     | BlobSubmitted
     | BlobAsked
     | DhtAsked
+    | SyncOpened
+    | SyncMessage
+    | SyncEnded
+    | SyncGetAsked
     | ProofAsked
     | KeyProven
     | Finished
@@ -292,6 +337,22 @@ class DhtAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class SyncAnswered:
+    """The server's Negentropy message for an open sync (its query id)."""
+
+    query_id: int
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRefused:
+    """The server compares no further; the query id is free again."""
+
+    query_id: int
+    result: ResultCode
+
+
+@dataclass(frozen=True, slots=True)
 class RequestUnrecognized:
     """The server did not know the type of a message of ours, and does not say which."""
 
@@ -326,6 +387,8 @@ ClientEvent = (
     | BlobArrived
     | BlobAnswered
     | DhtAnswered
+    | SyncAnswered
+    | SyncRefused
     | RequestUnrecognized
     | ServerClosing
     | Violation

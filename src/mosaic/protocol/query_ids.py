@@ -1,10 +1,11 @@
 """Query ids: which ones a stream has open, on either side, and what may still come for each.
 
-A client picks the ids (16 bits) and the server echoes them. An id of GET, QUERY
-or SUBSCRIBE is open from the request to QUERY CLOSED, and may not be used again
-before. A client also keeps the ids of its DHT LOOKUPs here, until DHT RESPONSE.
+A client picks the ids (16 bits) and the server echoes them. An id of GET, QUERY,
+SUBSCRIBE or SYNC GET is open from the request to QUERY CLOSED, one of SYNC OPEN to SYNC CLOSE or SYNC
+ERROR, and may not be used again before. A client also keeps the ids of its DHT LOOKUPs here, until DHT
+RESPONSE.
 
-Source: messages.md (GET, QUERY, SUBSCRIBE, UNSUBSCRIBE, QUERY CLOSED), edition §1.
+Source: messages.md (GET, QUERY, SUBSCRIBE, UNSUBSCRIBE, QUERY CLOSED), edition §1 and §4 (sync).
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from mosaic.wire.result_code import ResultCode
 
 QUERY_IDS: Final = 65_536
 """How many ids there are."""
+
+
+_WITHOUT_RECORDS: Final = (MessageType.DHT_LOOKUP, MessageType.SYNC_OPEN)
 
 
 @dataclass(slots=True)
@@ -86,7 +90,7 @@ class ClientQueries:
     def record_wanted(self, query_id: int) -> bool:
         """Whether a record that has come for an id is wanted; counts it."""
         asked = self._asked.get(query_id)
-        if asked is None or asked.muted or asked.kind is MessageType.DHT_LOOKUP:
+        if asked is None or asked.muted or asked.kind in _WITHOUT_RECORDS:
             return False
         if asked.left is not None:
             if asked.left == 0:
@@ -104,19 +108,32 @@ class ClientQueries:
 
     def ended(self, query_id: int) -> bool:
         """Takes QUERY CLOSED; whether the id was open. It is free again."""
-        return self._free(query_id, is_lookup=False)
+        asked = self._asked.get(query_id)
+        if asked is None or asked.kind in _WITHOUT_RECORDS:
+            return False
+        del self._asked[query_id]
+        return True
 
     def looked_up(self, query_id: int) -> bool:
         """Takes DHT RESPONSE; whether a look-up was open under the id. It is free again."""
-        return self._free(query_id, is_lookup=True)
+        return self._free(query_id, MessageType.DHT_LOOKUP)
+
+    def is_sync(self, query_id: int) -> bool:
+        """Whether a sync is open under an id."""
+        asked = self._asked.get(query_id)
+        return asked is not None and asked.kind is MessageType.SYNC_OPEN
+
+    def sync_ended(self, query_id: int) -> bool:
+        """Takes SYNC ERROR, or the client's own SYNC CLOSE; whether a sync was open. The id is free again."""
+        return self._free(query_id, MessageType.SYNC_OPEN)
 
     def clear(self) -> None:
         """Forgets all: the session is over."""
         self._asked.clear()
 
-    def _free(self, query_id: int, *, is_lookup: bool) -> bool:
+    def _free(self, query_id: int, kind: MessageType) -> bool:
         asked = self._asked.get(query_id)
-        if asked is None or (asked.kind is MessageType.DHT_LOOKUP) is not is_lookup:
+        if asked is None or asked.kind is not kind:
             return False
         del self._asked[query_id]
         return True
@@ -129,12 +146,13 @@ class ServerQueries:
         most: How many may be open at a time.
     """
 
-    __slots__ = ("_ended", "_most", "_open")
+    __slots__ = ("_ended", "_most", "_open", "_syncs")
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._open: set[int] = set()
         self._ended: set[int] = set()
+        self._syncs: set[int] = set()
 
     def __contains__(self, query_id: int) -> bool:
         """Whether an id is open."""
@@ -162,6 +180,17 @@ class ServerQueries:
         self._open.add(query_id)
         return None
 
+    def open_sync(self, query_id: int) -> ResultCode | None:
+        """Opens an id that is free for a sync; None, or why it stays free, as `open`."""
+        refusal = self.open(query_id)
+        if refusal is None:
+            self._syncs.add(query_id)
+        return refusal
+
+    def is_sync(self, query_id: int) -> bool:
+        """Whether a sync is open under an id."""
+        return query_id in self._syncs
+
     def unsubscribe(self, query_id: int) -> bool:
         """Notes that the client wants no more of an open id; False if it has said so before."""
         if query_id in self._ended:
@@ -170,11 +199,13 @@ class ServerQueries:
         return True
 
     def close(self, query_id: int) -> None:
-        """Frees an id: QUERY CLOSED is on its way."""
+        """Frees an id: QUERY CLOSED or SYNC ERROR is on its way, or SYNC CLOSE has come."""
         self._open.discard(query_id)
         self._ended.discard(query_id)
+        self._syncs.discard(query_id)
 
     def clear(self) -> None:
         """Forgets all: the session is over."""
         self._open.clear()
         self._ended.clear()
+        self._syncs.clear()

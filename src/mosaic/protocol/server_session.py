@@ -13,7 +13,8 @@ Rules, in the order in which they apply to a frame:
 5. A type that is not known: UNRECOGNIZED below 0x80, CLOSING INVALID from 0x80
    on, like a server's message that comes the wrong way. UNRECOGNIZED itself is
    never answered.
-6. GET, QUERY or SUBSCRIBE with a query id that is still open: CLOSING INVALID.
+6. GET, QUERY, SUBSCRIBE, SYNC OPEN or SYNC GET with a query id that is still open: CLOSING INVALID.
+   SYNC DATA for no open sync: SYNC ERROR NOT_FOUND; SYNC CLOSE for none is ignored.
 
 7. HELLO CHALLENGE and HELLO AUTH belong to WebSockets in browser mode (see
    `mosaic.protocol.authentication`): where TLS proves keys, CLOSING INVALID.
@@ -21,7 +22,7 @@ Rules, in the order in which they apply to a frame:
 Over a WebSocket `upgraded` comes before the first frame; with HELLO in header
 form the session is open from there on.
 
-Source: messages.md, edition §1 and §2.
+Source: messages.md, edition §1, §2 and §4 (sync).
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ from mosaic.protocol.events import (
     ServerEvent,
     Submitted,
     SubscribeAsked,
+    SyncEnded,
+    SyncGetAsked,
+    SyncMessage,
+    SyncOpened,
     UnsubscribeAsked,
 )
 from mosaic.protocol.hello import agreement, refusal_of_first
@@ -81,6 +86,7 @@ from mosaic.wire.server_messages import (
     QueryClosed,
     SubmissionResult,
 )
+from mosaic.wire.sync_messages import ServerSyncData, SyncClose, SyncData, SyncError, SyncGet, SyncOpen
 from mosaic.wire.unrecognized import Unknown, Unrecognized
 
 _UNRECOGNIZED: Final = Unrecognized().encode()
@@ -141,7 +147,7 @@ class ServerSession:
 
     @property
     def open_queries(self) -> frozenset[int]:
-        """The ids of the queries and subscriptions that are open."""
+        """The ids of the queries, subscriptions and syncs that are open."""
         return self._queries.ids
 
     def take_outgoing(self) -> list[bytes]:
@@ -251,6 +257,15 @@ class ServerSession:
     def locally_complete(self, query_id: int) -> bytes:
         """The frame that tells that the stored records of a subscription (its query id) have been sent."""
         return LocallyComplete(query_id).encode()
+
+    def sync_data(self, query_id: int, message: bytes) -> bytes:
+        """The frame with the server's next Negentropy message for a sync's query id."""
+        return ServerSyncData(query_id, message).encode()
+
+    def sync_error(self, query_id: int, result: ResultCode) -> bytes:
+        """The frame that ends a sync; its query id is free again."""
+        self._queries.close(query_id)
+        return SyncError(query_id, result).encode()
 
     def submission_result(self, record_prefix: bytes, result: ResultCode) -> bytes:
         """The frame that answers a submission, named by the record's first 32 bytes."""
@@ -364,6 +379,8 @@ class ServerSession:
                 return BlobAsked(blob_hash)
             case DhtLookup(query_id, server, key):
                 return DhtAsked(query_id, server, key)
+            case SyncOpen() | SyncData() | SyncClose() | SyncGet():
+                return self._sync(message)
             case Hello():
                 again = HelloAck(ResultCode.DUPLICATE, MAJOR_VERSION, self._ack.applications)
                 self.outgoing.append(again.encode())
@@ -391,9 +408,35 @@ class ServerSession:
         self.outgoing.append(QueryClosed(query_id, refusal).encode())
         return None
 
+    def _sync(self, message: SyncOpen | SyncData | SyncClose | SyncGet) -> ServerEvent | None:
+        query_id = message.query_id
+        match message:
+            case SyncOpen(_, filter_data, first):
+                return self._open_sync(SyncOpened(query_id, filter_data, first))
+            case SyncGet(_, prefixes):
+                return self._opened(query_id, SyncGetAsked(query_id, prefixes))
+            case SyncData(_, following) if self._queries.is_sync(query_id):
+                return SyncMessage(query_id, following)
+            case SyncClose() if self._queries.is_sync(query_id):
+                self._queries.close(query_id)
+                return SyncEnded(query_id)
+            case SyncData():
+                self.outgoing.append(SyncError(query_id, ResultCode.NOT_FOUND).encode())
+        return None
+
+    def _open_sync(self, event: SyncOpened) -> ServerEvent | None:
+        query_id = event.query_id
+        if query_id in self._queries:
+            return self._finish(ResultCode.INVALID, f"query id {query_id} is open already")
+        refusal = self._queries.open_sync(query_id)
+        if refusal is None:
+            return event
+        self.outgoing.append(SyncError(query_id, refusal).encode())
+        return None
+
     def _unsubscribe(self, query_id: int) -> UnsubscribeAsked | None:
         """Asks for the end of an open query once; NOT_FOUND for one that is not open."""
-        if query_id not in self._queries:
+        if query_id not in self._queries or self._queries.is_sync(query_id):
             self.outgoing.append(QueryClosed(query_id, ResultCode.NOT_FOUND).encode())
             return None
         return UnsubscribeAsked(query_id) if self._queries.unsubscribe(query_id) else None

@@ -40,6 +40,7 @@ from mosaic.wire.server_messages import (
     Record,
     SubmissionResult,
 )
+from mosaic.wire.sync_messages import ServerSyncData, SyncClose, SyncData, SyncError, SyncGet, SyncOpen
 from mosaic.wire.unrecognized import Unknown, Unrecognized
 
 ClientMessage = (
@@ -54,6 +55,10 @@ ClientMessage = (
     | DhtLookup
     | BlobSubmission
     | BlobGet
+    | SyncOpen
+    | SyncData
+    | SyncClose
+    | SyncGet
 )
 ServerMessage = (
     HelloAck
@@ -65,6 +70,8 @@ ServerMessage = (
     | DhtResponse
     | BlobSubmissionResult
     | BlobResult
+    | ServerSyncData
+    | SyncError
     | Closing
 )
 Message = ClientMessage | ServerMessage | Unrecognized | Unknown
@@ -81,6 +88,10 @@ CLIENT_MESSAGES: Final[tuple[type[ClientMessage], ...]] = (
     DhtLookup,
     BlobSubmission,
     BlobGet,
+    SyncOpen,
+    SyncData,
+    SyncClose,
+    SyncGet,
 )
 SERVER_MESSAGES: Final[tuple[type[ServerMessage], ...]] = (
     HelloAck,
@@ -92,6 +103,8 @@ SERVER_MESSAGES: Final[tuple[type[ServerMessage], ...]] = (
     DhtResponse,
     BlobSubmissionResult,
     BlobResult,
+    ServerSyncData,
+    SyncError,
     Closing,
 )
 

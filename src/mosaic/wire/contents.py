@@ -17,6 +17,7 @@ from mosaic.errors import InvalidMessage
 from mosaic.wire.client_messages import BlobSubmission, Get, Query, Submission, Subscribe
 from mosaic.wire.codec import Message
 from mosaic.wire.server_messages import BlobResult, Record
+from mosaic.wire.sync_messages import SyncOpen
 
 
 def check(message: Message) -> None:
@@ -24,7 +25,7 @@ def check(message: Message) -> None:
 
     Raises:
         InvalidReference: a reference in GET.
-        InvalidFilter: the filter in QUERY or SUBSCRIBE.
+        InvalidFilter: the filter in QUERY, SUBSCRIBE or SYNC OPEN.
         InvalidRecord: the record in SUBMISSION or RECORD; a subclass for each rule.
         InvalidMessage: a blob does not have the hash beside it.
     """
@@ -32,7 +33,7 @@ def check(message: Message) -> None:
         case Get(_, references):
             for data in references:
                 reference.from_bytes(data)
-        case Query(_, _, data) | Subscribe(_, _, data):
+        case Query(_, _, data) | Subscribe(_, _, data) | SyncOpen(_, data, _):
             Filter.parse(data)
         case Submission(data) | Record(_, data):
             CoreRecord.parse(data)

@@ -37,6 +37,10 @@ class MessageType(IntEnum):
     HELLO = 0x10
     HELLO_AUTH = 0x11
     HELLO_CHALLENGE = 0x13
+    SYNC_OPEN = 0x20
+    SYNC_DATA = 0x21
+    SYNC_CLOSE = 0x22
+    SYNC_GET = 0x23
     RECORD = 0x80
     LOCALLY_COMPLETE = 0x81
     QUERY_CLOSED = 0x82
@@ -46,6 +50,8 @@ class MessageType(IntEnum):
     BLOB_RESULT = 0x86
     HELLO_ACK = 0x90
     HELLO_PROOF = 0x92
+    SERVER_SYNC_DATA = 0xA1
+    SYNC_ERROR = 0xA3
     UNRECOGNIZED = 0xF0
     CLOSING = 0xFE
 
@@ -71,6 +77,7 @@ _WITH_RESULT: Final = frozenset(
         MessageType.DHT_RESPONSE,
         MessageType.BLOB_SUBMISSION_RESULT,
         MessageType.BLOB_RESULT,
+        MessageType.SYNC_ERROR,
         MessageType.CLOSING,
     }
 )
