@@ -30,6 +30,7 @@ class ClientSettings:
         default="",
         repr=False,
         metadata={
+            "secret": True,
             "help": "a SOCKS5 proxy for all connections (socks5://HOST:PORT), or for hosts with some ending "
             "(.onion=socks5://HOST:PORT); several with commas between"
         },

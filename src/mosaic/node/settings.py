@@ -1,10 +1,14 @@
 """What can be chosen about a node: the settings of its parts, each with its own help.
 
+A field that holds another dataclass is a section of the TOML file
+(`mosaic.node.configuration`); `at` in its metadata names it.
+
 Source: this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +18,22 @@ from mosaic.core.url import ServerUrl
 from mosaic.dht.mode import OFF, DhtMode
 from mosaic.dht.settings import DhtSettings
 from mosaic.errors import UsageError
+from mosaic.node.operating_settings import (
+    ListenSettings,
+    LogSettings,
+    MetricsSettings,
+    OperatorSettings,
+    PolicySettings,
+    RoleSettings,
+    ServingSettings,
+)
 from mosaic.server.settings import ServerSettings
 from mosaic.transport.settings import TransportSettings
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
+
+
+def _links() -> TransportSettings:
+    return TransportSettings(frame_limits=tuple(frame_limits()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +44,52 @@ class NodeSettings:
         UsageError: a proxy for all connections, and a DHT, which would go past it.
     """
 
-    client: ClientSettings = field(default_factory=ClientSettings)
-    server: ServerSettings = field(default_factory=ServerSettings)
-    lookups: DhtSettings = field(default_factory=DhtSettings)
-    dht: DhtMode = field(
-        default=OFF, metadata={"help": "the DHT in which people find each other: mainline, off, or HOST:PORT"}
-    )
+    listen: ListenSettings = field(default_factory=ListenSettings)
     public: tuple[ServerUrl, ...] = field(
         default=(),
-        metadata={"help": "the URLs that others are told, where they are not the machine's own"},
+        metadata={
+            "help": "the URLs that others are told, where they are not the machine's own",
+            "at": "listen.public",
+        },
     )
-    stop_s: float = field(default=5.0, metadata={"help": "how long a stopping node lets answers go out"})
+    roles: RoleSettings = field(default_factory=RoleSettings)
+    serves: ServingSettings = field(default_factory=ServingSettings)
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    client: ClientSettings = field(default_factory=ClientSettings, metadata={"reload": False})
+    dht: DhtMode = field(
+        default=OFF,
+        metadata={
+            "help": "the DHT in which people find each other: mainline, off, or HOST:PORT",
+            "at": "dht.mode",
+            "reload": False,
+        },
+    )
+    lookups: DhtSettings = field(default_factory=DhtSettings, metadata={"at": "dht", "reload": False})
+    links: TransportSettings = field(default_factory=_links, metadata={"at": "transport", "reload": False})
+    operator: OperatorSettings = field(default_factory=OperatorSettings)
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    stop_s: float = field(
+        default=5.0,
+        metadata={"help": "how long a stopping node lets answers go out", "at": "node.stop", "unit": "s"},
+    )
     settle_s: float = field(
-        default=3.0, metadata={"help": "how long a command waits for other servers to take what it sent"}
+        default=3.0,
+        metadata={
+            "help": "how long a command waits for other servers to take what it sent",
+            "at": "node.settle",
+            "unit": "s",
+        },
     )
     upkeep_s: float = field(
-        default=3600.0, metadata={"help": "how often the space of what is no longer served is given back"}
+        default=3600.0,
+        metadata={
+            "help": "how often the space of what is no longer served is given back",
+            "at": "node.upkeep",
+            "unit": "s",
+            "least": 1,
+        },
     )
 
     def __post_init__(self) -> None:
@@ -54,7 +101,8 @@ class NodeSettings:
 
     def transport(self, spool_folder: Path) -> TransportSettings:
         """The limits of frames and queues; long blobs pass through a folder."""
-        return TransportSettings(
+        return dataclasses.replace(
+            self.links,
             frame_limits=tuple(frame_limits(self.server.record_limit, self.server.blob_limit)),
             spool_prefix=tuple(SPOOL_PREFIX),
             spool_folder=str(spool_folder),

@@ -25,11 +25,16 @@ class TransportSettings:
             a peer that vanished is noticed.
     """
 
-    frame_limits: tuple[int, ...] = field(metadata={"help": "the greatest length of each type (bytes)"})
-    spool_prefix: tuple[int, ...] = field(
-        default=(0,) * 256, metadata={"help": "what stays in memory of types that go to a file (bytes)"}
+    frame_limits: tuple[int, ...] = field(
+        metadata={"help": "the greatest length of each type (bytes)", "computed": True}
     )
-    spool_folder: str = field(default=".", metadata={"help": "where long blobs wait while they arrive"})
+    spool_prefix: tuple[int, ...] = field(
+        default=(0,) * 256,
+        metadata={"help": "what stays in memory of types that go to a file (bytes)", "computed": True},
+    )
+    spool_folder: str = field(
+        default=".", metadata={"help": "where long blobs wait while they arrive", "computed": True}
+    )
     spool_over: int = field(default=65_536, metadata={"help": "longer blobs go to a file at once (bytes)"})
     inbox_bytes: int = field(default=16_777_216, metadata={"help": "what may wait to be handled (bytes)"})
     link_inbox_bytes: int = field(default=1_048_576, metadata={"help": "the same for one link (bytes)"})

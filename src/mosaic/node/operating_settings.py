@@ -1,0 +1,170 @@
+"""What an operator chooses about a node beside its parts' limits: where it listens, whom it serves, as what.
+
+Source: network.md (the roles); this project's own design, docs/architecture.md "One home".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mosaic.errors import UsageError
+
+OFF = "off"
+"""Instead of an address: don't listen."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserName:
+    """A host name by which browsers connect; one table [[listen.name]] each."""
+
+    name: str = field(metadata={"help": "the host name"})
+    certificate: str = field(metadata={"help": "the file of its certificates (PEM)"})
+    key: str = field(metadata={"help": "the file of its secret key (PEM)"})
+
+
+@dataclass(frozen=True, slots=True)
+class ListenSettings:
+    """Where others connect: HOST:PORT, or off. All of it needs a restart."""
+
+    tcp: str = field(
+        default="0.0.0.0:1320",
+        metadata={"help": "TCP address for others: HOST:PORT, port 0 for any, or off", "reload": False},
+    )
+    quic: str = field(
+        default="0.0.0.0:1320",
+        metadata={"help": "UDP address for others (QUIC, which is tried first), or off", "reload": False},
+    )
+    ws: str = field(
+        default="0.0.0.0:1321",
+        metadata={"help": "WebSocket address for others, also for browsers, or off", "reload": False},
+    )
+    ws_plain: bool = field(
+        default=False,
+        metadata={"help": "take WebSockets without TLS as well: from your own proxy", "reload": False},
+    )
+    name: tuple[BrowserName, ...] = field(
+        default=(),
+        metadata={"help": "host names by which browsers connect, with their certificates", "reload": False},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSettings:
+    """What the server is to those it serves. Raises UsageError if it is nothing."""
+
+    outbox: bool = field(
+        default=True, metadata={"help": "takes what the people it serves write, and gives it to anyone"}
+    )
+    inbox: bool = field(
+        default=True, metadata={"help": "takes from strangers what notifies somebody it serves"}
+    )
+    encryption: bool = field(
+        default=True,
+        metadata={"help": "takes from strangers what is for somebody it serves alone, and gives it to nobody else"},
+    )
+    chat: bool = field(
+        default=False, metadata={"help": "takes chat messages of and for the people it serves, whoever wrote"}
+    )
+    inbox_readers: Literal["everybody", "recipient"] = field(
+        default="everybody", metadata={"help": "who reads what strangers sent: everybody, or its recipient"}
+    )
+    withhold: bool = field(
+        default=False,
+        metadata={"help": "shows what unknown senders wrote to its recipient alone, until it is approved"},
+    )
+
+    def __post_init__(self) -> None:
+        if not (self.outbox or self.inbox or self.encryption or self.chat):
+            raise UsageError(
+                "a server without any role takes nothing",
+                hint="Set one of outbox, inbox, encryption and chat in [roles] to true.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ServingSettings:
+    """Whom the server serves."""
+
+    who: Literal["home", "everyone", "list", "invitations", "hook"] = field(
+        default="home",
+        metadata={
+            "help": "home: who lives here; everyone; list: and whom `mosaic admin serve` names; "
+            "invitations: and who comes with a code; hook: and whom `hook` says"
+        },
+    )
+    hook: str = field(
+        default="",
+        metadata={
+            "help": "a Python function MODULE:NAME that is given a key (32 bytes) and says whether it is served"
+        },
+    )
+
+    def __post_init__(self) -> None:
+        if (self.who == "hook") != bool(self.hook):
+            raise UsageError('`who = "hook"` and `hook` in [serves] belong together: name a function MODULE:NAME')
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySettings:
+    """The operator's own rules, asked after those of the roles."""
+
+    hooks: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "Python functions (MODULE:NAME, or names of entry points) that accept or refuse records"},
+    )
+    program: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "a program and its arguments that judges records, spoken to in lines of JSON"},
+    )
+    program_s: float = field(
+        default=5.0, metadata={"help": "how long the program may take for a record", "least": 0.01}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Where numbers about the node are read by other programs."""
+
+    address: str = field(
+        default="",
+        metadata={
+            "help": "HOST:PORT for /metrics (Prometheus) and /health, best a private one; empty: nowhere",
+            "reload": False,
+        },
+    )
+    least_free_percent: float = field(
+        default=1.0, metadata={"help": "free disk space below which /health says no (percent)", "most": 100}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What the node tells about its work. Secrets are never in it, addresses are shortened."""
+
+    level: Literal["debug", "info", "warning", "error"] = field(
+        default="warning", metadata={"help": "the least important lines that are written"}
+    )
+    format: Literal["text", "json"] = field(
+        default="text", metadata={"help": "lines for people, or one JSON object a line for programs"}
+    )
+    file: str = field(default="", metadata={"help": "the file that lines are added to; empty: stderr"})
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """What people are told about whoever runs the server: on its page at /service."""
+
+    name: str = field(default="", metadata={"help": "what the server is called"})
+    contact: str = field(default="", metadata={"help": "how the operator is reached: an address, a key, a phone"})
+    rules: tuple[str, ...] = field(
+        default=(), metadata={"help": "the server's rules, one sentence each, in the order in which they are shown"}
+    )
+    terms: str = field(default="", metadata={"help": "the address of a page with the whole terms, if there is one"})
+    page: str = field(
+        default="",
+        metadata={
+            "help": "HOST:PORT where everybody may read the page of the service (HTTP); empty: only the owner",
+            "reload": False,
+        },
+    )
