@@ -20,7 +20,7 @@ CASES ?= 1000000
 KERNEL_SOURCES := Cargo.toml Cargo.lock $(shell find kernel benchmarks/load -name '*.rs' -o -name Cargo.toml 2>/dev/null)
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: help setup run demo test check bench fuzz claims docs clean tools
+.PHONY: help setup run demo test test-long check bench fuzz claims docs clean tools
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -48,6 +48,9 @@ test: $(VENV)/.kernel ## everything: check, kernel tests, slow tests, conformanc
 	cargo test -q --release --workspace
 	$(BIN)/pytest -q -m slow -n 2
 	$(BIN)/mosaic conformance "$(VECTORS)"
+
+test-long: $(VENV)/.kernel ## the slow tests at their full length: 200 kills, a minute of flood (half an hour)
+	@MOSAIC_LONG=1 MOSAIC_KILLS=200 $(BIN)/pytest -q -m slow -n 2 --timeout 3600
 
 fuzz: $(VENV)/.kernel ## hostile bytes against a live server (CASES=1000000)
 	@$(BIN)/python -m fuzz --cases $(CASES)

@@ -1,6 +1,6 @@
 """Makes the generated pages again and checks the written ones: `make docs`.
 
-Generated: `commands.md`, every command with its help. `--check` writes nothing
+Generated: `commands.md`, every command with its help, and `settings.md`, every setting. `--check` writes nothing
 and fails if a generated page is not what it would be, or a link leads nowhere.
 """
 
@@ -43,7 +43,16 @@ def _walk(command: click.Command, path: str) -> Iterator[tuple[str, click.Comman
                 yield from _walk(child, f"{path} {name}")
 
 
-GENERATED = {"commands.md": commands_page}
+def settings_page() -> str:
+    """Every setting with its default, and the presets."""
+    from mosaic.node import configuration, settings_text  # noqa: PLC0415 — as above
+    from mosaic.web.settings import WebSettings  # noqa: PLC0415 — as above
+
+    loaded = configuration.load(None, defaults=configuration.SERVING, more={"page": WebSettings()})
+    return settings_text.page(loaded)
+
+
+GENERATED = {"commands.md": commands_page, "settings.md": settings_page}
 
 
 def anchors(page: Path) -> set[str]:

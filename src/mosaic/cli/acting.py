@@ -18,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mosaic.cli.configuring import settings_of
 from mosaic.cli.output import notice
 from mosaic.cli.reaching import from_environment
 from mosaic.client.authority import Authority
@@ -29,7 +30,6 @@ from mosaic.node.clock import Clock
 from mosaic.node.control import JsonObject, reach
 from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node
-from mosaic.node.settings import NodeSettings
 from mosaic.node.stranger import StrangerActs
 from mosaic.transport.settings import TransportSettings
 from mosaic.transport.sockets import SocketNetwork
@@ -93,7 +93,7 @@ async def _in_home(home: Home, name: str, arguments: JsonObject, *, working: boo
         lock = try_lock(home)
         if lock is not None:
             with indexing() as progress:
-                node = await Node.open(home, lock, NodeSettings(client=from_environment()), progress=progress)
+                node = await Node.open(home, lock, settings_of(home), progress=progress)
             try:
                 if working:
                     node.work()

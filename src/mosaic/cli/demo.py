@@ -21,26 +21,27 @@ import tempfile
 import webbrowser
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
 
 from mosaic.cli.demo_story import LATER, OPENING, PEOPLE, Line
-from mosaic.cli.listening import Serving, host_port
 from mosaic.cli.output import say
 from mosaic.cli.page import Page
 from mosaic.cli.serving import STOP_SIGNALS, at_work
 from mosaic.dht.testnet import DhtTestnet
 from mosaic.errors import Unreachable
+from mosaic.node import configuration
 from mosaic.node.face import Entry, Face
 from mosaic.node.home import Home
-from mosaic.node.listeners import ListenAt
+from mosaic.node.host_port import HostPort
 from mosaic.node.node import Node
-from mosaic.transport.transport import Transport
+from mosaic.web.settings import WebSettings
 
 _DHT_NODES = 8
 _PATIENCE_S = 90.0
-_LISTEN = tuple(ListenAt(transport, "127.0.0.1", 0) for transport in (Transport.QUIC, Transport.TCP))
+_LISTEN = {"listen.quic": "127.0.0.1:0", "listen.tcp": "127.0.0.1:0", "listen.ws": "off"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,9 @@ def demo(web: str, every: float, *, browse: bool) -> None:
     logging.basicConfig(level=logging.ERROR)
     # Homes of an hour have no business in anybody's keyring.
     os.environ["MOSAIC_KEYRING"] = "no"
-    where = host_port(web)
+    HostPort.parse(web)
     with tempfile.TemporaryDirectory(prefix="mosaic-demo-") as folder:
-        asyncio.run(_until_stopped(_live(Path(folder), where, every, browse=browse)))
+        asyncio.run(_until_stopped(_live(Path(folder), web, every, browse=browse)))
     say("All of it is gone.")
 
 
@@ -124,7 +125,7 @@ async def _until_stopped(living: Coroutine[None, None, None]) -> None:
         await life
 
 
-async def _live(folder: Path, web: tuple[str, int], every_s: float, *, browse: bool) -> None:
+async def _live(folder: Path, web: str, every_s: float, *, browse: bool) -> None:
     async with contextlib.AsyncExitStack() as stack:
         say(f"Starting a DHT of {_DHT_NODES} nodes and three people's nodes …")
         net = stack.enter_context(await asyncio.to_thread(DhtTestnet, _DHT_NODES))
@@ -132,8 +133,14 @@ async def _live(folder: Path, web: tuple[str, int], every_s: float, *, browse: b
         for name in PEOPLE:
             home = Home(folder / name)
             home.make()
-            at = web if name == PEOPLE[0] else ("127.0.0.1", 0)
-            node, page = await stack.enter_async_context(at_work(home, Serving(_LISTEN, at, net.mode)))
+            given = {
+                **_LISTEN,
+                "page.address": web if name == PEOPLE[0] else "127.0.0.1:0",
+                "dht.mode": str(net.mode),
+            }
+            node, page = await stack.enter_async_context(
+                at_work(home, partial(configuration.load, None, given=given, more={"page": WebSettings()}))
+            )
             everybody.append(Neighbour(name, node, page))
             await everybody[-1].face.begin(name)
         await _meet(everybody)

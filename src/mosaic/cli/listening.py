@@ -6,102 +6,64 @@ Source: url.md, transports.md; edition §2 (native and browser mode).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from mosaic.cli.reaching import dht_mode, reaching
-from mosaic.client.settings import ClientSettings
-from mosaic.core.url import ServerUrl
-from mosaic.dht.mode import DhtMode
+from mosaic.cli.configuring import Places, configured, file_of
+from mosaic.cli.reaching import Given, reaching
 from mosaic.errors import ListenFailed, UsageError
+from mosaic.node import configuration
+from mosaic.node.home import Home, default_folder
 from mosaic.node.listeners import ListenAt
 from mosaic.node.node import Node
+from mosaic.node.operating_settings import BrowserName
 from mosaic.transport.transport import HostCertificate, Transport
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-OFF = "off"
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What a serving node is told on its command line.
-
-    Args:
-        listen: Where others connect.
-        web: Host and port of the page.
-        dht: In which DHT it finds others and is found.
-        client: How it reaches others.
-        public: What it announces, if that is not to be found out.
-    """
-
-    listen: tuple[ListenAt, ...]
-    web: tuple[str, int]
-    dht: DhtMode
-    public: tuple[ServerUrl, ...] = ()
-    client: ClientSettings = field(default_factory=ClientSettings)
-
-    def begin(self, node: Node) -> None:
-        """Listens everywhere.
-
-        Raises:
-            ListenFailed: an address can't be had; the hint names the option.
-        """
-        for at in self.listen:
-            option = f"--{at.transport.value}"
-            try:
-                node.listen(at)
-            except ListenFailed as error:
-                hint = f"Another program may use the port. Name another with {option} HOST:PORT (0 for any),"
-                hint = f"{hint} or leave it out with {option} {OFF}."
-                if at.names:
-                    hint = f"Look at the files of --ws-cert and --ws-key. Or else: {hint}"
-                raise ListenFailed(f"{option}: {error}", hint=hint) from error
-
 
 def listening(*, tcp: str, quic: str, ws: str) -> Callable[[_Command], _Command]:
-    """Adds the options; the command gets them as `serving`.
+    """Adds the options; the command gets them as `places`, from which its settings are loaded.
 
     Args:
-        tcp: The default of `--tcp`.
-        quic: The default of `--quic`.
-        ws: The default of `--ws`.
+        tcp: Where it listens if nobody says anything.
+        quic: The same.
+        ws: The same.
     """
     place = "HOST:PORT|off"
+    defaults = {**configuration.SERVING, "listen.tcp": tcp, "listen.quic": quic, "listen.ws": ws}
 
     def with_options(command: _Command) -> _Command:
-        def run(*arguments: Any, **rest: Any) -> Any:
-            names = [name for name in _NAMES if name in rest]
-            return command(*arguments, serving=_serving(**{name: rest.pop(name) for name in names}), **rest)
+        def run(home: Path | None, config: Path | None, preset: str | None, **rest: Any) -> Any:
+            given = {**rest.pop("given"), **_given(**{name: rest.pop(name) for name in _NAMES})}
+            places = Places(file_of(Home(home or default_folder()), config), preset, given, defaults)
+            return command(home=home, places=places, **rest)
 
         run.__name__, run.__doc__ = command.__name__, command.__doc__
         run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
         for option in (
             click.option("--public", multiple=True, metavar="URL", help=_PUBLIC),
             click.option("--dht", show_default="mainline", metavar=_DHT, help=_DHT_HELP),
-            click.option(
-                "--web", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Your page."
-            ),
+            click.option("--web", show_default="127.0.0.1:0", metavar="HOST:PORT", help="Your page."),
             click.option("--ws-plain", is_flag=True, help=_PLAIN),
             click.option("--ws-key", multiple=True, type=_FILE, metavar="FILE", help="Its secret key (PEM)."),
             click.option(
                 "--ws-cert", multiple=True, type=_FILE, metavar="FILE", help="Its certificates (PEM)."
             ),
             click.option("--ws-name", multiple=True, metavar="NAME", help=_NAME),
-            click.option("--ws", default=ws, show_default=True, metavar=place, help=_WS),
-            click.option("--quic", default=quic, show_default=True, metavar=place, help=_QUIC),
-            click.option("--tcp", default=tcp, show_default=True, metavar=place, help="TCP port for others."),
+            click.option("--ws", show_default=ws, metavar=place, help=_WS),
+            click.option("--quic", show_default=quic, metavar=place, help=_QUIC),
+            click.option("--tcp", show_default=tcp, metavar=place, help="TCP port for others."),
         ):
             run = option(run)
-        return reaching(run)  # type: ignore[return-value]
+        return configured(reaching(run))  # type: ignore[return-value]
 
     return with_options
 
 
-_NAMES = ("tcp", "quic", "ws", "ws_name", "ws_cert", "ws_key", "ws_plain", "web", "dht", "public", "client")
+_NAMES = ("tcp", "quic", "ws", "ws_name", "ws_cert", "ws_key", "ws_plain", "web", "dht", "public")
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _DHT = "mainline|off|HOST:PORT,…"
 _DHT_HELP = "Where people find each other's servers: the public DHT, none, or one entered by these nodes."
@@ -112,57 +74,72 @@ _PLAIN = "Take WebSockets without TLS as well: from your own proxy."
 _PUBLIC = "Tell others this address instead of the machine's own: behind a router or proxy. May be repeated."
 
 
-def _serving(
+def _given(
     *,
-    tcp: str,
-    quic: str,
-    ws: str,
+    tcp: str | None,
+    quic: str | None,
+    ws: str | None,
     ws_name: Sequence[str],
     ws_cert: Sequence[Path],
     ws_key: Sequence[Path],
     ws_plain: bool,
-    web: str,
+    web: str | None,
     dht: str | None,
     public: Sequence[str],
-    client: ClientSettings,
-) -> Serving:
-    names = _certificates(ws_name, ws_cert, ws_key)
-    listen = [
-        ListenAt(
-            transport,
-            *host_port(where),
-            names=names if transport is Transport.WS else (),
-            plain=ws_plain and transport is Transport.WS,
-        )
-        for transport, where in ((Transport.TCP, tcp), (Transport.QUIC, quic), (Transport.WS, ws))
-        if where != OFF
-    ]
-    if ws == OFF and (names or ws_plain):
-        raise UsageError("--ws-name and --ws-plain need --ws HOST:PORT")
-    urls = tuple(map(ServerUrl.parse, public))
-    return Serving(tuple(listen), host_port(web), dht_mode(client, dht), urls, client)
-
-
-def _certificates(
-    names: Sequence[str], chains: Sequence[Path], keys: Sequence[Path]
-) -> tuple[HostCertificate, ...]:
-    if not len(names) == len(chains) == len(keys):
+) -> Given:
+    said: Given = {"listen.tcp": tcp, "listen.quic": quic, "listen.ws": ws, "dht.mode": dht}
+    given = {path: value for path, value in said.items() if value is not None}
+    if not len(ws_name) == len(ws_cert) == len(ws_key):
         raise UsageError(
             "a host name needs its certificate and its key",
             hint="Give --ws-name NAME --ws-cert FILE --ws-key FILE together, once for each name.",
         )
+    if ws_name:
+        given["listen.name"] = [
+            {"name": name, "certificate": str(chain), "key": str(key)}
+            for name, chain, key in zip(ws_name, ws_cert, ws_key, strict=True)
+        ]
+    if ws_plain:
+        given["listen.ws_plain"] = True
+    if public:
+        given["listen.public"] = list(public)
+    if web is not None:
+        given["page.address"] = web
+    return given
+
+
+def listen(node: Node) -> None:
+    """Listens everywhere that its settings say.
+
+    Raises:
+        UsageError: the file of a certificate can't be read.
+        ListenFailed: an address can't be had; the hint names the option.
+    """
+    settings = node.settings.listen
+    names = tuple(map(_certificate, settings.name))
+    listeners = ((Transport.TCP, settings.tcp), (Transport.QUIC, settings.quic), (Transport.WS, settings.ws))
+    for transport, where in listeners:
+        if not where:
+            continue
+        ws = transport is Transport.WS
+        at = ListenAt(transport, where.host, where.port, names if ws else (), plain=ws and settings.ws_plain)
+        option = f"--{transport.value}"
+        try:
+            node.listen(at)
+        except ListenFailed as error:
+            hint = f"Another program may use the port. Name another with {option} HOST:PORT (0 for any),"
+            hint = f"{hint} or leave it out with {option} off."
+            if at.names:
+                hint = f"Look at the files of --ws-cert and --ws-key. Or else: {hint}"
+            raise ListenFailed(f"{option}: {error}", hint=hint) from error
+
+
+def _certificate(named: BrowserName) -> HostCertificate:
     try:
-        return tuple(
-            HostCertificate(name.lower(), chain.read_bytes(), key.read_bytes())
-            for name, chain, key in zip(names, chains, keys, strict=True)
-        )
+        chain, key = Path(named.certificate).read_bytes(), Path(named.key).read_bytes()
     except OSError as error:
-        raise UsageError(f"{error.filename} can't be read: {error.strerror}") from error
-
-
-def host_port(text: str) -> tuple[str, int]:
-    """HOST:PORT, the host of IPv6 in brackets. Raises UsageError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65_535:
-        raise UsageError(f"{text!r} is no HOST:PORT", hint="Write it as 127.0.0.1:1320 or [::1]:1320.")
-    return host.strip("[]"), int(port)
+        raise UsageError(
+            f"{error.filename} can't be read: {error.strerror}",
+            hint="Look at [[listen.name]] or --ws-cert, --ws-key.",
+        ) from error
+    return HostCertificate(named.name.lower(), chain, key)

@@ -30,6 +30,7 @@ def _version() -> str:
 _COMMANDS = {
     "people": ("init", "whoami", "key", "profile", "where"),
     "serving": ("serve", "run"),
+    "config": ("config",),
     "status": ("status",),
     "servers": ("servers",),
     "posting": (

@@ -35,7 +35,7 @@ class Page:
     """Where a page is.
 
     Args:
-        address: Its whole address, with the token that opens it; for its owner's eyes only.
+        address: Its whole address, with the token that opens it; for its owner's eyes only. Empty: off.
         once: An address that opens it one time: a browser gets it as an argument, which all users of the
             machine can read in the list of processes.
     """
@@ -45,13 +45,12 @@ class Page:
 
 
 @contextlib.asynccontextmanager
-async def page_of(node: Node, host: str, port: int) -> AsyncIterator[Page]:
+async def page_of(node: Node, settings: WebSettings) -> AsyncIterator[Page]:
     """The page of a node, served until the end of the block.
 
     Args:
         node: Whose page.
-        host: Where it listens.
-        port: Where it listens; 0 for any.
+        settings: Where it listens, and what it shows.
 
     Returns:
         Where it is.
@@ -59,12 +58,16 @@ async def page_of(node: Node, host: str, port: int) -> AsyncIterator[Page]:
     Raises:
         ListenFailed: the address can't be had.
     """
-    listener = _listen(host, port)
+    if not settings.address:
+        yield Page("", "")
+        return
+    host = settings.address.host
+    listener = _listen(host, settings.address.port)
     port = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     hosts = {f"{shown}:{port}", f"localhost:{port}", f"127.0.0.1:{port}"}
     token, once = _token(node), entropy(16).hex()
-    app = create_app(Face(node), WebSettings(host=host, port=port), token=token, hosts=hosts, once=[once])
+    app = create_app(Face(node), settings, token=token, hosts=hosts, once=[once])
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import click
 
 from mosaic.client.proxies import ProxyRules
 from mosaic.client.settings import ClientSettings
-from mosaic.dht.mode import OFF, DhtMode
+from mosaic.dht.mode import DhtMode
 from mosaic.errors import UsageError
+from mosaic.node import configuration
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-VARIABLE: Final = "MOSAIC_PROXY"
+Given: TypeAlias = dict[str, object]
+"""What a command line sets, by the settings' paths."""
+VARIABLE: Final = configuration.PROXY
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _NAMES = ("proxy", "proxy_login", "proxy_onion_only", "private_addresses", "authorities")
 _PROXY = (
@@ -39,10 +41,11 @@ _DHT_HINT = "Name a DHT with --dht if your address may be seen there, or unset t
 
 
 def reaching(command: _Command) -> _Command:
-    """Adds the options; the command gets them as `client`, its `ClientSettings`."""
+    """Adds the options; the command gets them as `given`, what they set, by the settings' paths."""
 
-    def run(*arguments: Any, **rest: Any) -> Any:
-        return command(*arguments, client=_settings(**{name: rest.pop(name) for name in _NAMES}), **rest)
+    def run(*arguments: Any, given: Given | None = None, **rest: Any) -> Any:
+        options = {name: rest.pop(name) for name in _NAMES}
+        return command(*arguments, given={**(given or {}), **_given(**options)}, **rest)
 
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
@@ -60,27 +63,13 @@ def reaching(command: _Command) -> _Command:
 
 
 def from_environment() -> ClientSettings:
-    """The settings of commands that take no such options.
+    """The settings of commands that need no home.
 
     Raises:
+        SettingsInvalid: a variable sets what can't be set.
         UsageError: MOSAIC_PROXY names no proxy.
     """
-    return _checked(ClientSettings(proxy=os.environ.get(VARIABLE, "")))
-
-
-def dht_mode(client: ClientSettings, text: str | None) -> DhtMode:
-    """Which DHT goes with the settings.
-
-    Args:
-        client: The settings.
-        text: What `--dht` says; None where nobody said anything.
-
-    Raises:
-        UsageError: `text` names no DHT.
-    """
-    if text is None and goes_all_by_proxy(client):
-        return OFF
-    return DhtMode.parse(text or "mainline")
+    return configuration.load(None, env=os.environ).settings.client
 
 
 def dht_mode_of_command(text: str | None) -> DhtMode:
@@ -89,31 +78,29 @@ def dht_mode_of_command(text: str | None) -> DhtMode:
     Raises:
         UsageError: nobody named it, and all else goes through a proxy; or `text` names none.
     """
-    if text is None and goes_all_by_proxy(from_environment()):
+    if text is None and ProxyRules.parse(from_environment().proxy).take_all:
         raise UsageError("the DHT does not pass the proxy and would see your address", hint=_DHT_HINT)
     return DhtMode.parse(text or "mainline")
 
 
-def goes_all_by_proxy(client: ClientSettings) -> bool:
-    """Whether a proxy is set for all links."""
-    return ProxyRules.parse(client.proxy).take_all
-
-
-def _settings(
+def _given(
     *,
     proxy: str | None,
     proxy_login: Path | None,
     proxy_onion_only: bool,
     private_addresses: bool,
     authorities: Path | None,
-) -> ClientSettings:
-    client = from_environment()
+) -> Given:
+    given: Given = {}
     if proxy is not None:
-        client = replace(client, proxy=_rule(proxy, proxy_login, onion_only=proxy_onion_only))
+        given["client.proxy"] = _rule(proxy, proxy_login, onion_only=proxy_onion_only)
     elif proxy_login is not None or proxy_onion_only:
         raise UsageError("--proxy-login and --proxy-onion-only need --proxy HOST:PORT")
-    file = "" if authorities is None else str(authorities)
-    return _checked(replace(client, private_addresses=private_addresses, authorities_file=file))
+    if private_addresses:
+        given["client.private_addresses"] = True
+    if authorities is not None:
+        given["client.authorities_file"] = str(authorities)
+    return given
 
 
 def _rule(proxy: str, login: Path | None, *, onion_only: bool) -> str:
@@ -135,8 +122,3 @@ def _login(file: Path) -> str:
     if not colon:
         raise UsageError(f"{file} holds no USER:PASSWORD", hint=_LOGIN_HINT)
     return f"{quote(user, safe='')}:{quote(password, safe='')}"
-
-
-def _checked(client: ClientSettings) -> ClientSettings:
-    ProxyRules.parse(client.proxy)
-    return client

@@ -10,23 +10,25 @@ import contextlib
 import logging
 import signal
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import click
 
 from mosaic.cli.acting import indexing
+from mosaic.cli.configuring import Places
 from mosaic.cli.heap import keep_giving_back, large_blocks_apart, one_arena_a_core, set_apart_what_stays
-from mosaic.cli.listening import Serving, listening
+from mosaic.cli.listening import listen, listening
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object
 from mosaic.cli.page import Page, page_of
 from mosaic.core.url import Scheme
 from mosaic.errors import HomeInUse
 from mosaic.node.acts import Acts
+from mosaic.node.configuration import Loaded
 from mosaic.node.control import ControlServer, JsonObject, reach
 from mosaic.node.home import Home, HomeLock, try_lock
 from mosaic.node.node import Node
-from mosaic.node.settings import NodeSettings
+from mosaic.web.settings import WebSettings
 
 _PATIENCE_S = 10.0
 _PAUSE_S = 0.1
@@ -38,7 +40,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 @listening(tcp="0.0.0.0:1320", quic="0.0.0.0:1320", ws="0.0.0.0:1321")
 @click.option("--verbose", is_flag=True, help="Tell more in the log.")
 @common
-def serve(options: Common, serving: Serving, *, verbose: bool) -> None:
+def serve(options: Common, places: Places, *, verbose: bool) -> None:
     """Run the node: serve, deliver, follow and show the page, until interrupted.
 
     Prints one line of JSON when it listens: its key, its addresses, the page.
@@ -55,20 +57,22 @@ def serve(options: Common, serving: Serving, *, verbose: bool) -> None:
     \f
     Raises:
         UsageError: an address is not HOST:PORT.
+        SettingsInvalid: something in the settings is wrong.
         HomeMissing: there is no home.
         HomeInUse: another process has it open.
         ListenFailed: an address could not be listened on.
     """
     _log(verbose=verbose)
+    places.load()  # what was said wrongly is told before anything else
     options.home.check()
-    asyncio.run(serve_home(options.home, serving, browse=False))
+    asyncio.run(serve_home(options.home, places.load, browse=False))
 
 
 @click.command()
 @listening(tcp="127.0.0.1:0", quic="127.0.0.1:0", ws="127.0.0.1:0")
 @click.option("--browse/--no-browse", default=True, help="Whether to open the page in a browser.")
 @common
-def run(options: Common, serving: Serving, *, browse: bool) -> None:
+def run(options: Common, places: Places, *, browse: bool) -> None:
     """Make a home if there is none, run the node on this machine and open its page.
 
     You find others by their keys. Others find you once your node listens at a
@@ -77,26 +81,29 @@ def run(options: Common, serving: Serving, *, browse: bool) -> None:
     \f
     Raises:
         UsageError: an address is not HOST:PORT.
+        SettingsInvalid: something in the settings is wrong.
         HomeInUse: another process has it open.
         ListenFailed: an address could not be listened on.
     """
     _log(verbose=False)
+    places.load()  # no home is made for settings that don't hold
     if not options.home.is_there:
         options.home.make()
         notice(f"A new home at {options.home.folder}")
     options.home.check()
-    asyncio.run(serve_home(options.home, serving, browse=browse))
+    asyncio.run(serve_home(options.home, places.load, browse=browse))
 
 
-async def serve_home(home: Home, serving: Serving, *, browse: bool) -> None:
+async def serve_home(home: Home, load: Callable[[], Loaded], *, browse: bool) -> None:
     """Serves a home until a signal tells to stop; prints the line of JSON.
 
     Args:
         home: The home.
-        serving: Where to listen, and in which DHT to be found.
+        load: Reads the settings.
         browse: Whether to open the page in a browser.
 
     Raises:
+        SettingsInvalid: something in the settings is wrong.
         HomeInUse: another process has it open.
         ListenFailed: an address could not be listened on.
     """
@@ -104,7 +111,7 @@ async def serve_home(home: Home, serving: Serving, *, browse: bool) -> None:
     large_blocks_apart()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    async with at_work(home, serving) as (node, page):
+    async with at_work(home, load) as (node, page):
         # From here on the node stops in order.
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, stop.set)
@@ -118,12 +125,12 @@ async def serve_home(home: Home, serving: Serving, *, browse: bool) -> None:
 
 
 @contextlib.asynccontextmanager
-async def at_work(home: Home, serving: Serving) -> AsyncIterator[tuple[Node, Page]]:
+async def at_work(home: Home, load: Callable[[], Loaded]) -> AsyncIterator[tuple[Node, Page]]:
     """The node of a home, which serves, delivers, follows and takes commands until the end of the block.
 
     Args:
         home: The home.
-        serving: Where to listen, and in which DHT to be found.
+        load: Reads the settings.
 
     Returns:
         The node, and where its page is.
@@ -132,13 +139,15 @@ async def at_work(home: Home, serving: Serving) -> AsyncIterator[tuple[Node, Pag
         HomeInUse: another process has it open.
         ListenFailed: an address could not be listened on.
     """
+    loaded = load()
     lock = await _lock(home)
-    settings = NodeSettings(client=serving.client, dht=serving.dht, public=serving.public)
     with indexing() as progress:
-        node = await Node.open(home, lock, settings, progress=progress)
+        node = await Node.open(home, lock, loaded.settings, progress=progress)
     try:
-        serving.begin(node)
-        async with page_of(node, *serving.web) as page:
+        listen(node)
+        page_settings = loaded.more["page"]
+        assert isinstance(page_settings, WebSettings)
+        async with page_of(node, page_settings) as page:
             control = ControlServer(home.socket, Acts(node, working=True).table())
             await control.start()
             try:
@@ -176,8 +185,8 @@ def _tell(node: Node, page: Page, *, browse: bool) -> None:
         "tcp": at.get(Scheme.TCP),
         "quic": at.get(Scheme.QUIC),
         "ws": at.get(Scheme.WEBSOCKET),
-        "web": page.address,
-        "urls": [*at.values(), page.address],
+        "web": page.address or None,
+        "urls": [*at.values(), *([page.address] if page.address else [])],
         "dht": str(node.settings.dht),
         "home": str(node.home.folder),
     }
@@ -187,7 +196,7 @@ def _tell(node: Node, page: Page, *, browse: bool) -> None:
         notice(f"Warning: {warning}")
     if node.dht.announcement.missing:
         notice(node.dht.announcement.missing)
-    if browse:
+    if browse and page.address:
         notice(f"Your page: {page.address}")
         webbrowser.open(page.once)
 

@@ -32,7 +32,7 @@ class ClientSettings:
         metadata={
             "secret": True,
             "help": "a SOCKS5 proxy for all connections (socks5://HOST:PORT), or for hosts with some ending "
-            "(.onion=socks5://HOST:PORT); several with commas between"
+            "(.onion=socks5://HOST:PORT); several with commas between",
         },
     )
     authorities_file: str = field(

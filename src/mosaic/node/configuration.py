@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from mosaic.client.proxies import ProxyRules
+from mosaic.dht.mode import OFF
 from mosaic.errors import SettingsInvalid, UsageError
 from mosaic.node import presets, setting_values
 from mosaic.node.setting_entries import MISSING, Entry, entries, rebuilt
@@ -108,7 +110,7 @@ class _Reading:
             try:
                 self.values[entry.path] = _checked(entry, value)
             except ValueError as error:
-                self.faults.append(f"{where}`{entry.name}` is {error}{_shown(entry, value)}")
+                self.faults.append(f"{where}`{entry.name}` {error}{_shown(entry, value)}")
                 return
         self.origin[entry.path] = origin
 
@@ -130,11 +132,9 @@ class _Reading:
                 try:
                     given[within.attribute] = _checked(within, said)
                 except ValueError as error:
-                    self.faults.append(f"{where}`{name}` is {error}{_shown(within, said)}")
+                    self.faults.append(f"{where}`{name}` {error}{_shown(within, said)}")
             missing = [
-                name
-                for name, each in entry.tables.items()
-                if each.default is MISSING and name not in row
+                name for name, each in entry.tables.items() if each.default is MISSING and name not in row
             ]
             if missing:
                 where = _where(path, lines)
@@ -157,7 +157,7 @@ class _Reading:
         return f"there is no `{name}`{_nearest(name, names or self.known)}"
 
 
-def load(  # noqa: PLR0913 - the places where settings come from
+def load(
     file: Path | None,
     *,
     preset: str | None = None,
@@ -177,7 +177,8 @@ def load(  # noqa: PLR0913 - the places where settings come from
         more: Default settings of rooms above the node, by their section.
 
     Raises:
-        SettingsInvalid: the file can't be read, or something in one of the places is wrong; it says all of it.
+        SettingsInvalid: the file can't be read, or something is wrong; all of it is said.
+        UsageError: what the command line or the environment says does not go together.
     """
     env = {} if env is None else env
     more = {} if more is None else more
@@ -198,24 +199,28 @@ def load(  # noqa: PLR0913 - the places where settings come from
     _environment(reading, env)
     for path, value in (given or {}).items():
         reading.take(known[path], value, "on the command line, ", "command line")
-    if reading.faults:
+    if reading.faults and not any(fault.startswith("on the command line") for fault in reading.faults):
         raise _invalid(file, reading.faults)
+    if reading.faults:
+        raise UsageError("\n  ".join(reading.faults), hint="`mosaic serve --help` tells what may be said.")
+    if reading.origin["dht.mode"] == DEFAULT and goes_all_by_proxy(reading.values):
+        reading.values["dht.mode"] = OFF
     try:
         settings, above = _built(known, reading.values, more)
     except UsageError as error:
-        raise SettingsInvalid(str(error), hint=error.hint) from error
-    return Loaded(
-        settings, above, known, reading.values, reading.origin, str(chosen), file, tuple(warnings)
-    )
+        if str(file) in reading.origin.values():
+            raise SettingsInvalid(str(error), hint=error.hint) from error
+        raise
+    return Loaded(settings, above, known, reading.values, reading.origin, str(chosen), file, tuple(warnings))
 
 
-def secret_in_file(loaded: Loaded) -> list[str]:
-    """The secrets that stand in the file, by path."""
-    return [
-        path
-        for path, entry in loaded.entries.items()
-        if entry.secret and loaded.origin[path] == str(loaded.file)
-    ]
+def goes_all_by_proxy(values: Mapping[str, object]) -> bool:
+    """Whether a proxy is set for all links, by path of the settings.
+
+    Raises:
+        UsageError: the proxy is none.
+    """
+    return ProxyRules.parse(str(values["client.proxy"])).take_all
 
 
 # --- the places --------------------------------------------------------------------------------------
@@ -245,7 +250,9 @@ def _file(file: Path | None) -> tuple[dict[str, Any], Mapping[str, int], list[st
     proxy = str(table.get("client", {}).get("proxy", "")) if isinstance(table.get("client"), dict) else ""
     warnings = []
     if readable and "@" in proxy:
-        warnings.append(f"{file} holds a password and everybody on this machine may read it: chmod 600 {file}")
+        warnings.append(
+            f"{file} holds a password and everybody on this machine may read it: chmod 600 {file}"
+        )
     return table, lines_of(text), warnings
 
 
@@ -288,10 +295,7 @@ def _of_variable(entry: Entry, text: str) -> object:
 
 def _checked(entry: Entry, value: object) -> object:
     """A value as the settings have it. Raises ValueError with what it should be."""
-    try:
-        found = setting_values.read(value, entry.kind, entry.unit)
-    except ValueError as error:
-        raise ValueError(f"to be {error}") from error
+    found = setting_values.read(value, entry.kind, entry.unit)
     if isinstance(found, int | float) and not isinstance(found, bool):
         least, most = entry.least, entry.most
         if found < least or (most is not None and found > most):
@@ -299,7 +303,9 @@ def _checked(entry: Entry, value: object) -> object:
                 "" if bound is None else setting_values.written(bound, entry.kind, entry.unit)
                 for bound in (least, most)
             )
-            raise ValueError(f"to be {low} or more" if most is None else f"to be from {low} to {high}")
+            raise ValueError(
+                f"has to be {low} or more" if most is None else f"has to be from {low} to {high}"
+            )
     return found
 
 
@@ -307,7 +313,9 @@ def _shown(entry: Entry, value: object) -> str:
     return "" if entry.secret else f", not {value!r}"
 
 
-def _leaves(table: Mapping[str, Any], known: Mapping[str, Entry], path: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(
+    table: Mapping[str, Any], known: Mapping[str, Entry], path: str = ""
+) -> Iterator[tuple[str, Any]]:
     """The values of a table by their paths; a table in which nothing is known counts as a value."""
     for name, value in table.items():
         at = f"{path}{name}"
@@ -327,7 +335,9 @@ def _built(
     settings = rebuilt(NodeSettings(), by_attribute)
     assert isinstance(settings, NodeSettings)
     above = {
-        name: rebuilt(default, {k.partition(":")[2]: v for k, v in by_attribute.items() if k.startswith(f"{name}:")})
+        name: rebuilt(
+            default, {k.partition(":")[2]: v for k, v in by_attribute.items() if k.startswith(f"{name}:")}
+        )
         for name, default in more.items()
     }
     return settings, above

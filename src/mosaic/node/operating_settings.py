@@ -6,12 +6,12 @@ Source: network.md (the roles); this project's own design, docs/architecture.md 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 from mosaic.errors import UsageError
+from mosaic.node.host_port import NOWHERE, HostPort
 
-OFF = "off"
-"""Instead of an address: don't listen."""
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - others are to reach it
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +25,18 @@ class BrowserName:
 
 @dataclass(frozen=True, slots=True)
 class ListenSettings:
-    """Where others connect: HOST:PORT, or off. All of it needs a restart."""
+    """Where others connect. Raises UsageError for a part of WebSocket that has nowhere to be."""
 
-    tcp: str = field(
-        default="0.0.0.0:1320",
+    tcp: HostPort = field(
+        default=HostPort(EVERYWHERE, 1320),
         metadata={"help": "TCP address for others: HOST:PORT, port 0 for any, or off", "reload": False},
     )
-    quic: str = field(
-        default="0.0.0.0:1320",
+    quic: HostPort = field(
+        default=HostPort(EVERYWHERE, 1320),
         metadata={"help": "UDP address for others (QUIC, which is tried first), or off", "reload": False},
     )
-    ws: str = field(
-        default="0.0.0.0:1321",
+    ws: HostPort = field(
+        default=HostPort(EVERYWHERE, 1321),
         metadata={"help": "WebSocket address for others, also for browsers, or off", "reload": False},
     )
     ws_plain: bool = field(
@@ -47,6 +47,13 @@ class ListenSettings:
         default=(),
         metadata={"help": "host names by which browsers connect, with their certificates", "reload": False},
     )
+
+    def __post_init__(self) -> None:
+        if not self.ws and (self.name or self.ws_plain):
+            raise UsageError(
+                "names for browsers and WebSockets without TLS need an address for WebSockets",
+                hint="Name one: --ws HOST:PORT, or `ws` in [listen].",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,9 @@ class RoleSettings:
     )
     encryption: bool = field(
         default=True,
-        metadata={"help": "takes from strangers what is for somebody it serves alone, and gives it to nobody else"},
+        metadata={
+            "help": "takes from strangers what is for somebody it serves alone, and gives it to nobody else"
+        },
     )
     chat: bool = field(
         default=False, metadata={"help": "takes chat messages of and for the people it serves, whoever wrote"}
@@ -84,7 +93,7 @@ class RoleSettings:
 
 @dataclass(frozen=True, slots=True)
 class ServingSettings:
-    """Whom the server serves."""
+    """Whom the server serves. Raises UsageError for a hook that is not named."""
 
     who: Literal["home", "everyone", "list", "invitations", "hook"] = field(
         default="home",
@@ -96,13 +105,15 @@ class ServingSettings:
     hook: str = field(
         default="",
         metadata={
-            "help": "a Python function MODULE:NAME that is given a key (32 bytes) and says whether it is served"
+            "help": "a Python function (MODULE:NAME): takes a key of 32 bytes, says whether it is served"
         },
     )
 
     def __post_init__(self) -> None:
         if (self.who == "hook") != bool(self.hook):
-            raise UsageError('`who = "hook"` and `hook` in [serves] belong together: name a function MODULE:NAME')
+            raise UsageError(
+                '`who = "hook"` and `hook` in [serves] belong together: name a function MODULE:NAME'
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +122,15 @@ class PolicySettings:
 
     hooks: tuple[str, ...] = field(
         default=(),
-        metadata={"help": "Python functions (MODULE:NAME, or names of entry points) that accept or refuse records"},
+        metadata={
+            "help": "Python functions (MODULE:NAME, or names of entry points) that accept or refuse records"
+        },
     )
     program: tuple[str, ...] = field(
         default=(),
         metadata={"help": "a program and its arguments that judges records, spoken to in lines of JSON"},
     )
-    program_s: float = field(
+    program_wait_s: float = field(
         default=5.0, metadata={"help": "how long the program may take for a record", "least": 0.01}
     )
 
@@ -126,10 +139,10 @@ class PolicySettings:
 class MetricsSettings:
     """Where numbers about the node are read by other programs."""
 
-    address: str = field(
-        default="",
+    address: HostPort = field(
+        default=NOWHERE,
         metadata={
-            "help": "HOST:PORT for /metrics (Prometheus) and /health, best a private one; empty: nowhere",
+            "help": "HOST:PORT for /metrics (Prometheus) and /health, best a private one; or off",
             "reload": False,
         },
     )
@@ -156,15 +169,20 @@ class OperatorSettings:
     """What people are told about whoever runs the server: on its page at /service."""
 
     name: str = field(default="", metadata={"help": "what the server is called"})
-    contact: str = field(default="", metadata={"help": "how the operator is reached: an address, a key, a phone"})
-    rules: tuple[str, ...] = field(
-        default=(), metadata={"help": "the server's rules, one sentence each, in the order in which they are shown"}
+    contact: str = field(
+        default="", metadata={"help": "how the operator is reached: an address, a key, a phone"}
     )
-    terms: str = field(default="", metadata={"help": "the address of a page with the whole terms, if there is one"})
-    page: str = field(
-        default="",
+    rules: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "the server's rules, one sentence each, in the order in which they are shown"},
+    )
+    terms: str = field(
+        default="", metadata={"help": "the address of a page with the whole terms, if there is one"}
+    )
+    page: HostPort = field(
+        default=NOWHERE,
         metadata={
-            "help": "HOST:PORT where everybody may read the page of the service (HTTP); empty: only the owner",
+            "help": "HOST:PORT where everybody may read the page of the service (HTTP), or off",
             "reload": False,
         },
     )

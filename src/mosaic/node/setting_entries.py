@@ -70,7 +70,11 @@ def entries(defaults: object) -> dict[str, Entry]:
     Args:
         defaults: A frozen dataclass; so are those of its fields that hold other settings.
     """
-    return {entry.path: entry for entry in _walk(defaults, "", "", reload=True)}
+    found: dict[str, Entry] = {}
+    for entry in _walk(defaults, "", "", reload=True):
+        assert entry.path not in found, f"two settings are called {entry.path}"
+        found[entry.path] = entry
+    return found
 
 
 def rebuilt(defaults: Any, values: Mapping[str, object], prefix: str = "") -> Any:
@@ -171,5 +175,5 @@ def _is_table(kind: Any) -> bool:
 
 
 def _holds_settings(value: object) -> bool:
-    """Whether a value holds settings of its own, rather than being one (what can be parsed from a text is)."""
+    """Whether a value holds settings of its own; what can be parsed from a text is one itself."""
     return _is_table(type(value))

@@ -41,8 +41,8 @@ _SIZES: Final = {
 _FOLDED: Final = {name.lower(): value for name, value in _SIZES.items()}
 _NS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "ns": 1}
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]+)\s*")
-_DURATION = 'a duration: "30s", "15m", "2h", "7d", or a number of seconds'
-_SIZE = 'a size: "64 KiB", "10 MB", "1 GiB", or a number of bytes'
+_DURATION = 'has to be a duration: "30s", "15m", "2h", "7d", or a number of seconds'
+_SIZE = 'has to be a size: "64 KiB", "10 MB", "1 GiB", or a number of bytes'
 _LARGEST: Final = 2**63 - 1
 
 
@@ -55,20 +55,20 @@ def read(value: object, kind: Any, unit: str) -> object:
         unit: `s`, `ms` or `ns` for durations, `bytes` for sizes, else empty.
 
     Raises:
-        ValueError: it is none; the message says what would be.
+        ValueError: it is none; the message says what it has to be.
     """
     if unit in _NS:
         return _as_number(duration_ns(value) / _NS[unit], kind)
     if unit == "bytes":
         return _as_number(size(value), kind)
     if kind is bool:
-        return _expect(value, bool, "true or false")
+        return _expect(value, bool, "has to be true or false")
     if kind is int:
-        return _number(value, int, "a whole number")
+        return _number(value, int, "has to be a whole number")
     if kind is float:
-        return float(_number(value, (int, float), "a number"))
+        return float(_number(value, (int, float), "has to be a number"))
     if kind is str:
-        return _expect(value, str, 'a text: "…"')
+        return _expect(value, str, 'has to be a text: "…"')
     return _composed(value, kind)
 
 
@@ -78,18 +78,18 @@ def _composed(value: object, kind: Any) -> object:
         return _choice(value, typing.get_args(kind))
     if origin is tuple:
         wanted = typing.get_args(kind)[0]
-        listed = _expect(value, list, 'a list: ["…", "…"]')
+        listed = _expect(value, list, 'has to be a list: ["…", "…"]')
         return tuple(read(each, wanted, "") for each in listed)
     if origin in {types.UnionType, typing.Union}:
         (wanted,) = (each for each in typing.get_args(kind) if each is not type(None))
         return None if value == "" else read(value, wanted, "")
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(_choice(value, [each.value for each in kind]))
-    text = _expect(value, str, 'a text: "…"')
+    text = _expect(value, str, 'has to be a text: "…"')
     try:
         return kind.parse(text)
     except MosaicError as error:
-        raise ValueError(f"something else: {error}") from error
+        raise ValueError(f"does not fit: {error}") from error
 
 
 def written(value: object, kind: Any, unit: str) -> Any:
@@ -183,7 +183,7 @@ def _as_number(value: float, kind: Any) -> float | int:
     if kind is float:
         return float(value)
     if value != int(value):
-        raise ValueError("a whole number of the setting's unit")
+        raise ValueError("has to be a whole number of nanoseconds or milliseconds")
     return int(value)
 
 
@@ -194,12 +194,12 @@ def _number(value: object, kind: Any, expected: str) -> Any:
 
 
 def _expect(value: object, kind: type, expected: str) -> Any:
-    if not isinstance(value, kind):
-        raise ValueError(expected)
-    return value
+    if isinstance(value, kind):
+        return value
+    raise ValueError(expected)
 
 
 def _choice(value: object, choices: Sequence[object]) -> Any:
     if value not in choices or isinstance(value, bool):
-        raise ValueError("one of " + ", ".join(f'"{choice}"' for choice in choices))
+        raise ValueError("has to be one of " + ", ".join(f'"{choice}"' for choice in choices))
     return value

@@ -41,7 +41,7 @@ class NodeSettings:
     """All settings of a node. Times are seconds.
 
     Raises:
-        UsageError: a proxy for all connections, and a DHT, which would go past it.
+        UsageError: a proxy that is none; or one for all connections, and a DHT, which would go past it.
     """
 
     listen: ListenSettings = field(default_factory=ListenSettings)
@@ -93,7 +93,7 @@ class NodeSettings:
     )
 
     def __post_init__(self) -> None:
-        if self.dht.on and ProxyRules.parse(self.client.proxy).take_all:
+        if ProxyRules.parse(self.client.proxy).take_all and self.dht.on:
             raise UsageError(
                 "all connections are to go through a proxy, but the DHT would go past it: it speaks UDP",
                 hint="Turn the DHT off, or name the hosts for the proxy: .onion=socks5://127.0.0.1:9050",

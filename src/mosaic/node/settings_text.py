@@ -17,7 +17,24 @@ from mosaic.node.configuration import DEFAULT, Loaded
 from mosaic.node.setting_entries import MISSING, Entry
 
 HIDDEN: Final = "(not shown)"
+"""In place of a secret."""
 _WIDTH: Final = 100
+_HEAD: Final = """\
+# Settings
+
+Made by `make docs` from the settings themselves.
+
+Everything has a default, so a node needs no file. What should be otherwise stands in `mosaic.toml` in the
+home, or in the file that `--config` or `MOSAIC_CONFIG` names. A preset (`preset = "public"` at the top, or
+`--preset`) sets several at once. What is said more closely counts: defaults, then the preset, the file,
+variables (`MOSAIC__SERVER__CONNECTIONS=500`), and the command line.
+
+Durations are texts such as `"90s"`, `"15m"`, `"2h"`, `"7d"`, or a number of seconds; sizes are texts such as
+`"64 KiB"`, `"10 MB"`, or a number of bytes. `mosaic config --check` finds what is wrong, `mosaic config
+--effective` tells what counts and where it is from.
+
+A running node takes a changed file by itself, and at once with `mosaic admin reload` or SIGHUP; a file with
+faults changes nothing. What says *restart* below counts from the next start on."""
 
 
 def text(loaded: Loaded, *, explained: bool = False) -> str:
@@ -68,6 +85,9 @@ def _add(table: Table, entry: Entry, loaded: Loaded) -> None:
         if value:
             table.add(entry.name, rows)
         return
+    if entry.secret and value:
+        table.add(tomlkit.comment(f"{entry.name} is set and not shown"))
+        return
     item = tomlkit.item(shown(entry, value))
     origin = loaded.origin[entry.path]
     if origin != DEFAULT:
@@ -104,33 +124,7 @@ def page(loaded: Loaded) -> str:
     Args:
         loaded: The defaults of a serving node.
     """
-    return "\n".join([*_head(), *_tables(loaded), *_presets()]) + "\n"
-
-
-def _head() -> list[str]:
-    return [
-        "# Settings",
-        "",
-        "Made by `make docs` from the settings themselves.",
-        "",
-        "Everything has a default, so a node needs no file. What should be otherwise stands in `mosaic.toml` in the "
-        "home, or in",
-        "the file that `--config` names. A preset (`preset = \"public\"` at the top, or `--preset`) sets several "
-        "at once. What is",
-        "said more closely counts: defaults, then the preset, the file, variables (`MOSAIC__SERVER__CONNECTIONS=500`), "
-        "and the",
-        "command line.",
-        "",
-        "Durations are texts such as `\"90s\"`, `\"15m\"`, `\"2h\"`, `\"7d\"`, or a number of seconds; sizes are texts "
-        "such as `\"64 KiB\"`,",
-        "`\"10 MB\"`, or a number of bytes. `mosaic config --check` finds what is wrong, `mosaic config --effective` "
-        "tells what",
-        "counts and where it is from.",
-        "",
-        "A running node takes a changed file by itself, and at once with `mosaic admin reload` or SIGHUP; a file with "
-        "faults",
-        "changes nothing. What says *restart* below counts from the next start on.",
-    ]
+    return "\n".join([_HEAD, *_tables(loaded), *_presets()]) + "\n"
 
 
 def _tables(loaded: Loaded) -> Iterator[str]:
@@ -149,12 +143,13 @@ def _line(entry: Entry, value: object, *, of: str = "", required: bool = False) 
         told += " (" + ", ".join(f"`{choice}`" for choice in get_args(entry.kind)) + ")"
     if not entry.reload and not of:
         told += " *restart*"
-    default = "must be given" if required else f"`{_toml(shown(entry, value))}`"
+    default = "must be given" if required else f"`{toml_text(shown(entry, value))}`"
     return f"| `{of}{entry.name}` | {default} | {told.replace('|', '&#124;')} |"
 
 
-def _toml(value: Any) -> str:
-    return tomlkit.item(value).as_string()
+def toml_text(value: Any) -> str:
+    """A value as it stands in a TOML file."""
+    return str(tomlkit.item(value).as_string())
 
 
 def _presets() -> Iterator[str]:
