@@ -1,7 +1,7 @@
 """Makes the generated pages again and checks the written ones: `make docs`.
 
-Generated: `commands.md`, every command with its help, and `settings.md`, every setting. `--check` writes nothing
-and fails if a generated page is not what it would be, or a link leads nowhere.
+Generated: `commands.md`, every command with its help, and `settings.md`, every setting. `--check` writes
+nothing and fails if a generated page is not what it would be, or a link leads nowhere.
 """
 
 from __future__ import annotations
