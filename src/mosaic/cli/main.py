@@ -48,6 +48,7 @@ _COMMANDS = {
     "records": ("get", "query", "watch", "submit", "queue", "encode", "decode", "verify"),
     "blobs": ("blob",),
     "exchange": ("export", "import"),
+    "backup": ("backup", "restore"),
     "dht": ("dht",),
     "demo": ("demo",),
     "conformance": ("conformance",),

@@ -15,6 +15,7 @@ from mosaic.core import kinds
 from mosaic.core.record import Record
 from mosaic.node import shapes, states
 from mosaic.node.arguments import Arguments
+from mosaic.node.backup import BackupActs
 from mosaic.node.bootstrap_acts import BootstrapActs
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.dht_acts import DhtActs
@@ -59,6 +60,7 @@ class Acts:
             **self._servers.table(),
             **self._bootstraps.table(),
             **ExchangeActs(self._node).table(),
+            **BackupActs(self._node).table(),
             "dht_publish": DhtActs(self._node, working=self._working).publish,
         }
 

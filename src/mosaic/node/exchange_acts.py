@@ -15,7 +15,7 @@ import asyncio
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -26,6 +26,7 @@ from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.errors import HomeDamaged, StoreFull, UsageError
 from mosaic.node.arguments import Arguments, parse_filter
 from mosaic.node.control import Act, Items, JsonObject
+from mosaic.node.steps import in_thread
 from mosaic.policy.submission import Way
 from mosaic.store.record_source import RecordSource
 from mosaic.store.stream import (
@@ -156,16 +157,11 @@ class ExchangeActs:
         part = path.with_name(path.name + ".part") if is_file else path
         left = await asyncio.to_thread(_left, part, wanted, lines=lines) if is_file else None
         export = _Export(RecordSource(self._node.store), wanted, left)
-        with await asyncio.to_thread(_opened, part, left) as out:
-            writing = await asyncio.to_thread(export.begin, out, part, lines=lines)
-            more = True
-            told = 0
-            while more:
-                more = await asyncio.to_thread(writing)
-                if export.records - told >= _TOLD_EVERY:
-                    told = export.records
-                    yield {"records": str(told), "position": str(export.position), "done": False}
-            await asyncio.to_thread(_synced, out)
+        told = 0
+        async for written in in_thread(export.write(part, lines=lines)):
+            if written - told >= _TOLD_EVERY:
+                told = written
+                yield {"records": str(told), "position": str(export.position), "done": False}
         if is_file:
             part.replace(path)
         yield {"records": str(export.records), "position": str(export.position), "done": True}
@@ -247,26 +243,21 @@ class _Export:
         self.records = 0
         self.position = wanted.position if left is None else left.position
 
-    def begin(self, out: BinaryIO, path: Path, *, lines: bool) -> Callable[[], bool]:
-        """Begins the stream, or goes on with it.
+    def write(self, path: Path, *, lines: bool) -> Generator[int]:
+        """Writes the stream, or goes on with it; gives how many records are in it, now and then."""
+        left = self._left
+        with _opened(path, left) as out:
+            if left is None:
+                writer = StreamWriter(out, lines=lines)
+                writer.asked(self._wanted.asked)
+            else:
+                with path.open("rb") as earlier:
+                    written = running_hash(earlier, left.offset)
+                writer = StreamWriter(out, lines=lines, written=written, records=left.records)
+            yield from self._fill(writer)
+            _synced(out)
 
-        Returns:
-            Writes the next part, and says whether there are more.
-        """
-        left, wanted = self._left, self._wanted
-        if left is None:
-            writer = StreamWriter(out, lines=lines)
-            writer.asked(wanted.asked)
-        else:
-            with path.open("rb") as earlier:
-                written = running_hash(earlier, left.offset)
-            writer = StreamWriter(out, lines=lines, written=written, records=left.records)
-            self.records = left.records
-        steps = self._steps(writer)
-        return lambda: next(steps, False)
-
-    def _steps(self, writer: StreamWriter) -> Iterator[bool]:
-        wanted = self._wanted
+    def _fill(self, writer: StreamWriter) -> Generator[int]:
         end = self._source.end
         for number, stored in enumerate(self._found(self.position, end), 1):
             schedule, position, received_ns, record = stored
@@ -274,13 +265,13 @@ class _Export:
             if not schedule:
                 self.position = position + 1
                 writer.passed(self.position)
-            self.records = writer.records
             if not number % _SLICE:
-                yield True
-        self.position = max(self.position, end, wanted.position)
+                yield writer.records
+        self.position = max(self.position, end, self._wanted.position)
         writer.place(self.position)
         writer.end()
-        yield False
+        self.records = writer.records
+        yield writer.records
 
     def _found(self, begin: int, end: int) -> Iterator[tuple[bool, int, int, bytes]]:
         """Key schedules first (only at the beginning of an export), then the rest in the log's order."""

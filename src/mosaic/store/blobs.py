@@ -16,6 +16,7 @@ import errno
 import os
 import secrets
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,8 @@ class BlobStore:
     def __init__(self, folder: Path | str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self._folder = Path(folder)
         self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._holders = 0
         with _room():
             self._incoming.mkdir(parents=True, exist_ok=True)
             self._check_format()
@@ -124,14 +127,28 @@ class BlobStore:
             path.unlink(missing_ok=True)
 
     def remove(self, blob_hash: bytes) -> bool:
-        """Removes a blob, durably; whether it was there."""
+        """Removes a blob, durably; whether it was there and could go: none goes while they are `held`."""
         path = self.path(blob_hash)
-        try:
-            path.unlink()
-        except FileNotFoundError:
-            return False
+        with self._lock:
+            if self._holders:
+                return False
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return False
         _sync(path.parent)
         return True
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No blob is removed inside: for whoever reads all of them."""
+        with self._lock:
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
 
     def __iter__(self) -> Iterator[bytes]:
         """The hashes of all blobs, ascending."""
