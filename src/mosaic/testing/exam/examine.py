@@ -1,0 +1,177 @@
+"""Runs checks against a server, side by side, and clears away what they left there.
+
+Source: this project's own design, docs/conformance.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import pkgutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Final
+
+from mosaic.core import builder, core_tags
+from mosaic.core.keys import SecretKey
+from mosaic.core.kinds import KEY_SCHEDULE
+from mosaic.errors import MosaicError, UsageError
+from mosaic.testing.exam import checks as check_modules
+from mosaic.testing.exam import community
+from mosaic.testing.exam.check import (
+    REGISTER,
+    TRANSPORT_NEEDS,
+    Check,
+    Deviation,
+    Finding,
+    Need,
+    Outcome,
+    Unsettled,
+)
+from mosaic.testing.exam.stage import Examinee, Stage, Traces
+from mosaic.testing.exam.switchboard import Switchboard
+from mosaic.transport.transport import Transport
+
+AT_A_TIME: Final = 8
+_CHECK_S: Final = 180.0
+_TARGETS: Final = 500
+
+
+def all_checks() -> list[Check]:
+    """Every check, in the order of their modules."""
+    for module in pkgutil.iter_modules(check_modules.__path__):
+        importlib.import_module(f"{check_modules.__name__}.{module.name}")
+    return list(REGISTER.values())
+
+
+def chosen(only: Sequence[str]) -> list[Check]:
+    """The checks of these names or groups; all if none is named.
+
+    Raises:
+        UsageError: a name belongs to none.
+    """
+    found = all_checks()
+    unknown = [each for each in only if not any(each in {check.name, check.group} for check in found)]
+    if unknown:
+        raise UsageError(
+            f"there is no check or group {', '.join(unknown)}", hint="See `mosaic test-server --list`."
+        )
+    return [check for check in found if not only or check.name in only or check.group in only]
+
+
+async def examine(
+    examinee: Examinee,
+    checks: Iterable[Check],
+    member: SecretKey | None = None,
+    *,
+    at_a_time: int = AT_A_TIME,
+) -> AsyncIterator[Finding]:
+    """Makes checks over each transport that the server has an address for; findings as they come.
+
+    Whoever stops listening ends the exam; what was stored is deleted all the same.
+
+    Args:
+        examinee: The server.
+        checks: Which.
+        member: The secret key of a person whom the server serves.
+        at_a_time: How many checks run side by side.
+
+    Raises:
+        Deviation: the server can't be reached at all.
+    """
+    traces = Traces()
+    if member is not None:
+        traces.secrets[member.public.bytes] = member
+    with tempfile.TemporaryDirectory(prefix="mosaic-exam-") as folder:
+        board = Switchboard(folder)
+        places = asyncio.Semaphore(at_a_time)
+        tasks = [
+            asyncio.create_task(_in_turn(places, check, Stage(examinee, transport, board, member, traces)))
+            for check in checks
+            for transport in _transports(check, examinee)
+        ]
+        try:
+            for done in asyncio.as_completed(tasks):
+                yield await done
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await _clear_away(examinee, board, member, traces)
+            await board.stop()
+
+
+def _transports(check: Check, examinee: Examinee) -> list[Transport]:
+    """Over which a check is made: its own one, or all that there are."""
+    own = [transport for transport, need in TRANSPORT_NEEDS.items() if need in check.needs]
+    return own or list(examinee.addresses)
+
+
+async def _in_turn(places: asyncio.Semaphore, check: Check, stage: Stage) -> Finding:
+    async with places:
+        return await _run(check, stage, lacking(check, stage))
+
+
+def lacking(check: Check, stage: Stage) -> str:
+    """What a check needs and is not there, in words; empty if nothing is missing."""
+    if Need.MEMBER in check.needs and not stage.has_member:
+        return "it needs the key of a person whom the server serves (--member FILE)"
+    if stage.transport not in stage.examinee.addresses:
+        return f"it needs an address for {stage.transport.value}"
+    return ""
+
+
+async def _run(check: Check, stage: Stage, missing: str) -> Finding:
+    if missing:
+        return Finding(check, stage.transport, Outcome.NOT_RUN, missing, 0)
+    begun = time.monotonic()
+    outcome, detail = Outcome.PASSED, ""
+    try:
+        async with asyncio.timeout(_CHECK_S):
+            await check.run(stage)
+    except Deviation as deviation:
+        outcome, detail = Outcome.FAILED, str(deviation)
+    except Unsettled as reason:
+        outcome, detail = Outcome.OPEN, str(reason)
+    except TimeoutError:
+        outcome, detail = Outcome.FAILED, f"it took more than {_CHECK_S:g} s"
+    except MosaicError as error:
+        outcome, detail = Outcome.FAILED, f"the server's answer can't be used: {error}"
+    finally:
+        stage.close()
+    return Finding(check, stage.transport, outcome, detail, int((time.monotonic() - begun) * 1_000))
+
+
+async def _clear_away(
+    examinee: Examinee, board: Switchboard, member: SecretKey | None, traces: Traces
+) -> None:
+    """Deletes what the checks have stored, as far as the server lets us."""
+    if member is None or not traces.stored:
+        return
+    stage = Stage(examinee, next(iter(examinee.addresses)), board, member, traces)
+    try:
+        wire = await stage.as_member()
+        for author, records in traces.stored.items():
+            secret = traces.secrets.get(author)
+            # Key schedules and Deletions can't be deleted; they say nothing of anybody.
+            left = [each for each in records if each[56:64] not in {KEY_SCHEDULE.bytes, community.DELETION.bytes}]
+            if secret is None:
+                continue
+            for begin in range(0, len(left), _TARGETS):
+                tags = [community.target(each[:48], each[56:64]) for each in left[begin : begin + _TARGETS]]
+                if author != member.public.bytes:
+                    tags.append(core_tags.notify(member.public))
+                await wire.submit(
+                    builder.build(
+                        secret,
+                        kind=community.DELETION,
+                        nonce=stage.nonce(),
+                        timestamp=stage.now_ns,
+                        tags=tags,
+                    )
+                )
+    except MosaicError:
+        pass  # a server that can't be reached any more, or knows no deletion, has been told of already
+    finally:
+        stage.close()
