@@ -52,6 +52,7 @@ _COMMANDS = {
     "dht": ("dht",),
     "demo": ("demo",),
     "conformance": ("conformance",),
+    "test_server": ("test-server",),
 }
 _MODULES = {command: module for module, commands in _COMMANDS.items() for command in commands}
 
@@ -68,8 +69,8 @@ class _Commands(click.Group):
         module = _MODULES.get(cmd_name)
         if module is None:
             return None
-        # `import` is no name for a function.
-        function = "import_" if cmd_name == "import" else cmd_name
+        # `import` is no name for a function, nor is one with a hyphen.
+        function = "import_" if cmd_name == "import" else cmd_name.replace("-", "_")
         found = getattr(importlib.import_module(f"mosaic.cli.{module}"), function)
         assert isinstance(found, click.Command)
         return found

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from functools import total_ordering
 from typing import Final
 
+from mosaic._kernel import _rust
 from mosaic.core import compression, human, tag, validation
 from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Kind
@@ -41,6 +42,11 @@ FLAG_FROM_AUTHOR: Final = 0x04
 def padded(length: int) -> int:
     """`length` rounded up to a multiple of 8, as the sections of a record are."""
     return (length + 7) & ~7
+
+
+def hash_of(signed: bytes) -> bytes:
+    """The 64-byte BLAKE3 hash of a record's signed data: its first 40 stand in the id, all are signed."""
+    return _rust.blake3(signed, 64)
 
 
 @total_ordering

@@ -1,6 +1,6 @@
 """What a check is, and what can come of it.
 
-Source: this project's own design, docs/conformance.md.
+Source: this project's own design, docs/architecture.md "A server is examined".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs checks against a server, side by side, and clears away what they left there.
 
-Source: this project's own design, docs/conformance.md.
+Source: this project's own design, docs/architecture.md "A server is examined".
 """
 
 from __future__ import annotations
@@ -138,6 +138,8 @@ async def _run(check: Check, stage: Stage, missing: str) -> Finding:
         outcome, detail = Outcome.FAILED, f"it took more than {_CHECK_S:g} s"
     except MosaicError as error:
         outcome, detail = Outcome.FAILED, f"the server's answer can't be used: {error}"
+    except Exception as error:  # noqa: BLE001 - what an answer makes go wrong here is a finding, no crash
+        outcome, detail = Outcome.FAILED, f"the answer could not be judged: {type(error).__name__}: {error}"
     finally:
         stage.close()
     return Finding(check, stage.transport, outcome, detail, int((time.monotonic() - begun) * 1_000))
@@ -155,7 +157,9 @@ async def _clear_away(
         for author, records in traces.stored.items():
             secret = traces.secrets.get(author)
             # Key schedules and Deletions can't be deleted; they say nothing of anybody.
-            left = [each for each in records if each[56:64] not in {KEY_SCHEDULE.bytes, community.DELETION.bytes}]
+            left = [
+                each for each in records if each[56:64] not in {KEY_SCHEDULE.bytes, community.DELETION.bytes}
+            ]
             if secret is None:
                 continue
             for begin in range(0, len(left), _TARGETS):

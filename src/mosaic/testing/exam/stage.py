@@ -1,6 +1,6 @@
 """What one check works with: links as whomever it likes, fresh keys, records, the time.
 
-Source: this project's own design, docs/conformance.md.
+Source: this project's own design, docs/architecture.md "A server is examined".
 """
 
 from __future__ import annotations
@@ -32,7 +32,12 @@ __all__ = ["Examinee", "Stage", "Traces"]
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 _COME_BACK: Final = frozenset(
-    {ResultCode.TOO_FAST, ResultCode.TEMPORARY_ERROR, ResultCode.IP_TEMP_BANNED, ResultCode.PUBKEY_TEMP_BANNED}
+    {
+        ResultCode.TOO_FAST,
+        ResultCode.TEMPORARY_ERROR,
+        ResultCode.IP_TEMP_BANNED,
+        ResultCode.PUBKEY_TEMP_BANNED,
+    }
 )
 
 
@@ -136,7 +141,7 @@ class Stage:
         last: Deviation | None = None
         for pause in (0.0, *PAUSES_S):
             await asyncio.sleep(pause)
-            wire = await self._dial(key, transport or self.transport, raw_key)
+            wire = await self._dial(key, transport or self.transport, raw_key=raw_key)
             if isinstance(wire, Deviation):
                 last = wire
                 continue
@@ -167,7 +172,7 @@ class Stage:
         return await self.connect(self.member)
 
     async def offender(self) -> Wire:
-        """A link that is about to break rules: the member's, if there is one, so that no address is banned."""
+        """A link that is about to break rules: the member's, where one is known, to spare others a ban."""
         return await self.connect(self._member)
 
     async def stream(self, wire: Wire) -> Wire:
@@ -180,7 +185,9 @@ class Stage:
             raise Deviation("expected one more stream of the connection; the server lets us have none")
         return made
 
-    async def _dial(self, key: SecretKey | None, transport: Transport, raw_key: bool | None) -> Wire | Deviation:
+    async def _dial(
+        self, key: SecretKey | None, transport: Transport, *, raw_key: bool | None
+    ) -> Wire | Deviation:
         host, port = self.address(transport)
         target = Target(
             transport,
@@ -209,7 +216,7 @@ class Stage:
             answer = upgrade.receive((wire.upgrade or b"\0")[1:])
             if isinstance(answer, UpgradeRefused):
                 return Deviation(f"expected a WebSocket; {answer.reason}")
-            self.board.network.answer_upgrade(wire.link, b"", True)
+            self.board.network.answer_upgrade(wire.link, b"", accepted=True)
         return wire
 
     def address(self, transport: Transport | None = None) -> tuple[str, int]:
@@ -315,7 +322,9 @@ class Stage:
 
 def _undialled(what: int, data: bytes) -> Deviation:
     if what == DIAL_WRONG_KEY:
-        return Deviation(f"expected the server's own key; another one answered: {PublicKey(data).server_text}")
+        return Deviation(
+            f"expected the server's own key; another one answered: {PublicKey(data).server_text}"
+        )
     words = data.decode("utf-8", "replace")
     return Deviation(
         f"expected an open link; {'nobody answered' if what == DIAL_FAILED else 'no key was proven'}: {words}"

@@ -1,6 +1,6 @@
 """One network for all links of an exam: it dials, and hands each link what comes over it.
 
-Source: this project's own design, docs/conformance.md.
+Source: this project's own design, docs/architecture.md "A server is examined".
 """
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ class Wire:
         self.ended = True
 
     async def hello(self, applications: Sequence[int] = (0, 1), version: int = 0) -> tell.HelloAck:
-        """Says HELLO and takes the answer. Raises Deviation if none comes."""
+        """Says HELLO with `applications` (u32 ids) and a major `version`. Raises Deviation without answer."""
         self.send(ask.Hello(version, tuple(applications)))
         self.ack = await self.take(tell.HelloAck)
         return self.ack
@@ -209,7 +209,7 @@ class Wire:
     async def submit(self, *records: Record | bytes) -> list[ResultCode]:
         """Submits records together; what became of each, in their order.
 
-        Who is told to come more slowly waits and asks again.
+        Who is told to come more slowly waits and asks again. Raises Deviation if a result is missing.
         """
         data = [record if isinstance(record, bytes) else record.data for record in records]
         results = await self._submit(data)
@@ -266,7 +266,7 @@ class Wire:
         return self._query
 
     def records(self, query_id: int) -> list[bytes]:
-        """The records of a query that have come so far, removed."""
+        """The records under a `query_id` that have come so far, removed."""
         found: list[bytes] = []
         rest: list[Came] = []
         for came in self.inbox:
@@ -284,16 +284,14 @@ class Wire:
         return self.records(question.query_id), closed.result
 
     async def query(self, wanted: Filter | bytes, limit: int = 0) -> list[bytes]:
-        """What a filter matches. Raises Deviation if the query does not end with SUCCESS."""
+        """At most `limit` records (0: all) that a filter matches. Raises Deviation if it ends badly."""
         records, result = await self.query_result(wanted, limit)
         if result is not ResultCode.SUCCESS:
             raise Deviation(f"expected QUERY CLOSED SUCCESS; it carries {result.name}")
         return records
 
-    async def query_result(
-        self, wanted: Filter | bytes, limit: int = 0
-    ) -> tuple[list[bytes], ResultCode]:
-        """What a filter matches, and how the query ended; who is told to come more slowly asks again."""
+    async def query_result(self, wanted: Filter | bytes, limit: int = 0) -> tuple[list[bytes], ResultCode]:
+        """At most `limit` records that a filter matches, and how it ended; asks again after TOO_FAST."""
         data = wanted if isinstance(wanted, bytes) else wanted.encode()
         answer = await self.ask(ask.Query(self.next_id(), limit, data))
         for pause in PAUSES_S:
@@ -311,14 +309,14 @@ class Wire:
         return records
 
     async def subscribe(self, wanted: Filter, limit: int = 0) -> tuple[int, list[bytes]]:
-        """Opens a subscription: its id, and what came before LOCALLY COMPLETE."""
+        """Opens a subscription with a `limit` of stored records (0: none): its id, and what was stored."""
         query_id = self.next_id()
         self.send(ask.Subscribe(query_id, limit, wanted.encode()))
         await self.completed(query_id)
         return query_id, self.records(query_id)
 
     async def completed(self, query_id: int) -> None:
-        """Waits for LOCALLY COMPLETE of a subscription. Raises Deviation if it is closed instead."""
+        """Waits for LOCALLY COMPLETE under a `query_id`. Raises Deviation if it is closed instead."""
 
         def settled() -> bool:
             return self.ended or any(
@@ -330,11 +328,13 @@ class Wire:
         await self.until(settled, f"LocallyComplete of query {query_id}")
         closed = next((c.message for c in self.inbox if isinstance(c.message, tell.QueryClosed)), None)
         if closed is not None and closed.query_id == query_id:
-            raise Deviation(f"expected LOCALLY COMPLETE; the subscription was closed with {closed.result.name}")
+            raise Deviation(
+                f"expected LOCALLY COMPLETE; the subscription was closed with {closed.result.name}"
+            )
         await self.take(tell.LocallyComplete, query_id)
 
     async def live(self, query_id: int, last: bytes) -> list[bytes]:
-        """What has come for a subscription up to a record that is known to come last; removed.
+        """What has come under a `query_id` up to a record that is known to come last; removed.
 
         Raises:
             Deviation: that record does not come.

@@ -273,4 +273,6 @@ async def _last(stage: Stage) -> None:
     wanted = stage.of(stage.kind(), stage.fresh_key().public).encode()
     wire.send(encode_header(0xC5, 8), *(ask.Query(number, 1, wanted) for number in range(5)))
     await wire.closing(ResultCode.INVALID)
-    stage.same([came.frame for came in wire.inbox if not isinstance(came.message, tell.Closing)], [], "the rest")
+    stage.same(
+        [came.frame for came in wire.inbox if not isinstance(came.message, tell.Closing)], [], "the rest"
+    )

@@ -1,0 +1,36 @@
+"""What several groups of checks begin with.
+
+Source: this project's own design, docs/architecture.md "A server is examined".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mosaic.core.kind import Kind
+from mosaic.core.record import Record
+from mosaic.core.tag import Tag
+from mosaic.testing.exam.forge import Draft
+from mosaic.testing.exam.stage import MINUTE, Stage
+from mosaic.testing.exam.wire import Wire
+
+
+async def some(
+    stage: Stage, count: int, *, kind: Kind | None = None, tags: Iterable[Iterable[Tag]] = ()
+) -> tuple[Wire, list[Record]]:
+    """`count` records of one kind a nanosecond apart, oldest first; each with its own tags, if any."""
+    wire = await stage.as_member()
+    kind, base = kind or stage.kind(), stage.now_ns - MINUTE
+    each_tags = list(tags) or [()] * count
+    records = [
+        stage.record(stage.member, kind, timestamp=base + at, tags=each_tags[at]) for at in range(count)
+    ]
+    await wire.keep(*records)
+    return wire, records
+
+
+def drafted(
+    stage: Stage, kind: Kind, *, tags: bytes = b"", payload: bytes = b"", author: bytes | None = None
+) -> Draft:
+    """A record of the member's that is not signed yet, every field open to be spoilt."""
+    return Draft(stage.member, kind, stage.now_ns, stage.nonce(), author=author, tags=tags, payload=payload)

@@ -1,0 +1,61 @@
+"""The exam: our own server passes it over every transport, and it says what it could not try."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mosaic.errors import UsageError
+from mosaic.testing.exam import Need, Outcome, Who, all_checks, check, chosen
+from mosaic.transport import Transport
+from tests.testing.examined import WAITS, examined, findings, named
+
+
+@pytest.mark.slow
+@pytest.mark.claim("C33", "C90")
+@pytest.mark.parametrize("transport", list(Transport))
+async def test_our_server_passes_every_check(tmp_path: Path, transport: Transport) -> None:
+    async with examined(tmp_path, [transport]) as examinee:
+        found = await findings(examinee, chosen(()))
+    own = {Transport.TCP: Need.TCP, Transport.QUIC: Need.QUIC, Transport.WS: Need.WS}
+    elsewhere = {each.name for each in all_checks() if any(n in each.needs for n in own.values())} - {
+        each.name for each in all_checks() if own[transport] in each.needs
+    }
+    assert named(found, Outcome.FAILED) == {}
+    assert set(named(found, Outcome.NOT_RUN)) <= elsewhere
+    assert len(named(found, Outcome.PASSED)) > 100
+
+
+async def test_without_a_member_his_checks_are_not_run(tmp_path: Path) -> None:
+    async with examined(tmp_path) as examinee:
+        found = await findings(examinee, chosen(["queries", "time_edges"]), member=False)
+    left = {each.check.name for each in found if each.outcome is Outcome.NOT_RUN}
+    wanted = {each.check.name for each in found if each.check.who in {Who.MEMBER, Who.RECIPIENT}}
+    assert left >= wanted
+    assert "--member" in next(each.detail for each in found if each.check.name in wanted)
+    assert all(each.outcome is not Outcome.FAILED for each in found)
+
+
+def test_each_check_says_what_it_is_for() -> None:
+    checks = all_checks()
+    assert len(checks) >= 150
+    assert len({each.name for each in checks}) == len(checks)
+    for each in checks:
+        assert each.claims
+        assert all(claim[0] == "C" and 0 < int(claim[1:]) <= 90 for claim in each.claims)
+        assert each.rule.endswith(".")
+        assert each.source
+        assert (each.who in {Who.MEMBER, Who.RECIPIENT}) <= (Need.MEMBER in each.needs)
+
+
+def test_checks_are_chosen_by_name_and_group() -> None:
+    assert [each.name for each in chosen([WAITS])] == [WAITS]
+    assert {each.group for each in chosen(["framing", WAITS])} == {"framing", "hello"}
+    with pytest.raises(UsageError, match="nonsense"):
+        chosen(["nonsense"])
+
+
+def test_no_name_stands_for_two_checks() -> None:
+    with pytest.raises(UsageError):
+        check(WAITS, claims="C1", rule="One.", source="here")
