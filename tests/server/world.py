@@ -22,6 +22,7 @@ from mosaic.server.acquaintance import has_stored
 from mosaic.server.authority import ScheduleSource
 from mosaic.server.identity import Prover
 from mosaic.server.lookups import Lookups
+from mosaic.server.screening import Screener
 from mosaic.server.server import Server
 from mosaic.server.settings import ServerSettings
 from mosaic.store.blobs import BlobStore
@@ -233,6 +234,7 @@ async def running(
     schedules: ScheduleSource | None = None,
     prover: Prover | None = None,
     lookups: Lookups | None = None,
+    screener: Screener | None = None,
     clock: FakeClock | None = None,
 ) -> AsyncIterator[World]:
     """A running server on which these people live."""
@@ -256,6 +258,7 @@ async def running(
         schedules=schedules,
         prover=prover,
         lookups=lookups,
+        screener=screener,
     )
     await world.server.start()
     try:

@@ -68,3 +68,12 @@ def decide(hooks: Sequence[Callable[[_Asked], Verdict]], asked: _Asked) -> Verdi
         except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, it refuses
             return Refuse(ResultCode.GENERAL_ERROR, f"a rule failed: {type(error).__name__}: {error}")
     return Accept(label) if label else ACCEPT
+
+
+def both(first: Verdict, second: Verdict) -> Verdict:
+    """The refusal of one of two verdicts, the first one's before the second's, or Accept with both labels."""
+    if isinstance(first, Refuse):
+        return first
+    if isinstance(second, Refuse) or not first.label:
+        return second
+    return Accept(first.label | second.label)

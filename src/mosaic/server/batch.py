@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from mosaic.policy.standing import Standing
 from mosaic.policy.submission import Way
+from mosaic.policy.verdict import Verdict
 from mosaic.wire.result_code import ResultCode
 
 
@@ -108,12 +109,14 @@ class Batch:
         runs: Who brought which, without gaps.
         verdicts: The kernel's, one byte for each record (0 = valid).
         results: One result code for each record.
+        screened: What the operator's program said about each record, if it was asked.
     """
 
     records: list[bytes]
     runs: list[Run]
     verdicts: bytes = b""
     results: bytearray = field(default_factory=bytearray)
+    screened: list[Verdict] | None = None
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from mosaic.server.batch import Batch, Bearer, DirectBearer, Run
 from mosaic.server.judge import Judge
 from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
+from mosaic.server.screening import Screener, Screening
 from mosaic.server.settings import ServerSettings
 from mosaic.server.writer import Writer
 from mosaic.wire.result_code import ResultCode
@@ -42,6 +43,7 @@ class Intake:
         settings: The server's.
         metrics: Counted in.
         has_room: Called whenever less is under way than may be.
+        screener: Asked about what strangers bring before the policy is, if there is one.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Intake:
         metrics: Metrics,
         *,
         has_room: Callable[[], None],
+        screener: Screener | None = None,
     ) -> None:
         self._judge = judge
         self._writer = writer
@@ -67,6 +70,7 @@ class Intake:
         self._idle = asyncio.Event()
         self._idle.set()
         self._checked: asyncio.Queue[Batch] = asyncio.Queue(maxsize=1)
+        self._screening = None if screener is None else Screening(screener, self._checked.put)
         self._checker = ThreadPoolExecutor(1, "mosaic-check")
         self._threads = settings.current.check_threads or os.cpu_count() or 1
         self._tasks: list[asyncio.Task[None]] = []
@@ -180,7 +184,19 @@ class Intake:
             except Exception:  # noqa: BLE001 - the writer must go on whatever happens
                 _LOG.exception("a batch of %d records could not be checked", len(batch.records))
                 self._fail(batch)
+            await self._pass_on(batch)
+
+    async def _pass_on(self, batch: Batch) -> None:
+        """Hands a checked batch to the second stage; what is to be screened comes there later."""
+        if self._screening is None or not batch.verdicts:
             await self._checked.put(batch)
+            return
+        at_once, apart = self._screening.split(batch)
+        self._under_way += len(apart) - (not at_once.records)
+        for part in apart:
+            self._screening.take(part)
+        if at_once.records:
+            await self._checked.put(at_once)
 
     def _check(self, batch: Batch) -> bytes:
         """Verdicts for all records; those of suspects are summed apart, so that they slow nobody down."""

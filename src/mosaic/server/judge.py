@@ -22,7 +22,7 @@ from mosaic.core.record import FLAG_FROM_AUTHOR, Record
 from mosaic.errors import InvalidKeySchedule, RecordHash, RecordSignature
 from mosaic.policy.access import is_open
 from mosaic.policy.submission import Submission, Way
-from mosaic.policy.verdict import Hook, Refuse, decide
+from mosaic.policy.verdict import Hook, Refuse, both, decide
 from mosaic.server.authority import Authority, Signer
 from mosaic.server.batch import Batch, Bearer, Segment
 from mosaic.server.ephemeral import EphemeralMemory
@@ -128,6 +128,8 @@ class Judge:
                     results[index] = refused
                     continue
             verdict = decide(hooks, Submission(record, viewers, way, standing, address))
+            if batch.screened is not None:
+                verdict = both(batch.screened[index], verdict)
             if isinstance(verdict, Refuse):
                 results[index] = verdict.result
                 continue

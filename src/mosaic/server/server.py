@@ -35,6 +35,7 @@ from mosaic.server.publisher import Listener, Publisher
 from mosaic.server.questions import Questions
 from mosaic.server.reader import Reader, Reading
 from mosaic.server.rights import Rights
+from mosaic.server.screening import Screener
 from mosaic.server.sessions import Sessions
 from mosaic.server.settings import ServerSettings
 from mosaic.server.subscriptions import Subscriptions
@@ -65,6 +66,7 @@ class Server:
         schedules: Where key schedules of people who live elsewhere come from, if from anywhere.
         prover: Proves the server's key to browsers; None refuses them.
         lookups: Looks into the DHT for clients; None finds nothing.
+        screener: Asked about what strangers bring before the policy is, if there is one.
 
     Raises:
         InvalidUrl: one of the authorities in the settings is none.
@@ -84,6 +86,7 @@ class Server:
         schedules: ScheduleSource | None = None,
         prover: Prover | None = None,
         lookups: Lookups | None = None,
+        screener: Screener | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._settings = live = Live(settings)
@@ -119,7 +122,9 @@ class Server:
             schedule_changed=self._schedule_changed,
             now_ns=now_ns,
         )
-        self._intake = Intake(self._judge, self._writer, live, self.metrics, has_room=self._has_room)
+        self._intake = Intake(
+            self._judge, self._writer, live, self.metrics, has_room=self._has_room, screener=screener
+        )
         self._blobs = BlobService(
             blobs,
             Uploads(blobs.folder / "uploads"),
