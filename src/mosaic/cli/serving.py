@@ -28,6 +28,8 @@ from mosaic.node.configuration import Loaded
 from mosaic.node.control import ControlServer, JsonObject, reach
 from mosaic.node.home import Home, HomeLock, try_lock
 from mosaic.node.node import Node
+from mosaic.node.operating import Operating
+from mosaic.node.reload import Reload
 from mosaic.web.settings import WebSettings
 
 _PATIENCE_S = 10.0
@@ -109,17 +111,19 @@ async def serve_home(home: Home, load: Callable[[], Loaded], *, browse: bool) ->
     """
     one_arena_a_core()
     large_blocks_apart()
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     async with at_work(home, load) as (node, page):
+        operating = node.operating
+        assert operating is not None
         # From here on the node stops in order.
         for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, operating.drain)
+        loop.add_signal_handler(signal.SIGHUP, operating.reload.quietly)
         giving_back = asyncio.create_task(keep_giving_back(), name="heap")
         try:
             set_apart_what_stays()
             _tell(node, page, browse=browse)
-            await stop.wait()
+            await operating.stop.wait()
         finally:
             giving_back.cancel()
 
@@ -143,6 +147,8 @@ async def at_work(home: Home, load: Callable[[], Loaded]) -> AsyncIterator[tuple
     lock = await _lock(home)
     with indexing() as progress:
         node = await Node.open(home, lock, loaded.settings, progress=progress)
+    reload = Reload(node, load, loaded)
+    node.operating = Operating(node, reload)
     try:
         listen(node)
         page_settings = loaded.more["page"]
@@ -150,10 +156,12 @@ async def at_work(home: Home, load: Callable[[], Loaded]) -> AsyncIterator[tuple
         async with page_of(node, page_settings) as page:
             control = ControlServer(home.socket, Acts(node, working=True).table())
             await control.start()
+            watching = asyncio.create_task(reload.run(), name="settings")
             try:
                 node.work()
                 yield node, page
             finally:
+                watching.cancel()
                 await control.stop()
     finally:
         await node.stop()

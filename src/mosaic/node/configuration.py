@@ -16,7 +16,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -352,19 +352,8 @@ def _known(more: Mapping[str, object]) -> dict[str, Entry]:
 
 
 def _moved(entry: Entry, name: str) -> Entry:
-    return Entry(
-        f"{name}.{entry.path}",
-        f"{name}:{entry.attribute}",
-        entry.kind,
-        entry.unit,
-        entry.default,
-        entry.help,
-        entry.reload,
-        entry.secret,
-        entry.least,
-        entry.most,
-        entry.tables,
-    )
+    # Rooms above the node are made once.
+    return replace(entry, path=f"{name}.{entry.path}", attribute=f"{name}:{entry.attribute}", reload=False)
 
 
 def _kind_of_rows(entry: Entry) -> Any:

@@ -72,6 +72,16 @@ class Listeners:
         self.listening: list[Listening] = []
         """The same as it was asked for."""
 
+    def announce_as(self, public: Sequence[ServerUrl]) -> None:
+        """Says what is to be announced, in place of what was said before.
+
+        Raises:
+            InvalidUrl: one is no name of a host.
+        """
+        self._public = public
+        if self.listening:
+            self._server.reached_as(authorities(self.listening, public, own_addresses()))
+
     def listen(self, at: ListenAt) -> ServerUrl:
         """Listens; port 0 picks one.
 

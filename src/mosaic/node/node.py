@@ -45,6 +45,7 @@ from mosaic.node.home_finder import HomeFinder
 from mosaic.node.home_keys import home_password, server_prover, server_secret
 from mosaic.node.in_dht import InDht
 from mosaic.node.listeners import ListenAt, Listeners
+from mosaic.node.operating import Operating
 from mosaic.node.own_server import OwnServer
 from mosaic.node.people import People, Person, Vault
 from mosaic.node.private_db import PrivateDb
@@ -57,6 +58,7 @@ from mosaic.node.two_ways import TwoWays
 from mosaic.node.unaddressed import Unaddressed
 from mosaic.node.upkeep import Upkeep
 from mosaic.policy.submission import Way
+from mosaic.server.live import Live
 from mosaic.server.server import Server
 from mosaic.store.blobs import BlobStore
 from mosaic.store.embedded import EmbeddedStore, open_store
@@ -72,8 +74,9 @@ class Node:
 
     def __init__(self, home: Home, lock: HomeLock, settings: NodeSettings, db: PrivateDb) -> None:
         self.home = home
-        self.settings = settings
+        self.live = Live(settings)
         self.db = db
+        self.operating: Operating | None = None
         self.clock = Clock()
         self._lock = lock
         self._stack = contextlib.AsyncExitStack()
@@ -84,6 +87,23 @@ class Node:
         vault = Vault(home_password(home, db), entropy)
         self.server_secret = server_secret(db, vault)
         self.people = People(db, vault, self.clock, entropy)
+
+    @property
+    def settings(self) -> NodeSettings:
+        """The settings that hold now; who must act on new ones watches `live`."""
+        return self.live.current
+
+    def reconfigure(self, settings: NodeSettings) -> None:
+        """Other settings hold from now on, as far as a running node can take them.
+
+        Raises:
+            InvalidUrl: a name by which the server is to be reached is none; nothing has changed then.
+        """
+        self.server.reconfigure(settings.server)
+        self.listeners.announce_as(settings.public)
+        self.live.replace(settings)
+        self._announce()
+        self.tell_changed()
 
     # --- opening ---------------------------------------------------------------------------------
 
@@ -143,7 +163,7 @@ class Node:
                 lookups=self.dht if self.dht.is_on else None,
             )
             await self.server.start()
-            stack.push_async_callback(self.server.stop, self.settings.stop_s)
+            stack.push_async_callback(self._stop_server)
             self.server.listen_changes(self._tell_stored)
             self.listeners = Listeners(self.server, self._transport, self.server_secret, self.settings.public)
             self._own_server = OwnServer(
@@ -293,6 +313,11 @@ class Node:
     def urls(self) -> list[ServerUrl]:
         """Where the server is reached."""
         return self.listeners.urls
+
+    async def _stop_server(self) -> None:
+        operating = self.operating
+        asked = None if operating is None else operating.drain_s
+        await self.server.stop(self.settings.stop_s if asked is None else asked)
 
     async def stop(self) -> None:
         """Stops everything in order: what is acknowledged is on disk, the store is marked clean."""

@@ -30,8 +30,12 @@ class ServerSettings:
     queries_per_link: int = field(
         default=64, metadata={"help": "queries that one link may have under way at once"}
     )
-    record_limit: int = field(default=RECORD_LIMIT, metadata={"help": "longest record taken, in bytes"})
-    blob_limit: int = field(default=BLOB_LIMIT, metadata={"help": "longest blob taken, in bytes"})
+    record_limit: int = field(
+        default=RECORD_LIMIT, metadata={"reload": False, "help": "longest record taken, in bytes"}
+    )
+    blob_limit: int = field(
+        default=BLOB_LIMIT, metadata={"reload": False, "help": "longest blob taken, in bytes"}
+    )
     blobs_waiting_per_link: int = field(
         default=64, metadata={"help": "blobs that one link may wait for at once"}
     )
@@ -62,7 +66,10 @@ class ServerSettings:
     )
     schedule_checked_ns: int = field(
         default=HOUR,
-        metadata={"help": "how long a stranger's key schedule counts for his rights, in nanoseconds"},
+        metadata={
+            "reload": False,
+            "help": "how long a stranger's key schedule counts for his rights, in nanoseconds",
+        },
     )
     unverified_signers: int = field(
         default=4,
@@ -73,7 +80,7 @@ class ServerSettings:
         default=16_777_216, metadata={"help": "bytes of records that may wait before links are not read"}
     )
     check_threads: int = field(
-        default=0, metadata={"help": "threads that check signatures (0: one for each core)"}
+        default=0, metadata={"reload": False, "help": "threads that check signatures (0: one for each core)"}
     )
     slice_bytes: int = field(
         default=65_536, metadata={"help": "bytes that one query sends before others have their turn"}
@@ -103,7 +110,11 @@ class ServerSettings:
         },
     )
     service_url: str = field(
-        default="", metadata={"help": "page where people manage what they have with this server, if any"}
+        default="",
+        metadata={
+            "reload": False,
+            "help": "page where people manage what they have with this server, if any",
+        },
     )
     lookups: int = field(default=256, metadata={"help": "look-ups in the DHT for clients under way at once"})
     lookups_per_link: int = field(
