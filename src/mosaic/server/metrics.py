@@ -56,6 +56,10 @@ class Metrics:
     """Blobs that were not taken, those that were here already among them."""
     blobs_sent: int = 0
     """Blobs that went out."""
+    syncs: int = 0
+    """Comparisons of sets that were begun."""
+    syncs_refused: int = 0
+    """Comparisons that the server ended, or did not begin."""
     protocol_errors: int = 0
     """Sessions that ended because the peer broke the protocol, or did not greet in time."""
     write_failures: int = 0

@@ -3,7 +3,8 @@
     network ──> sessions ──┬─> intake ──> store ──> publisher ──> subscriptions ──> network
                            ├─> reader ──> network
                            ├─> blobs  ──> network
-                           └─> lookups ─> network
+                           ├─> lookups ─> network
+                           └─> syncs  ──> network
 
 Source: messages.md; edition §1 to §3.
 """
@@ -39,6 +40,7 @@ from mosaic.server.screening import Screener
 from mosaic.server.sessions import Sessions
 from mosaic.server.settings import ServerSettings
 from mosaic.server.subscriptions import Subscriptions
+from mosaic.server.sync_service import SyncService
 from mosaic.server.upgrades import Upgrades
 from mosaic.server.uploads import Uploads
 from mosaic.server.writer import Writer
@@ -137,11 +139,13 @@ class Server:
         self._lookups = LookupService(lookups, live, self.metrics, now_ns)
         session_settings = session_settings or ServerSessionSettings(service_url=settings.service_url)
         self._questions = Questions(store, self._reader, self._subscriptions, live, self.metrics)
+        self._syncs = SyncService(store, self._questions, live, self.metrics, now_ns)
         self._sessions = Sessions(
             self._intake,
             self._questions,
             self._blobs,
             self._lookups,
+            self._syncs,
             Upgrades(prover, self._authorities, session_settings, self.metrics),
             settings=live,
             session_settings=session_settings,
@@ -196,6 +200,7 @@ class Server:
         await self._reader.stop()
         await self._blobs.stop()
         await self._lookups.stop()
+        await self._syncs.stop()
         await asyncio.to_thread(self._store.close)
 
     def tick(self) -> None:
@@ -207,6 +212,7 @@ class Server:
         self._reader.look_after()
         self._subscriptions.look_after()
         self._blobs.look_after()
+        self._syncs.look_after()
 
     async def _tick_on(self) -> None:
         ticks = 0

@@ -29,6 +29,10 @@ from mosaic.protocol.events import (
     ServerEvent,
     Submitted,
     SubscribeAsked,
+    SyncEnded,
+    SyncGetAsked,
+    SyncMessage,
+    SyncOpened,
     UnsubscribeAsked,
 )
 from mosaic.protocol.server_session import ServerSession
@@ -42,6 +46,7 @@ from mosaic.server.peer import Peer
 from mosaic.server.questions import Questions
 from mosaic.server.rights import Rights
 from mosaic.server.settings import ServerSettings
+from mosaic.server.sync_service import SyncService
 from mosaic.server.upgrades import Upgrades
 from mosaic.transport.events import (
     LINK_CLOSED,
@@ -68,6 +73,7 @@ class Sessions:
         questions: Answers GET, QUERY and SUBSCRIBE.
         blobs: Takes and gives blobs.
         lookups: Answers DHT LOOKUP.
+        syncs: Compares what is here with what peers have.
         upgrades: Answers requests for WebSockets.
         settings: The server's.
         session_settings: The protocol's.
@@ -83,6 +89,7 @@ class Sessions:
         questions: Questions,
         blobs: BlobService,
         lookups: LookupService,
+        syncs: SyncService,
         upgrades: Upgrades,
         *,
         settings: Live[ServerSettings],
@@ -96,6 +103,7 @@ class Sessions:
         self._questions = questions
         self._blobs = blobs
         self._lookups = lookups
+        self._syncs = syncs
         self._upgrades = upgrades
         self._settings = settings
         self._session_settings = session_settings
@@ -228,6 +236,7 @@ class Sessions:
         self._questions.gone(peer)
         self._blobs.gone(peer)
         self._lookups.gone(peer)
+        self._syncs.gone(peer)
 
     def close(self, peer: Peer, result: ResultCode) -> None:
         """Says CLOSING and closes a link."""
@@ -254,6 +263,7 @@ class Sessions:
         """From now on links, submissions and questions are answered with SHUTTING_DOWN."""
         self._stopping = True
         self._questions.refuse_new()
+        self._syncs.refuse_new()
 
     def rights_changed(self, author: bytes | None = None) -> None:
         """Judges rights anew: of connections that the author's (32 bytes) schedule concerns, or of all."""
@@ -285,6 +295,8 @@ class Sessions:
                 self._blobs.asked(peer, blob_hash)
             case DhtAsked():
                 self._lookups.asked(peer, event)
+            case SyncOpened() | SyncMessage() | SyncEnded() | SyncGetAsked():
+                self._syncs.take(peer, event)
             case ProofAsked(authentication):
                 peer.send(peer.session.proof(authentication, self._upgrades.sign(authentication)))
             case KeyProven(key):

@@ -130,6 +130,31 @@ class ServerSettings:
     stranger_lookup_burst: int = field(
         default=20, metadata={"help": "look-ups that such an address may ask for at once after a pause"}
     )
+    syncs: int = field(default=64, metadata={"help": "comparisons by sync that may be open at once"})
+    syncs_per_link: int = field(
+        default=2, metadata={"help": "comparisons by sync that one link may have open"}
+    )
+    sync_sets: int = field(
+        default=4, metadata={"help": "sets to compare that are kept, each 32 bytes for a record"}
+    )
+    sync_items: int = field(default=2_000_000, metadata={"help": "records that one sync may compare"})
+    sync_shared_ns: int = field(
+        default=30 * SECOND,
+        metadata={"help": "how long peers with equal rights share a set to compare, in nanoseconds"},
+    )
+    sync_idle_ns: int = field(
+        default=2 * MINUTE,
+        metadata={"help": "how long a peer may let a comparison lie, in nanoseconds"},
+    )
+    stranger_sync_ms_per_second: float = field(
+        default=20.0,
+        metadata={
+            "help": "work on sync for one address that does not live here, in ms a second (0: no limit)"
+        },
+    )
+    stranger_sync_burst_ms: int = field(
+        default=30_000, metadata={"help": "work on sync for such an address at once after a pause, in ms"}
+    )
     drain_s: float = field(
         default=5.0, metadata={"help": "seconds that peers have to read their last answers when stopping"}
     )
