@@ -5,29 +5,16 @@ Source: this project's own design, docs/architecture.md "A person acts".
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-import uvicorn
-
-from mosaic.errors import ListenFailed
 from mosaic.node.entropy import entropy
 from mosaic.node.face import Face
+from mosaic.node.http import Listening
 from mosaic.node.node import Node
 from mosaic.web.app import create_app
 from mosaic.web.settings import WebSettings
-
-
-class PageServer(uvicorn.Server):
-    """A web server that leaves signals to the node."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Catches none."""
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,48 +48,15 @@ async def page_of(node: Node, settings: WebSettings) -> AsyncIterator[Page]:
     if not settings.address:
         yield Page("", "")
         return
-    host = settings.address.host
-    listener = _listen(host, settings.address.port)
-    port = listener.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
+    listening = Listening(settings.address, "the page", "--web HOST:PORT")
+    port = listening.at.port
+    shown = str(listening.at).rpartition(":")[0]
     hosts = {f"{shown}:{port}", f"localhost:{port}", f"127.0.0.1:{port}"}
     token, once = _token(node), entropy(16).hex()
     app = create_app(Face(node), settings, token=token, hosts=hosts, once=[once])
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=1,
-        server_header=False,
-    )
-    server = PageServer(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
+    async with listening.serve(app, app.state.end_streams):
         at = f"http://{shown}:{port}/?token="
         yield Page(at + token, at + once)
-    finally:
-        app.state.end_streams()
-        server.should_exit = True
-        await asyncio.gather(serving, return_exceptions=True)
-        listener.close()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise ListenFailed(
-            f"the page can't listen on {host}:{port}: {error.strerror}",
-            hint="Another program may use the port: name another with --web HOST:PORT, or port 0 for any.",
-        ) from error
-    listener.setblocking(False)
-    return listener
 
 
 def _token(node: Node) -> str:

@@ -26,6 +26,7 @@ from mosaic.errors import HomeInUse
 from mosaic.node.acts import Acts
 from mosaic.node.configuration import Loaded
 from mosaic.node.control import ControlServer, JsonObject, reach
+from mosaic.node.health import watched
 from mosaic.node.home import Home, HomeLock, try_lock
 from mosaic.node.node import Node
 from mosaic.node.operating import Operating
@@ -149,22 +150,37 @@ async def at_work(home: Home, load: Callable[[], Loaded]) -> AsyncIterator[tuple
         node = await Node.open(home, lock, loaded.settings, progress=progress)
     reload = Reload(node, load, loaded)
     node.operating = Operating(node, reload)
+    page_settings = loaded.more["page"]
+    assert isinstance(page_settings, WebSettings)
     try:
-        listen(node)
-        page_settings = loaded.more["page"]
-        assert isinstance(page_settings, WebSettings)
-        async with page_of(node, page_settings) as page:
-            control = ControlServer(home.socket, Acts(node, working=True).table())
-            await control.start()
-            watching = asyncio.create_task(reload.run(), name="settings")
+        # Who watches the node is answered until it has stopped.
+        async with watched(node) as metrics:
+            node.operating.metrics = metrics
             try:
-                node.work()
-                yield node, page
+                listen(node)
+                async with page_of(node, page_settings) as page, _commands(node):
+                    watching = asyncio.create_task(reload.run(), name="settings")
+                    try:
+                        node.work()
+                        yield node, page
+                    finally:
+                        node.operating.stop.set()
+                        watching.cancel()
             finally:
-                watching.cancel()
-                await control.stop()
+                await node.stop()
     finally:
         await node.stop()
+
+
+@contextlib.asynccontextmanager
+async def _commands(node: Node) -> AsyncIterator[None]:
+    """Answers other processes' commands until the end of the block."""
+    control = ControlServer(node.home.socket, Acts(node, working=True).table())
+    await control.start()
+    try:
+        yield
+    finally:
+        await control.stop()
 
 
 async def _lock(home: Home) -> HomeLock:
@@ -187,7 +203,7 @@ async def _lock(home: Home) -> HomeLock:
 
 def _tell(node: Node, page: Page, *, browse: bool) -> None:
     """The one line that says where everything is."""
-    at = {url.scheme: str(url) for url in node.urls}
+    at, operating = {url.scheme: str(url) for url in node.urls}, node.operating
     line: JsonObject = {
         "server": node.server_secret.public.server_text,
         "tcp": at.get(Scheme.TCP),
@@ -195,6 +211,7 @@ def _tell(node: Node, page: Page, *, browse: bool) -> None:
         "ws": at.get(Scheme.WEBSOCKET),
         "web": page.address or None,
         "urls": [*at.values(), *([page.address] if page.address else [])],
+        "metrics": str(operating.metrics) if operating is not None and operating.metrics else None,
         "dht": str(node.settings.dht),
         "home": str(node.home.folder),
     }

@@ -220,11 +220,16 @@ class InDht:
 
     # --- in words --------------------------------------------------------------------------------
 
+    @property
+    def published_ns(self) -> int:
+        """When the oldest of what this home publishes was last published (ns); 0 if something never was."""
+        return min((one.published_ns for one in self._publisher.states()), default=0)
+
     def state(self) -> DhtState:
         """How the DHT and what this home publishes there do."""
         if self._network is None:
             return DHT_OFF
-        published_ns = min((one.published_ns for one in self._publisher.states()), default=0)
+        published_ns = self.published_ns
         return DhtState(
             mode=self.mode.name,
             state=self._network.state.value,

@@ -44,6 +44,7 @@ from mosaic.node.home import Home, HomeLock
 from mosaic.node.home_finder import HomeFinder
 from mosaic.node.home_keys import home_password, server_prover, server_secret
 from mosaic.node.in_dht import InDht
+from mosaic.node.kind_counts import KindCounts
 from mosaic.node.listeners import ListenAt, Listeners
 from mosaic.node.operating import Operating
 from mosaic.node.own_server import OwnServer
@@ -77,10 +78,12 @@ class Node:
         self.live = Live(settings)
         self.db = db
         self.operating: Operating | None = None
+        self.kind_counts = KindCounts()
         self.clock = Clock()
         self._lock = lock
         self._stack = contextlib.AsyncExitStack()
         self._working = False
+        self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
         self._changed: set[asyncio.Event] = set()
         self._transport = settings.transport(home.temporary)
@@ -165,6 +168,7 @@ class Node:
             await self.server.start()
             stack.push_async_callback(self._stop_server)
             self.server.listen_changes(self._tell_stored)
+            self.server.listen_changes(self.kind_counts.note)
             self.listeners = Listeners(self.server, self._transport, self.server_secret, self.settings.public)
             self._own_server = OwnServer(
                 self.server,
@@ -320,7 +324,13 @@ class Node:
         await self.server.stop(self.settings.stop_s if asked is None else asked)
 
     async def stop(self) -> None:
-        """Stops everything in order: what is acknowledged is on disk, the store is marked clean."""
+        """Stops everything in order: what is acknowledged is on disk, the store is marked clean.
+
+        Asked again, it has nothing left to do.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

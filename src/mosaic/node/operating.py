@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from mosaic.node.host_port import NOWHERE
 from mosaic.node.reload import Reload
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Operating:
         """Since when it is at work, ns."""
         self.stop = asyncio.Event()
         """Set when the node is to stop."""
+        self.metrics = NOWHERE
+        """Where its numbers are told."""
         self.drain_s: float | None = None
         """How long peers may take to read their last answers, if somebody has said so (seconds)."""
 

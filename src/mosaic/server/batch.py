@@ -6,6 +6,7 @@ Source: this project's own design, docs/architecture.md "A record arrives".
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -110,6 +111,7 @@ class Batch:
         verdicts: The kernel's, one byte for each record (0 = valid).
         results: One result code for each record.
         screened: What the operator's program said about each record, if it was asked.
+        begun_ns: When it was taken up (a clock that never jumps, ns).
     """
 
     records: list[bytes]
@@ -117,6 +119,7 @@ class Batch:
     verdicts: bytes = b""
     results: bytearray = field(default_factory=bytearray)
     screened: list[Verdict] | None = None
+    begun_ns: int = field(default_factory=time.monotonic_ns)
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -254,6 +255,9 @@ class Intake:
         results = bytes(batch.results)
         duplicates = results.count(ResultCode.DUPLICATE)
         accepted = results.count(ResultCode.ACCEPTED) + results.count(ResultCode.NO_CONSUMERS)
+        self._metrics.batch_time.note(time.monotonic_ns() - batch.begun_ns)
+        for result in set(results):
+            self._metrics.results[result] += results.count(result)
         self._metrics.records_duplicate += duplicates
         self._metrics.records_refused += len(results) - duplicates - accepted
         if len(batch.runs) == 1:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -53,9 +54,10 @@ class Reading:
 
     Attributes:
         stopped: Set when nobody wants the rest.
+        begun_ns: When it was asked (a clock that never jumps, ns).
     """
 
-    __slots__ = ("head", "peer", "query_id", "scan", "stopped", "then")
+    __slots__ = ("begun_ns", "head", "peer", "query_id", "scan", "stopped", "then")
 
     def __init__(self, peer: Peer, query_id: int, scan: Scan, then: Then) -> None:
         self.peer = peer
@@ -64,6 +66,7 @@ class Reading:
         self.then = then
         self.head = _HEAD.pack(MessageType.RECORD, 0, query_id)
         self.stopped = False
+        self.begun_ns = time.monotonic_ns()
 
 
 Slice = tuple[bytes, int, bool]
@@ -219,7 +222,9 @@ class Reader:
                 outgoing.setdefault(reading.peer, []).append(frames)
             (finished if done else unfinished).append(reading)
         # The ends of answers travel with the answers: one send for each link.
+        now_ns = time.monotonic_ns()
         for reading in finished:
+            self._metrics.query_time.note(now_ns - reading.begun_ns)
             parts = outgoing.setdefault(reading.peer, [])
             reading.then(reading, parts)
         for peer, parts in outgoing.items():
