@@ -10,6 +10,7 @@ from tests.wire.examples import EXAMPLES, FILTER, HASH, KEY, RECORD, SIGNATURE
 
 from mosaic.core import blob_hash
 from mosaic.errors import Disconnected, UsageError
+from mosaic.protocol.blob_events import BlobHeld, BlobPartArrived
 from mosaic.protocol.client_session import ClientSession
 from mosaic.protocol.events import (
     BlobAnswered,
@@ -28,6 +29,7 @@ from mosaic.protocol.events import (
 )
 from mosaic.protocol.query_ids import QUERY_IDS
 from mosaic.protocol.settings import ClientSessionSettings
+from mosaic.wire.blob_messages import BlobOffer, BlobOfferResult, BlobPart, BlobPartGet, BlobPartResult
 from mosaic.wire.client_messages import (
     BlobGet,
     BlobSubmission,
@@ -365,6 +367,31 @@ def test_a_file_that_is_no_blob_is_a_violation(head: bytes) -> None:
     session.blob_get(HASH)
     prefix = head + BlobResult.head(HASH, 70_000)[2:]
     assert_violated(session, session.spooled(prefix, "file", HASH, 70_000, NOW))
+
+
+def test_parts_of_blobs_are_answered_by_hash_and_place() -> None:
+    session = opened()
+    assert decode(session.blob_parts.offer(HASH, 9)) == BlobOffer(HASH, 9)
+    assert decode(session.blob_parts.part(HASH, 2, b"ab")) == BlobPart(HASH, 2, b"ab")
+    assert decode(session.blob_parts.part_get(HASH, 4, 5)) == BlobPartGet(HASH, 4, 5)
+    held = BlobOfferResult(HASH, ResultCode.SUCCESS, 2)
+    for _ in range(2):
+        assert session.receive(held.encode(), NOW) == BlobHeld(HASH, ResultCode.SUCCESS, 2)
+    assert session.receive(held.encode(), NOW) is None
+    part = BlobPartResult(HASH, ResultCode.SUCCESS, 4, 9, b"cd")
+    assert not session.is_idle
+    other = BlobPartResult(HASH, ResultCode.SUCCESS, 5, 9, b"cd")
+    assert session.receive(other.encode(), NOW) is None
+    assert session.receive(part.encode(), NOW) == BlobPartArrived(HASH, ResultCode.SUCCESS, 4, 9, b"cd")
+    assert session.is_idle
+
+
+def test_a_server_that_knows_no_parts_answers_none() -> None:
+    session = opened()
+    session.blob_parts.offer(HASH, 9)
+    session.blob_parts.part_get(HASH, 0, 5)
+    assert session.receive(Unrecognized().encode(), NOW) == RequestUnrecognized()
+    assert session.is_idle
 
 
 @pytest.mark.claim("C63")

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.wire.examples import EXAMPLES, FILTER, HASH, KEY, RECORD, SIGNATURE
 
+from mosaic.protocol.blob_events import BlobOffered, BlobPartAsked, BlobPartCame
 from mosaic.protocol.events import (
     BlobAsked,
     BlobSubmitted,
@@ -23,6 +24,7 @@ from mosaic.protocol.events import (
 )
 from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
+from mosaic.wire.blob_messages import BlobOffer, BlobPart, BlobPartGet
 from mosaic.wire.client_messages import (
     BlobGet,
     BlobSubmission,
@@ -258,6 +260,13 @@ def test_a_query_id_is_free_again_once_closed() -> None:
         assert session.open_queries == {5}
         assert session.query_closed(5, ResultCode.SUCCESS) == QueryClosed(5, ResultCode.SUCCESS).encode()
         assert session.open_queries == frozenset()
+
+
+def test_parts_of_blobs_are_events() -> None:
+    session = opened()
+    assert session.receive(BlobOffer(HASH, 9).encode(), NOW) == BlobOffered(HASH, 9)
+    assert session.receive(BlobPart(HASH, 2, b"ab").encode(), NOW) == BlobPartCame(HASH, 2, b"ab")
+    assert session.receive(BlobPartGet(HASH, 4, 5).encode(), NOW) == BlobPartAsked(HASH, 4, 5)
 
 
 @pytest.mark.claim("C63")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mosaic.wire.blob_messages import BlobOffer, BlobOfferResult, BlobPart, BlobPartGet, BlobPartResult
 from mosaic.wire.client_messages import (
     BlobGet,
     BlobSubmission,
@@ -79,6 +80,27 @@ EXAMPLES: list[tuple[Message, bytes]] = [
     (SyncGet(8, (HASH, KEY)), bytes.fromhex("2300080048000000") + HASH + KEY),
     (ServerSyncData(7, b"ab"), bytes.fromhex("a10007000a000000 6162")),
     (SyncError(7, ResultCode.TOO_OPEN), bytes.fromhex("a325070008000000")),
+    (BlobOffer(HASH, 0x0203), bytes.fromhex("2900000030000000") + HASH + bytes.fromhex("0302000000000000")),
+    (
+        BlobPart(HASH, 256, b"ab"),
+        bytes.fromhex("2a00000032000000") + HASH + bytes.fromhex("0001000000000000 6162"),
+    ),
+    (
+        BlobPartGet(HASH, 256, 1_048_576),
+        bytes.fromhex("2b00000038000000") + HASH + bytes.fromhex("0001000000000000 0000100000000000"),
+    ),
+    (
+        BlobOfferResult(HASH, ResultCode.SUCCESS, 7),
+        bytes.fromhex("a901000030000000") + HASH + bytes.fromhex("0700000000000000"),
+    ),
+    (
+        BlobPartResult(HASH, ResultCode.SUCCESS, 2, 5, b"abc"),
+        bytes.fromhex("ab0100003b000000") + HASH + bytes.fromhex("0200000000000000 0500000000000000 616263"),
+    ),
+    (
+        BlobPartResult(HASH, ResultCode.NOT_FOUND, 2, 0),
+        bytes.fromhex("ab10000038000000") + HASH + bytes.fromhex("0200000000000000 0000000000000000"),
+    ),
     (Unrecognized(), bytes.fromhex("f000000008000000")),
     (Closing(ResultCode.SHUTTING_DOWN), bytes.fromhex("fe40000008000000")),
     (Unknown(bytes.fromhex("7f0506070a0000000102")), bytes.fromhex("7f0506070a0000000102")),

@@ -70,6 +70,9 @@ FIXED = {
     MessageType.SYNC_ERROR: 8,
     MessageType.DHT_LOOKUP: 40,
     MessageType.BLOB_GET: 40,
+    MessageType.BLOB_OFFER: 48,
+    MessageType.BLOB_PART_GET: 56,
+    MessageType.BLOB_OFFER_RESULT: 48,
     MessageType.LOCALLY_COMPLETE: 8,
     MessageType.QUERY_CLOSED: 8,
     MessageType.SUBMISSION_RESULT: 40,
@@ -86,6 +89,8 @@ SHORTEST = {
     MessageType.BLOB_SUBMISSION: 40,
     MessageType.RECORD: 224,
     MessageType.BLOB_RESULT: 40,
+    MessageType.BLOB_PART: 49,
+    MessageType.BLOB_PART_RESULT: 56,
     MessageType.SYNC_OPEN: 25,
     MessageType.SYNC_DATA: 9,
     MessageType.SERVER_SYNC_DATA: 9,
@@ -105,6 +110,10 @@ def test_lengths_that_a_type_does_not_have_are_refused(message: Message, data: b
             allowed = length == FIXED[kind]
         elif kind is MessageType.BLOB_RESULT and data[1] != ResultCode.SUCCESS:
             allowed = length == 40
+        elif kind is MessageType.BLOB_PART_RESULT:
+            # As many bytes as the blob has from the offset on, at most.
+            most = 56 + 3 if data[1] == ResultCode.SUCCESS else 56
+            allowed = 56 <= length <= most
         elif kind in SHORTEST:
             allowed = length >= SHORTEST[kind]
         else:

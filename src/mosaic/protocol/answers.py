@@ -23,6 +23,7 @@ from mosaic.protocol.events import (
     Violation,
 )
 from mosaic.protocol.query_ids import ClientQueries
+from mosaic.wire.blob_messages import BlobOfferResult, BlobPartResult
 from mosaic.wire.codec import ServerMessage
 from mosaic.wire.server_messages import (
     BlobResult,
@@ -36,7 +37,7 @@ from mosaic.wire.server_messages import (
 from mosaic.wire.sync_messages import ServerSyncData, SyncError
 
 
-def answer(
+def answer(  # noqa: C901 - one case a message
     message: ServerMessage, queries: ClientQueries, submitted: Awaited, blobs: BlobRequests
 ) -> ClientEvent | None:
     """What a message says of a request, which is answered by it; None if nothing was asked for it.
@@ -60,6 +61,10 @@ def answer(
             return blobs.arrived(message)
         case BlobSubmissionResult(blob_hash, result):
             return blobs.answered(blob_hash, result)
+        case BlobOfferResult():
+            return blobs.held(message)
+        case BlobPartResult():
+            return blobs.part_arrived(message)
         case DhtResponse(query_id):
             return _looked_up(message) if queries.looked_up(query_id) else None
         case ServerSyncData(query_id, data):

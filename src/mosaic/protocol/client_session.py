@@ -284,6 +284,12 @@ class ClientSession:
         self._require_ready()
         return self._blobs.get(blob_hash)
 
+    @property
+    def blob_parts(self) -> BlobRequests:
+        """Makes what asks for blobs in parts: `offer` and `part` (answered by BlobHeld), `part_get`."""
+        self._require_ready()
+        return self._blobs
+
     # --- what comes in
 
     def receive(self, frame: bytes, now_ns: int) -> ClientEvent | None:
@@ -424,6 +430,7 @@ class ClientSession:
             case HelloAck():
                 return self._acknowledged(message)
             case Unrecognized():
+                self._blobs.unrecognized()
                 return RequestUnrecognized()
             case HelloProof() | Unknown():
                 return None

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mosaic.core.authentication import Authentication
+from mosaic.protocol.blob_events import BlobHeld, BlobOffered, BlobPartArrived, BlobPartAsked, BlobPartCame
 from mosaic.wire.result_code import ResultCode
 from mosaic.wire.server_messages import DhtItem
 
@@ -210,6 +211,9 @@ ServerEvent = (
     | UnsubscribeAsked
     | BlobSubmitted
     | BlobAsked
+    | BlobOffered
+    | BlobPartCame
+    | BlobPartAsked
     | DhtAsked
     | SyncOpened
     | SyncMessage
@@ -386,6 +390,8 @@ ClientEvent = (
     | SubmissionAnswered
     | BlobArrived
     | BlobAnswered
+    | BlobHeld
+    | BlobPartArrived
     | DhtAnswered
     | SyncAnswered
     | SyncRefused

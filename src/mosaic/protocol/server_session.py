@@ -34,6 +34,7 @@ from mosaic.core.authentication import Authentication
 from mosaic.errors import InvalidMessage
 from mosaic.protocol import authentication as authentications
 from mosaic.protocol.authentication import ServerAuthentication
+from mosaic.protocol.blob_events import BlobOffered, BlobPartAsked, BlobPartCame
 from mosaic.protocol.events import (
     BlobAsked,
     BlobSubmitted,
@@ -58,6 +59,7 @@ from mosaic.protocol.query_ids import ServerQueries
 from mosaic.protocol.settings import MAJOR_VERSION, ServerSessionSettings
 from mosaic.protocol.submission_run import SUBMISSION, records_of_run
 from mosaic.protocol.upgrade import Upgrade
+from mosaic.wire.blob_messages import BlobOffer, BlobPart, BlobPartGet
 from mosaic.wire.client_messages import (
     BlobGet,
     BlobSubmission,
@@ -377,6 +379,12 @@ class ServerSession:
                 return BlobSubmitted(blob_hash, len(blob), body=blob)
             case BlobGet(blob_hash):
                 return BlobAsked(blob_hash)
+            case BlobOffer(blob_hash, length):
+                return BlobOffered(blob_hash, length)
+            case BlobPart(blob_hash, offset, data):
+                return BlobPartCame(blob_hash, offset, data)
+            case BlobPartGet(blob_hash, offset, most):
+                return BlobPartAsked(blob_hash, offset, most)
             case DhtLookup(query_id, server, key):
                 return DhtAsked(query_id, server, key)
             case SyncOpen() | SyncData() | SyncClose() | SyncGet():

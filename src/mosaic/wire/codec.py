@@ -14,6 +14,7 @@ from struct import Struct
 from typing import Final
 
 from mosaic.errors import InvalidMessage
+from mosaic.wire.blob_messages import BlobOffer, BlobOfferResult, BlobPart, BlobPartGet, BlobPartResult
 from mosaic.wire.client_messages import (
     BlobGet,
     BlobSubmission,
@@ -55,6 +56,9 @@ ClientMessage = (
     | DhtLookup
     | BlobSubmission
     | BlobGet
+    | BlobOffer
+    | BlobPart
+    | BlobPartGet
     | SyncOpen
     | SyncData
     | SyncClose
@@ -70,6 +74,8 @@ ServerMessage = (
     | DhtResponse
     | BlobSubmissionResult
     | BlobResult
+    | BlobOfferResult
+    | BlobPartResult
     | ServerSyncData
     | SyncError
     | Closing
@@ -88,6 +94,9 @@ CLIENT_MESSAGES: Final[tuple[type[ClientMessage], ...]] = (
     DhtLookup,
     BlobSubmission,
     BlobGet,
+    BlobOffer,
+    BlobPart,
+    BlobPartGet,
     SyncOpen,
     SyncData,
     SyncClose,
@@ -103,6 +112,8 @@ SERVER_MESSAGES: Final[tuple[type[ServerMessage], ...]] = (
     DhtResponse,
     BlobSubmissionResult,
     BlobResult,
+    BlobOfferResult,
+    BlobPartResult,
     ServerSyncData,
     SyncError,
     Closing,

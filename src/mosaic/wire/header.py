@@ -41,6 +41,9 @@ class MessageType(IntEnum):
     SYNC_DATA = 0x21
     SYNC_CLOSE = 0x22
     SYNC_GET = 0x23
+    BLOB_OFFER = 0x29
+    BLOB_PART = 0x2A
+    BLOB_PART_GET = 0x2B
     RECORD = 0x80
     LOCALLY_COMPLETE = 0x81
     QUERY_CLOSED = 0x82
@@ -52,6 +55,8 @@ class MessageType(IntEnum):
     HELLO_PROOF = 0x92
     SERVER_SYNC_DATA = 0xA1
     SYNC_ERROR = 0xA3
+    BLOB_OFFER_RESULT = 0xA9
+    BLOB_PART_RESULT = 0xAB
     UNRECOGNIZED = 0xF0
     CLOSING = 0xFE
 
@@ -77,6 +82,8 @@ _WITH_RESULT: Final = frozenset(
         MessageType.DHT_RESPONSE,
         MessageType.BLOB_SUBMISSION_RESULT,
         MessageType.BLOB_RESULT,
+        MessageType.BLOB_OFFER_RESULT,
+        MessageType.BLOB_PART_RESULT,
         MessageType.SYNC_ERROR,
         MessageType.CLOSING,
     }

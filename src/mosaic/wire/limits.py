@@ -27,6 +27,12 @@ OTHER_FRAME_LIMIT: Final = 65_536
 """The longest message of any other type, defined or not."""
 BLOB_HEAD: Final = 40
 """The bytes before a blob's own in BLOB SUBMISSION and BLOB RESULT: header and hash."""
+BLOB_PART_LIMIT: Final = 1_048_576
+"""The most bytes of a blob in one BLOB PART or BLOB PART RESULT."""
+BLOB_PART_HEAD: Final = 48
+"""The bytes before those of a BLOB PART: header, hash, offset."""
+BLOB_PART_RESULT_HEAD: Final = 56
+"""The bytes before those of a BLOB PART RESULT: header, hash, offset, whole length."""
 BLOB_LIMIT: Final = 67_108_864
 """The longest blob, unless the operator sets another limit."""
 BLOB_LIMIT_MAXIMUM: Final = 0xFFFF_FFFF - BLOB_HEAD
@@ -59,4 +65,6 @@ def frame_limits(record: int = RECORD_LIMIT, blob: int = BLOB_LIMIT) -> list[int
         limits[message_type] = QUERY_FRAME_LIMIT
     for message_type in _BLOB_TYPES:
         limits[message_type] = BLOB_HEAD + blob
+    limits[MessageType.BLOB_PART] = BLOB_PART_HEAD + BLOB_PART_LIMIT
+    limits[MessageType.BLOB_PART_RESULT] = BLOB_PART_RESULT_HEAD + BLOB_PART_LIMIT
     return limits
