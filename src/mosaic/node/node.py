@@ -14,8 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.backoff import Backoff
@@ -46,6 +45,7 @@ from mosaic.node.home_keys import home_password, server_prover, server_secret
 from mosaic.node.in_dht import InDht
 from mosaic.node.kind_counts import KindCounts
 from mosaic.node.listeners import ListenAt, Listeners
+from mosaic.node.observed import Observed, kept_up
 from mosaic.node.operating import Operating
 from mosaic.node.own_server import OwnServer
 from mosaic.node.people import People, Person, Vault
@@ -67,13 +67,12 @@ from mosaic.store.record_source import RecordSource
 from mosaic.transport.sockets import SocketNetwork
 from mosaic.wire.result_code import ResultCode
 
-log = logging.getLogger(__name__)
 
-
-class Node:
+class Node(Observed):
     """An open home. Made by `open`, ended by `stop`."""
 
     def __init__(self, home: Home, lock: HomeLock, settings: NodeSettings, db: PrivateDb) -> None:
+        super().__init__()
         self.home = home
         self.live = Live(settings)
         self.db = db
@@ -85,7 +84,6 @@ class Node:
         self._working = False
         self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._changed: set[asyncio.Event] = set()
         self._transport = settings.transport(home.temporary)
         vault = Vault(home_password(home, db), entropy)
         self.server_secret = server_secret(db, vault)
@@ -167,7 +165,7 @@ class Node:
             )
             await self.server.start()
             stack.push_async_callback(self._stop_server)
-            self.server.listen_changes(self._tell_stored)
+            self.server.listen_changes(self.tell_stored)
             self.server.listen_changes(self.kind_counts.note)
             self.listeners = Listeners(self.server, self._transport, self.server_secret, self.settings.public)
             self._own_server = OwnServer(
@@ -271,7 +269,7 @@ class Node:
         self.look_again()
         upkeep = Upkeep(self.store, self.settings.upkeep_s)
         for job in (self.queue.run(), self.pool.maintain(), self.schedules.run(), upkeep.run()):
-            self._tasks.append(asyncio.create_task(self._kept_up(job)))
+            self._tasks.append(asyncio.create_task(kept_up(job)))
 
     def _announce(self) -> None:
         """Publishes where the own server is, and which servers the people of this home use."""
@@ -300,14 +298,6 @@ class Node:
         if self.seeker.concerns(key):
             self._publishing.deliver_found()
             self.look_again()
-
-    async def _kept_up(self, job: Awaitable[None]) -> None:
-        try:
-            await job
-        except asyncio.CancelledError:
-            raise
-        except Exception:
-            log.exception("a part of the node failed; the node goes on without it")
 
     def listen(self, at: ListenAt) -> ServerUrl:
         """Listens for other people's clients; before `work`, which announces it. Raises ListenFailed."""
@@ -427,23 +417,3 @@ class Node:
         if self.server.metrics.write_failures > failures and any(each.is_server_error for each in results):
             raise StoreFull("what was read from other servers could not be written")
         return results
-
-    # --- who wants to know -----------------------------------------------------------------------
-
-    def _tell_stored(self, _position: int, _record: bytes) -> None:
-        self.tell_changed()
-
-    def tell_changed(self) -> None:
-        """Wakes who shows records and states: something of them may have changed."""
-        for event in self._changed:
-            event.set()
-
-    @contextlib.contextmanager
-    def changes(self) -> Iterator[asyncio.Event]:
-        """An event that is set whenever a record was stored or a state changed; clear it before looking."""
-        event = asyncio.Event()
-        self._changed.add(event)
-        try:
-            yield event
-        finally:
-            self._changed.discard(event)
