@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from mosaic.core.keys import SecretKey
+from mosaic.core.dht_item import SERVER_SALT, DhtItem
+from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.node.clock import Clock
 from mosaic.testing import Person
 from mosaic.testing.exam import Check, Examinee, Finding, Outcome, chosen, examine
@@ -19,13 +20,23 @@ WAITS = "hello.within_ten_seconds"
 """The one check that waits for a time limit of the server's."""
 
 
+class OwnItem:
+    """A DHT that holds the server's own bootstrap and nothing else."""
+
+    async def item(self, key: PublicKey, salt: bytes) -> DhtItem | None:
+        secret = SecretKey.from_seed(SEED)
+        if (key, salt) != (secret.public, SERVER_SALT):
+            return None
+        return DhtItem.sign(secret, SERVER_SALT, 4, b"S\nmosaic://example.org/\n")
+
+
 @asynccontextmanager
 async def examined(
     folder: Path, transports: Sequence[Transport] = (Transport.TCP,), *, patience_s: float = 20.0
 ) -> AsyncIterator[Examinee]:
     """A server that serves MEMBER, and how to reach it."""
     clock = Clock()
-    async with world.running(folder, MEMBER, clock=clock) as running:  # type: ignore[arg-type]
+    async with world.running(folder, MEMBER, clock=clock, lookups=OwnItem()) as running:  # type: ignore[arg-type]
         network = SocketNetwork(running.transport)
         running.server.attach(network)
         addresses = {
