@@ -41,10 +41,12 @@ impl Limits {
         })
     }
 
-    fn judge(&self, head: [u8; HEADER]) -> Judgement {
+    fn judge(&self, head: [u8; HEADER], own: &[(u8, u32)]) -> Judgement {
         let kind = usize::from(head[0]);
         let total = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-        if total < HEADER as u32 || total > self.total[kind] {
+        let own = own.iter().find(|(kind, _)| *kind == head[0]);
+        let most = own.map_or(self.total[kind], |(_, most)| self.total[kind].min(*most));
+        if total < HEADER as u32 || total > most {
             return Judgement::Refused;
         }
         if self.prefix[kind] != 0 && total > self.spool_over {
@@ -102,6 +104,8 @@ enum State {
 pub struct Cutter {
     partial: Vec<u8>,
     state: State,
+    /// Types with a lower limit in this stream than in others.
+    own: Vec<(u8, u32)>,
 }
 
 impl Default for Cutter {
@@ -116,7 +120,14 @@ impl Cutter {
         Self {
             partial: Vec::new(),
             state: State::Frames,
+            own: Vec::new(),
         }
+    }
+
+    /// Frames of a type that begin from now on may be so long at most, and never longer than the limits say.
+    pub fn limit(&mut self, kind: u8, most: u32) {
+        self.own.retain(|(known, _)| *known != kind);
+        self.own.push((kind, most));
     }
 
     /// Whether the stream stands inside of a frame.
@@ -164,7 +175,7 @@ impl Cutter {
             chunk.clear();
             return None;
         };
-        let (want, body) = match limits.judge(head) {
+        let (want, body) = match limits.judge(head, &self.own) {
             Judgement::Refused => return Some(self.refuse(head, chunk)),
             Judgement::Whole(total) => (total, None),
             Judgement::Spool { prefix, body } => (prefix, Some(body)),
@@ -182,7 +193,7 @@ impl Cutter {
             self.keep(HEADER, chunk);
         }
         let head = self.partial.first_chunk::<HEADER>().copied()?;
-        let (want, body) = match limits.judge(head) {
+        let (want, body) = match limits.judge(head, &self.own) {
             Judgement::Refused => return Some(self.refuse(head, chunk)),
             Judgement::Whole(total) => (total, None),
             Judgement::Spool { prefix, body } => (prefix, Some(body)),
@@ -357,5 +368,30 @@ mod tests {
         ] {
             assert!(Limits::new(&totals, &prefixes, over).is_err());
         }
+    }
+
+    #[test]
+    fn a_stream_may_have_a_lower_limit_of_its_own() {
+        let (limits, mut cutter) = (limits(), Cutter::new());
+        let frame = |kind: u8, total: u8| {
+            let mut frame = vec![0; usize::from(total)];
+            (frame[0], frame[4]) = (kind, total);
+            Bytes::from(frame)
+        };
+        cutter.limit(1, 10);
+        cutter.limit(1, 20);
+        cutter.limit(2, u32::MAX);
+        assert!(matches!(
+            cutter.next(&limits, &mut frame(1, 20)),
+            Some(Cut::Frame(_))
+        ));
+        assert!(matches!(
+            cutter.next(&limits, &mut frame(3, 21)),
+            Some(Cut::Frame(_))
+        ));
+        assert!(matches!(
+            cutter.next(&limits, &mut frame(1, 21)),
+            Some(Cut::Refused(_))
+        ));
     }
 }

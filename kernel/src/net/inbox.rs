@@ -39,6 +39,8 @@ pub mod what {
 
 /// What an event counts for beside its bytes, so that empty ones are bounded too.
 const EVENT_WEIGHT: usize = 64;
+/// So many events of links that are not preferred are taken at once where there are preferred ones.
+const OTHERS_AT_ONCE: usize = 256;
 
 /// One thing that happened on a link.
 pub struct Event {
@@ -77,31 +79,98 @@ impl Event {
     }
 }
 
+/// Events that wait, and readers that wait for room.
 #[derive(Default)]
-struct Queue {
+struct Lane {
     events: VecDeque<Event>,
     bytes: usize,
     waiting: HashMap<u64, Waker>,
+}
+
+impl Lane {
+    fn push(&mut self, event: Event) {
+        self.bytes += event.weight();
+        self.events.push_back(event);
+    }
+
+    fn take(&mut self, most: usize, taken: &mut Vec<Event>) {
+        let count = self.events.len().min(most);
+        for event in self.events.drain(..count) {
+            self.bytes -= event.weight();
+            taken.push(event);
+        }
+        if self.events.is_empty() && self.events.capacity() > 8_192 {
+            self.events = VecDeque::new();
+        }
+    }
+
+    /// Who may read on.
+    fn awake(&mut self, limit: usize) -> HashMap<u64, Waker> {
+        if self.bytes <= limit / 2 {
+            std::mem::take(&mut self.waiting)
+        } else {
+            HashMap::new()
+        }
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    /// Of links that are preferred.
+    first: Lane,
+    others: Lane,
+    /// Whether any link was ever preferred.
+    preferring: bool,
     /// Links whose end was handed out; Python may still ask for their files until it polls again.
     ended: Vec<Arc<Link>>,
+}
+
+impl Queue {
+    fn add(&mut self, event: Event) {
+        // Behind what already stands among others': each link's events stay in their order.
+        if event.link.is_preferred() && event.link.among_others.load(Ordering::Relaxed) == 0 {
+            self.first.push(event);
+            return;
+        }
+        event.link.among_others.fetch_add(1, Ordering::Relaxed);
+        self.others.push(event);
+    }
+
+    fn take(&mut self, most: usize) -> Vec<Event> {
+        let mut taken = Vec::new();
+        self.first.take(most, &mut taken);
+        // While somebody is preferred, few of the others are taken at a time, so that he is asked again soon.
+        let others = if self.preferring {
+            OTHERS_AT_ONCE
+        } else {
+            most
+        };
+        let before = taken.len();
+        self.others.take(others.min(most - before), &mut taken);
+        for event in &taken[before..] {
+            event.link.among_others.fetch_sub(1, Ordering::Relaxed);
+        }
+        taken
+    }
 }
 
 /// The queue between the links and Python.
 pub struct Inbox {
     queue: Mutex<Queue>,
     limit: usize,
-    full: AtomicBool,
+    /// Whether the first lane is, and that of the others.
+    full: [AtomicBool; 2],
     raised: AtomicBool,
     wake: WakeFd,
 }
 
 impl Inbox {
-    /// An empty queue that should not pass `limit` bytes.
+    /// An empty queue that should not pass `limit` bytes, and as much again of preferred links.
     pub fn new(limit: usize) -> io::Result<Self> {
         Ok(Self {
             queue: Mutex::default(),
             limit,
-            full: AtomicBool::new(false),
+            full: Default::default(),
             raised: AtomicBool::new(false),
             wake: WakeFd::new()?,
         })
@@ -122,10 +191,9 @@ impl Inbox {
             if event.is_from_peer() {
                 event.link.count_in(event.weight());
             }
-            queue.bytes += event.weight();
-            queue.events.push_back(event);
+            queue.add(event);
         }
-        self.full.store(queue.bytes >= self.limit, Ordering::SeqCst);
+        self.note(&queue);
         drop(queue);
         self.raise();
     }
@@ -135,13 +203,31 @@ impl Inbox {
         self.push(&mut vec![event]);
     }
 
+    fn note(&self, queue: &Queue) {
+        for (full, lane) in self.full.iter().zip([&queue.first, &queue.others]) {
+            full.store(lane.bytes >= self.limit, Ordering::SeqCst);
+        }
+    }
+
     fn raise(&self) {
         if !self.raised.swap(true, Ordering::SeqCst) {
             self.wake.raise();
         }
     }
 
-    /// Takes up to `most` events, in order, and the links that are to be forgotten.
+    /// From now on a link's events go before those of others, or no longer do.
+    pub fn prefer(&self, link: &Link, preferred: bool) {
+        let mut queue = lock(&self.queue);
+        link.prefer(preferred);
+        queue.preferring |= preferred;
+        let waker = queue.others.waiting.remove(&link.number);
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Takes up to `most` events, those of each link in order, and the links that are to be forgotten.
     ///
     /// The descriptor is read before the flag is cleared, and the queue taken
     /// after both: what is pushed in between raises it again.
@@ -150,24 +236,16 @@ impl Inbox {
         self.raised.store(false, Ordering::SeqCst);
         let mut queue = lock(&self.queue);
         let forgotten = std::mem::take(&mut queue.ended);
-        let count = queue.events.len().min(most);
-        let events: Vec<Event> = queue.events.drain(..count).collect();
+        let events = queue.take(most);
         for event in &events {
-            queue.bytes -= event.weight();
             if event.ends_link() {
                 queue.ended.push(Arc::clone(&event.link));
             }
         }
-        self.full.store(queue.bytes >= self.limit, Ordering::SeqCst);
-        let waiting = if queue.bytes <= self.limit / 2 {
-            std::mem::take(&mut queue.waiting)
-        } else {
-            HashMap::new()
-        };
-        if queue.events.is_empty() && queue.events.capacity() > 8_192 {
-            queue.events = VecDeque::new();
-        }
-        let more = !queue.events.is_empty();
+        self.note(&queue);
+        let mut waiting = queue.first.awake(self.limit);
+        waiting.extend(queue.others.awake(self.limit));
+        let more = !queue.first.events.is_empty() || !queue.others.events.is_empty();
         drop(queue);
         if more {
             self.raise();
@@ -185,14 +263,28 @@ impl Inbox {
 
     /// Ready while the queue has room; else wakes `who` (a number of its own) when it has again.
     pub fn poll_room(&self, who: u64, cx: &Context<'_>) -> Poll<()> {
-        if !self.full.load(Ordering::SeqCst) {
+        self.poll_lane(who, false, cx)
+    }
+
+    /// The same for a link that may be preferred.
+    pub fn poll_room_of(&self, link: &Link, cx: &Context<'_>) -> Poll<()> {
+        self.poll_lane(link.number, link.is_preferred(), cx)
+    }
+
+    fn poll_lane(&self, who: u64, first: bool, cx: &Context<'_>) -> Poll<()> {
+        if !self.full[usize::from(!first)].load(Ordering::SeqCst) {
             return Poll::Ready(());
         }
         let mut queue = lock(&self.queue);
-        if queue.bytes < self.limit {
+        let lane = if first {
+            &mut queue.first
+        } else {
+            &mut queue.others
+        };
+        if lane.bytes < self.limit {
             return Poll::Ready(());
         }
-        queue.waiting.insert(who, cx.waker().clone());
+        lane.waiting.insert(who, cx.waker().clone());
         Poll::Pending
     }
 }
@@ -285,7 +377,7 @@ mod tests {
         assert!(!link.has_room());
         inbox.take(10);
         assert!(link.has_room());
-        assert!(lock(&inbox.queue).waiting.is_empty());
+        assert!(lock(&inbox.queue).others.waiting.is_empty());
     }
 
     #[test]
@@ -296,5 +388,64 @@ mod tests {
         assert_eq!((events.len(), forgotten.len()), (1, 0));
         assert_eq!(inbox.take(10).1.len(), 1);
         assert_eq!(inbox.take(10).1.len(), 0);
+    }
+
+    #[test]
+    fn a_preferred_link_goes_first_and_keeps_its_order() {
+        let (inbox, link) = inbox();
+        let other = Arc::new(Link::new(2, true, 500, 500));
+        inbox.push_one(event(&other, 1, b"others"));
+        inbox.push_one(event(&link, 2, b"before"));
+        inbox.prefer(&link, true);
+        inbox.push_one(event(&link, 3, b"still behind"));
+        let order = |most: usize| -> Vec<u16> {
+            inbox.take(most).0.iter().map(|event| event.what).collect()
+        };
+        assert_eq!(order(9), [1, 2, 3]);
+        inbox.push_one(event(&other, 4, b"others"));
+        inbox.push_one(event(&link, 5, b"first"));
+        inbox.push_one(event(&link, 6, b"second"));
+        assert_eq!(order(2), [5, 6]);
+        inbox.prefer(&link, false);
+        inbox.push_one(event(&link, 7, b"last"));
+        assert_eq!(order(9), [4, 7]);
+        let queue = lock(&inbox.queue);
+        assert_eq!((queue.first.bytes, queue.others.bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_preferred_link_reads_on_while_others_have_filled_their_lane() {
+        let (inbox, link) = inbox();
+        let (cx, other) = (
+            Context::from_waker(Waker::noop()),
+            Link::new(2, true, 500, 500),
+        );
+        let other = Arc::new(other);
+        for _ in 0..10 {
+            inbox.push_one(event(&other, 1, &[7; 36]));
+        }
+        assert!(inbox.poll_room_of(&link, &cx).is_pending());
+        inbox.prefer(&link, true);
+        assert!(inbox.poll_room_of(&link, &cx).is_ready());
+        for _ in 0..10 {
+            inbox.push_one(event(&link, 1, &[7; 36]));
+        }
+        assert!(inbox.poll_room_of(&link, &cx).is_pending());
+        inbox.take(10);
+        assert!(inbox.poll_room_of(&link, &cx).is_ready());
+        assert!(inbox.poll_room_of(&other, &cx).is_pending());
+    }
+
+    #[test]
+    fn others_are_taken_a_few_at_a_time_once_somebody_is_preferred() {
+        let inbox = Inbox::new(1 << 20).unwrap();
+        let link = Arc::new(Link::new(1, true, 1 << 20, 500));
+        for _ in 0..1_000 {
+            inbox.push_one(event(&link, 1, b""));
+        }
+        assert_eq!(inbox.take(400).0.len(), 400);
+        inbox.prefer(&Link::new(2, true, 500, 500), true);
+        assert_eq!(inbox.take(400).0.len(), OTHERS_AT_ONCE);
+        assert!(is_readable(&inbox));
     }
 }

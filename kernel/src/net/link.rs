@@ -11,6 +11,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
+use super::gate::Pass;
 use super::lock;
 use super::outbox::{FilePart, Outbox, Pushed, Standing};
 use super::quic;
@@ -30,6 +31,15 @@ pub struct Link {
     pub peer: OnceLock<SocketAddr>,
     /// The QUIC connection of which it is a stream, if it is one.
     pub quic: OnceLock<Weak<quic::Peer>>,
+    /// What counts it at the gate, if it is a connection that was let in.
+    pub pass: OnceLock<Pass>,
+    /// The greatest lengths of types that were set for it alone, until the task has taken them.
+    own_limits: Mutex<Vec<(u8, u32)>>,
+    limited: AtomicBool,
+    /// Whether its events go before others'.
+    preferred: AtomicBool,
+    /// Events of it that stand among those of others in the queue; only for who has locked that.
+    pub among_others: AtomicUsize,
     out: Mutex<Outbox>,
     inbox_bytes: AtomicUsize,
     inbox_limit: usize,
@@ -58,6 +68,11 @@ impl Link {
             accepted,
             peer: OnceLock::new(),
             quic: OnceLock::new(),
+            pass: OnceLock::new(),
+            own_limits: Mutex::default(),
+            limited: AtomicBool::new(false),
+            preferred: AtomicBool::new(false),
+            among_others: AtomicUsize::new(0),
             out: Mutex::new(Outbox::new(outbox_limit)),
             inbox_bytes: AtomicUsize::new(0),
             inbox_limit,
@@ -78,6 +93,30 @@ impl Link {
     pub fn address(&self) -> Option<SocketAddr> {
         let quic = self.quic().map(|peer| peer.connection.remote_address());
         quic.or_else(|| self.peer.get().copied())
+    }
+
+    /// What one type's greatest length is for frames that begin from now on.
+    pub fn limit_frames(&self, kind: u8, most: u32) {
+        lock(&self.own_limits).push((kind, most));
+        self.limited.store(true, Ordering::SeqCst);
+    }
+
+    /// The lengths that were set and not yet taken.
+    pub fn take_limits(&self) -> Vec<(u8, u32)> {
+        if self.limited.swap(false, Ordering::SeqCst) {
+            return std::mem::take(&mut lock(&self.own_limits));
+        }
+        Vec::new()
+    }
+
+    /// Whether its events go before others' from now on.
+    pub fn prefer(&self, preferred: bool) {
+        self.preferred.store(preferred, Ordering::SeqCst);
+    }
+
+    /// See `prefer`.
+    pub fn is_preferred(&self) -> bool {
+        self.preferred.load(Ordering::SeqCst)
     }
 
     // --- Python's side ------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 //! Accepts TCP connections and leads them through the handshake.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,6 +11,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
 
+use super::gate::Pass;
+use super::half_open::Place;
 use super::shared::Shared;
 use super::socket;
 use super::tcp::TlsWire;
@@ -45,44 +46,63 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// Who was let in, and what counts him.
+pub struct Arrival {
+    /// Where he comes from.
+    pub peer: SocketAddr,
+    /// Kept as long as the connection.
+    pub pass: Pass,
+    /// Kept as long as the handshake.
+    pub place: Place,
+}
+
 /// Leads connections of one listener through their handshake.
 pub trait Greets: Send + Sync + 'static {
-    /// Opens a link for a connection, or lets it go. Tells `half_open` when it is done.
+    /// Opens a link for a connection, or lets it go.
     fn greet(
         self: Arc<Self>,
         shared: Arc<Shared>,
         stream: TcpStream,
-        peer: SocketAddr,
+        arrival: Arrival,
     ) -> impl Future<Output = ()> + Send;
 }
 
-/// Accepts for ever. Waits while Python has more to do than fits the queue.
+/// Accepts for ever and lets in whom the gate does. Whoever has been led to a link waits there while
+/// Python has more to do than fits the queue: nobody waits behind those who say nothing.
 pub async fn accept(shared: Arc<Shared>, listener: TcpListener, door: Arc<impl Greets>) {
-    let number = shared.number();
     loop {
-        poll_fn(|cx| shared.inbox.poll_room(number, cx)).await;
-        shared.half_open.room().await;
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let handshake = Arc::clone(&door).greet(Arc::clone(&shared), stream, peer);
-                shared.half_open.add(tokio::spawn(handshake).abort_handle());
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(_) => {
+                sleep(BREATH).await;
+                continue;
             }
-            Err(_) => sleep(BREATH).await,
-        }
+        };
+        let Some(pass) = shared.let_in(peer) else {
+            continue;
+        };
+        let place = shared.half_open.place(peer).await;
+        let number = place.number();
+        let arrival = Arrival { peer, pass, place };
+        let handshake = Arc::clone(&door).greet(Arc::clone(&shared), stream, arrival);
+        let task = tokio::spawn(handshake).abort_handle();
+        shared.half_open.begun(number, task);
     }
 }
 
 impl Greets for ServerConfigs {
-    async fn greet(self: Arc<Self>, shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+    async fn greet(self: Arc<Self>, shared: Arc<Shared>, stream: TcpStream, arrival: Arrival) {
         // A handshake that fails is nobody's business here: the peer got its alert.
-        if let Ok(Ok((stream, tls, key))) =
-            timeout(shared.handshake, handshake(stream, &self)).await
-            && !shared.is_stopping()
-        {
-            let link = shared.add_link(true, Some(peer));
-            shared.open(link, TlsWire::new(stream, tls), key);
+        match timeout(shared.handshake, handshake(stream, &self)).await {
+            Ok(Ok((stream, tls, key))) => {
+                shared.until_room().await;
+                if !shared.is_stopping() {
+                    let link = shared.add_link_of(arrival);
+                    shared.open(link, TlsWire::new(stream, tls), key);
+                }
+            }
+            _ => shared.counts.handshake_failed(),
         }
-        shared.half_open.done();
     }
 }
 

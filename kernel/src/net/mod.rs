@@ -7,12 +7,14 @@
 //! transport.
 
 pub mod certificate;
+mod counts;
 pub mod dial;
 mod dial_tcp;
 pub mod engine;
 pub mod frame;
+pub mod gate;
 mod half_frames;
-mod half_open;
+pub mod half_open;
 pub mod inbox;
 pub mod link;
 mod listen;

@@ -1,6 +1,7 @@
 //! What all tasks of a network share: its links, its bounds, and the queue towards Python.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,11 +13,14 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::certificate::Key;
+use super::counts::Counts;
 use super::frame::Limits;
+use super::gate::{Gate, Pass, Turned};
 use super::half_frames::HalfFrames;
 use super::half_open::HalfOpen;
 use super::inbox::{Event, Inbox, what};
 use super::link::Link;
+use super::listen::Arrival;
 use super::quic;
 use super::task::LinkTask;
 use super::wire::Wire;
@@ -38,6 +42,8 @@ pub struct Settings {
     pub link_outbox_bytes: usize,
     /// How long a handshake may take.
     pub handshake: Duration,
+    /// About so many may be under way.
+    pub most_half_open: usize,
     /// Threads that move bytes.
     pub workers: usize,
     /// What only QUIC knows.
@@ -55,7 +61,11 @@ pub struct Shared {
     /// How long a handshake may take.
     pub handshake: Duration,
     /// Handshakes under way.
-    pub half_open: HalfOpen,
+    pub half_open: Arc<HalfOpen>,
+    /// Who may connect.
+    pub gate: Arc<Gate>,
+    /// What happened.
+    pub counts: Counts,
     /// Frames that have begun.
     pub half_frames: HalfFrames,
     /// How QUIC connections behave.
@@ -81,7 +91,9 @@ impl Shared {
             limits: settings.limits,
             spool_folder: settings.spool_folder,
             handshake: settings.handshake,
-            half_open: HalfOpen::default(),
+            half_open: Arc::new(HalfOpen::new(settings.most_half_open)),
+            gate: Arc::default(),
+            counts: Counts::default(),
             half_frames: HalfFrames::new(settings.inbox_bytes.saturating_mul(HALF_FRAMES)),
             quic: settings.quic,
             quic_under_way: AtomicUsize::new(0),
@@ -119,6 +131,57 @@ impl Shared {
             .unwrap_or_else(|broken| broken.into_inner());
         links.insert(link.number, Arc::clone(&link));
         link
+    }
+
+    /// The link of somebody who was let in; it counts until the link is forgotten.
+    pub fn add_link_of(&self, arrival: Arrival) -> Arc<Link> {
+        let link = self.add_link(true, Some(arrival.peer));
+        // It is new: nobody has set it.
+        let _ = link.pass.set(arrival.pass);
+        link
+    }
+
+    /// What counts somebody who may connect; nothing if he may not.
+    pub fn let_in(&self, peer: SocketAddr) -> Option<Pass> {
+        let entered = self.gate.enter(peer);
+        match &entered {
+            Ok(_) => self.counts.accepted(),
+            Err(Turned::Blocked) => self.counts.blocked(),
+            Err(Turned::Paced) => self.counts.paced(),
+        }
+        entered.ok()
+    }
+
+    /// Waits while Python has more to do than fits the queue.
+    pub async fn until_room(&self) {
+        let number = self.number();
+        poll_fn(|cx| self.inbox.poll_room(number, cx)).await;
+    }
+
+    /// Bytes queued towards all peers.
+    pub fn pending(&self) -> usize {
+        self.with_links(|links| links.filter_map(|link| link.pending()).sum())
+    }
+
+    /// The links with most bytes queued towards their peers, and how many.
+    pub fn heaviest(&self, most: usize) -> Vec<(u64, usize)> {
+        let mut all: Vec<(u64, usize)> = self.with_links(|links| {
+            links
+                .filter_map(|link| Some((link.number, link.pending()?)))
+                .filter(|(_, bytes)| *bytes > 0)
+                .collect()
+        });
+        all.sort_unstable_by_key(|(number, bytes)| (usize::MAX - *bytes, *number));
+        all.truncate(most);
+        all
+    }
+
+    fn with_links<R>(&self, work: impl FnOnce(&mut dyn Iterator<Item = &Link>) -> R) -> R {
+        let links = self
+            .links
+            .read()
+            .unwrap_or_else(|broken| broken.into_inner());
+        work(&mut links.values().map(AsRef::as_ref))
     }
 
     /// The link of that number, until its end was handed out.

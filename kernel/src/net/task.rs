@@ -191,6 +191,9 @@ impl<W: Wire> LinkTask<W> {
                 Piece::File(_) => {}
             }
         }
+        self.shared
+            .counts
+            .went(slices.iter().map(|slice| slice.len()).sum());
         self.wire.give(&slices)
     }
 
@@ -241,6 +244,7 @@ impl<W: Wire> LinkTask<W> {
                 buffer.reserve(READ_AHEAD);
                 let received = self.wire.poll_receive(cx, buffer);
                 self.unread = buffer.split().freeze();
+                self.shared.counts.came(self.unread.len());
                 received
             });
             match received {
@@ -260,13 +264,16 @@ impl<W: Wire> LinkTask<W> {
         if self.link.accepted && self.link.with_outbox(cx.waker(), |out| out.over) {
             return false;
         }
-        self.shared.inbox.poll_room(self.link.number, cx).is_ready()
+        self.shared.inbox.poll_room_of(&self.link, cx).is_ready()
     }
 
     /// Turns what was received into events. Pending while a body is being written.
     fn cut(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Reason> {
         if self.unread.is_empty() && !self.spool_whole {
             return Ok(Poll::Ready(()));
+        }
+        for (kind, most) in self.link.take_limits() {
+            self.cutter.limit(kind, most);
         }
         let mut events = Vec::new();
         let result = self.cut_into(cx, &mut events);

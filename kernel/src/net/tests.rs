@@ -40,6 +40,7 @@ pub fn settings(quic: quic::Settings) -> Settings {
         link_inbox_bytes: 1 << 20,
         link_outbox_bytes: 1 << 20,
         handshake: Duration::from_secs(10),
+        most_half_open: 512,
         workers: 1,
         quic,
     }

@@ -1,5 +1,7 @@
 //! The net door.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -11,6 +13,8 @@ use super::errors::{Disconnected, UsageError};
 use super::frame_cutter::FrameCutter;
 use crate::net::engine::Engine;
 use crate::net::frame::{HEADER, Limits};
+use crate::net::gate::{Networks, Row};
+use crate::net::half_open::MOST as MOST_HALF_OPEN;
 use crate::net::inbox::what;
 use crate::net::link::Link;
 use crate::net::listeners::Transport;
@@ -22,6 +26,9 @@ const RECORD: u8 = 0x80;
 
 /// More threads than this help nobody.
 const MOST_WORKERS: usize = 64;
+
+/// (IPv4 bits, IPv6 bits, connections a second, burst, most open).
+type GateRow = (u8, u8, f64, u32, u32);
 
 type PyEvent<'py> = (u64, u16, Bound<'py, PyBytes>);
 
@@ -58,7 +65,11 @@ impl Net {
         quic_idle_ms = 15_000,
         quic_keep_alive_ms = 10_000,
         retry_over = 64,
-    ))]
+        most_half_open = MOST_HALF_OPEN,
+        gate = Vec::new(),
+    ), text_signature = "(*, frame_limits, spool_prefix, spool_folder, spool_over=65536, inbox_bytes=16777216, \
+        link_inbox_bytes=1048576, link_outbox_bytes=131072, handshake_ms=10000, workers=1, streams=16, \
+        quic_idle_ms=15000, quic_keep_alive_ms=10000, retry_over=64, most_half_open=512, gate=())")]
     #[expect(
         clippy::too_many_arguments,
         reason = "each is one setting, given by name"
@@ -77,6 +88,8 @@ impl Net {
         quic_idle_ms: u64,
         quic_keep_alive_ms: u64,
         retry_over: usize,
+        most_half_open: usize,
+        gate: Vec<GateRow>,
     ) -> PyResult<Self> {
         if streams == 0 || quic_idle_ms == 0 {
             return Err(UsageError::new_err(
@@ -92,6 +105,7 @@ impl Net {
             link_inbox_bytes,
             link_outbox_bytes,
             handshake: milliseconds(handshake_ms),
+            most_half_open,
             workers: workers.clamp(1, MOST_WORKERS),
             quic: quic::Settings {
                 streams,
@@ -100,6 +114,7 @@ impl Net {
                 retry_over,
             },
         })?;
+        engine.shared().gate.set_rows(rows(gate)?);
         Ok(Self { engine })
     }
 
@@ -358,6 +373,63 @@ impl Net {
         )
     }
 
+    /// Connections from these networks are dropped when they are accepted.
+    fn set_blocked(&self, networks: Vec<(Vec<u8>, u8)>) -> PyResult<()> {
+        self.engine
+            .shared()
+            .gate
+            .set_blocked(networks_of(networks)?);
+        Ok(())
+    }
+
+    /// Those from these are not counted.
+    fn set_trusted(&self, networks: Vec<(Vec<u8>, u8)>) -> PyResult<()> {
+        self.engine
+            .shared()
+            .gate
+            .set_trusted(networks_of(networks)?);
+        Ok(())
+    }
+
+    /// How fast and how many may come from each size of network.
+    fn set_gate(&self, rows: Vec<GateRow>) -> PyResult<()> {
+        self.engine.shared().gate.set_rows(self::rows(rows)?);
+        Ok(())
+    }
+
+    /// Hands up a link's events before those of others, or no longer.
+    fn prefer(&self, link: u64, preferred: bool) {
+        let shared = self.engine.shared();
+        if let Some(link) = shared.link(link) {
+            shared.inbox.prefer(&link, preferred);
+        }
+    }
+
+    /// The greatest length of one type on one link from now on.
+    fn limit_frames(&self, link: u64, kind: u8, most: u32) {
+        if let Some(link) = self.engine.shared().link(link) {
+            link.limit_frames(kind, most);
+        }
+    }
+
+    /// Bytes queued towards all peers.
+    fn pending_total(&self) -> usize {
+        self.engine.shared().pending()
+    }
+
+    /// (link, bytes queued towards it), most first.
+    fn heaviest(&self, most: usize) -> Vec<(u64, usize)> {
+        self.engine.shared().heaviest(most)
+    }
+
+    /// What happened since the network began.
+    fn counts(&self) -> HashMap<&'static str, u64> {
+        let shared = self.engine.shared();
+        let (half_open, evicted) = shared.half_open.counts();
+        let more = [("half_open", half_open as u64), ("evicted", evicted)];
+        shared.counts.all().into_iter().chain(more).collect()
+    }
+
     /// Sends what is queued, then closes.
     fn close(&self, link: u64) {
         if let Some(link) = self.engine.shared().link(link) {
@@ -377,6 +449,42 @@ impl Net {
     fn shutdown(&self, py: Python<'_>, timeout_ms: u64) {
         py.detach(|| self.engine.shutdown(milliseconds(timeout_ms)));
     }
+}
+
+fn rows(rows: Vec<GateRow>) -> PyResult<Vec<Row>> {
+    let row = |(v4, v6, per_second, burst, most_open): GateRow| {
+        if v4 > 32 || v6 > 128 || !per_second.is_finite() || per_second < 0.0 {
+            return Err(UsageError::new_err(
+                "a row of the gate is (IPv4 bits up to 32, IPv6 bits up to 128, connections a second, burst, most open)",
+            ));
+        }
+        Ok(Row {
+            v4,
+            v6,
+            per_second,
+            burst,
+            most_open,
+        })
+    };
+    rows.into_iter().map(row).collect()
+}
+
+fn networks_of(networks: Vec<(Vec<u8>, u8)>) -> PyResult<Networks> {
+    let network = |(address, prefix): (Vec<u8>, u8)| {
+        let known = match address.len() {
+            4 if prefix <= 32 => <[u8; 4]>::try_from(address).ok().map(IpAddr::from),
+            16 if prefix <= 128 => <[u8; 16]>::try_from(address).ok().map(IpAddr::from),
+            _ => None,
+        };
+        let known = known.ok_or_else(|| {
+            UsageError::new_err(
+                "a network is (address of 4 or 16 bytes, how many of its bits count)",
+            )
+        })?;
+        Ok((known, prefix))
+    };
+    let all: PyResult<Vec<(IpAddr, u8)>> = networks.into_iter().map(network).collect();
+    Ok(Networks::new(all?))
 }
 
 fn waiting(bytes: Option<usize>) -> i64 {

@@ -307,11 +307,15 @@ class Net:
         quic_idle_ms: int = 15_000,
         quic_keep_alive_ms: int = 10_000,
         retry_over: int = 64,
+        most_half_open: int = 512,
+        gate: Sequence[tuple[int, int, float, int, int]] = (),
     ) -> Net:
         """`frame_limits`: the greatest total length for each of the 256 types. `spool_prefix`: for types whose
         body goes to a file when the frame is longer than `spool_over`, the bytes kept in memory (0 = never).
         `streams`: bidirectional streams that a peer may have open in one QUIC connection. `retry_over`: QUIC
-        handshakes under way above which new ones must first prove their address (0 = always)."""
+        handshakes under way above which new ones must first prove their address (0 = always).
+        `most_half_open`: handshakes under way (for a moment four times as many); beyond, the network with most
+        loses its oldest. `gate`: rows as in `set_gate`."""
     def fileno(self) -> int:
         """Readable while events wait. (An eventfd on Linux, a pipe elsewhere.)"""
     def poll(self, max_events: int = 4096) -> list[tuple[int, int, bytes]]:
@@ -403,6 +407,26 @@ class Net:
         """(path, BLAKE3-256 of the body, its length) of the oldest LINK_SPOOLED event not yet taken."""
     def pending(self, link: int) -> int:
         """Bytes queued towards a link, -1 if it is gone."""
+    def set_blocked(self, networks: Sequence[tuple[bytes, int]]) -> None:
+        """(address of 4 or 16 bytes, prefix): connections from there are dropped when accepted, datagrams of new
+        QUIC peers ignored. Replaces. Raises UsageError."""
+    def set_trusted(self, networks: Sequence[tuple[bytes, int]]) -> None:
+        """Not counted by the gate: the operator's proxies. Replaces. Raises UsageError."""
+    def set_gate(self, rows: Sequence[tuple[int, int, float, int, int]]) -> None:
+        """(IPv4 prefix, IPv6 prefix, connections a second, burst, most open at once) for each size of network; 0 a
+        second or at once is no bound. A QUIC connection counts once. Replaces. Raises UsageError."""
+    def prefer(self, link: int, preferred: bool) -> None:
+        """Whether `poll` hands up this link's events before those of others, which then come a few at a time."""
+    def limit_frames(self, link: int, kind: int, most: int) -> None:
+        """The greatest length of one type on one link for frames that begin from now on; never more than
+        `frame_limits`."""
+    def pending_total(self) -> int:
+        """Bytes queued towards all peers."""
+    def heaviest(self, most: int) -> list[tuple[int, int]]:
+        """(link, bytes queued towards it) of up to so many, most first."""
+    def counts(self) -> dict[str, int]:
+        """accepted, blocked, paced, handshakes_failed, bytes_in, bytes_out, evicted (handshakes that gave way) since
+        it began; half_open: handshakes under way now."""
     def close(self, link: int) -> None:
         """Sends what is queued, then closes. Later frames from it are dropped."""
     def abort(self, link: int) -> None:

@@ -1,6 +1,5 @@
 //! Accepts connections and their streams.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -16,6 +15,8 @@ use super::reset::recognise;
 use super::settings::{Settings, endpoint_config};
 use super::wire::QuicWire;
 use crate::net::certificate::Key;
+use crate::net::gate::Pass;
+use crate::net::listen::Arrival;
 use crate::net::shared::Shared;
 use crate::net::socket;
 
@@ -85,38 +86,51 @@ impl Drop for UnderWay {
     }
 }
 
-/// Accepts until the endpoint is closed. Waits while Python has more to do than fits the queue.
+/// Accepts until the endpoint is closed, and lets in whom the gate does.
 pub async fn accept(shared: Arc<Shared>, endpoint: Endpoint) {
-    let number = shared.number();
-    loop {
-        poll_fn(|cx| shared.inbox.poll_room(number, cx)).await;
-        let Some(incoming) = endpoint.accept().await else {
-            return;
-        };
+    while let Some(incoming) = endpoint.accept().await {
+        let from = incoming.remote_address();
+        if shared.gate.blocks(from) {
+            shared.counts.blocked();
+            incoming.ignore();
+            continue;
+        }
         let crowded = UnderWay::count(&shared.quic_under_way) >= shared.quic.retry_over;
         if crowded && incoming.may_retry() {
             // Costs us nothing but one packet, and is answered only by who gets it. It can't fail: we asked.
             let _ = incoming.retry();
             continue;
         }
-        shared.half_open.room().await;
-        let greeting = greet(Arc::clone(&shared), incoming, UnderWay::new(&shared));
-        shared.half_open.add(tokio::spawn(greeting).abort_handle());
+        let Some(pass) = shared.let_in(from) else {
+            incoming.ignore();
+            continue;
+        };
+        let place = shared.half_open.place(from).await;
+        let number = place.number();
+        let under_way = UnderWay::new(&shared);
+        let arrival = Arrival {
+            peer: from,
+            pass,
+            place,
+        };
+        let greeting = greet(Arc::clone(&shared), incoming, under_way, arrival);
+        let task = tokio::spawn(greeting).abort_handle();
+        shared.half_open.begun(number, task);
     }
 }
 
 /// Leads a peer through the handshake and to its first stream.
-async fn greet(shared: Arc<Shared>, incoming: Incoming, under_way: UnderWay) {
+async fn greet(shared: Arc<Shared>, incoming: Incoming, under_way: UnderWay, arrival: Arrival) {
     let end = Instant::now() + shared.handshake;
     // A handshake that fails is nobody's business here: the peer was told.
-    if let Ok(Some((peer, first))) = timeout_at(end, handshake(&shared, incoming)).await
-        && !shared.is_stopping()
-    {
-        // A task of its own: that of the handshake would keep its much larger state for ever.
-        tokio::spawn(serve(Arc::clone(&shared), peer, first));
+    match timeout_at(end, handshake(&shared, incoming)).await {
+        Ok(Some((peer, first))) if !shared.is_stopping() => {
+            // A task of its own: that of the handshake would keep its much larger state for ever.
+            tokio::spawn(serve(Arc::clone(&shared), peer, first, arrival.pass));
+        }
+        _ => shared.counts.handshake_failed(),
     }
     drop(under_way);
-    shared.half_open.done();
 }
 
 type Stream = (SendStream, RecvStream);
@@ -133,17 +147,17 @@ async fn handshake(shared: &Shared, incoming: Incoming) -> Option<(Arc<Peer>, St
 }
 
 /// Makes a link of each stream, until the peer has none any more.
-async fn serve(shared: Arc<Shared>, peer: Arc<Peer>, first: Stream) {
-    let number = shared.number();
+async fn serve(shared: Arc<Shared>, peer: Arc<Peer>, first: Stream, pass: Pass) {
     let mut next = Some(first);
     while let Some(stream) = next.filter(|_| !shared.is_stopping()) {
+        shared.until_room().await;
         let link = shared.add_link(true, Some(peer.connection.remote_address()));
         // It is new: nobody has set it.
         let _ = link.quic.set(Arc::downgrade(&peer));
         let wire = QuicWire::new(Arc::clone(&peer), stream);
         shared.open(link, wire, peer.key);
-        poll_fn(|cx| shared.inbox.poll_room(number, cx)).await;
         next = peer.next_stream(shared.handshake).await;
     }
     peer.close(DONE);
+    drop(pass);
 }

@@ -1,7 +1,6 @@
 //! Leads who connects through TLS, if he begins with it, and reads his HTTP request.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,7 +12,7 @@ use tokio_rustls::LazyConfigAcceptor;
 
 use super::{Mode, Side, WsWire, head};
 use crate::net::certificate::Key;
-use crate::net::listen::Greets;
+use crate::net::listen::{Arrival, Greets};
 use crate::net::plain::PlainWire;
 use crate::net::shared::Shared;
 use crate::net::socket;
@@ -37,7 +36,7 @@ pub struct Door {
 }
 
 /// Who has come, and what he asked.
-struct Arrived {
+struct Visitor {
     stream: TcpStream,
     tls: Option<Connection>,
     key: Option<Key>,
@@ -46,20 +45,23 @@ struct Arrived {
 }
 
 impl Greets for Door {
-    async fn greet(self: Arc<Self>, shared: Arc<Shared>, stream: TcpStream, peer: SocketAddr) {
+    async fn greet(self: Arc<Self>, shared: Arc<Shared>, stream: TcpStream, arrival: Arrival) {
         // A handshake that fails is nobody's business here: the peer got its alert.
-        if let Ok(Ok(arrived)) = timeout(shared.handshake, self.meet(stream)).await
-            && !shared.is_stopping()
-        {
-            arrived.open(&shared, peer);
+        match timeout(shared.handshake, self.meet(stream)).await {
+            Ok(Ok(visitor)) => {
+                shared.until_room().await;
+                if !shared.is_stopping() {
+                    visitor.open(&shared, arrival);
+                }
+            }
+            _ => shared.counts.handshake_failed(),
         }
-        shared.half_open.done();
     }
 }
 
-impl Arrived {
-    fn open(self, shared: &Arc<Shared>, peer: SocketAddr) {
-        let link = shared.add_link(true, Some(peer));
+impl Visitor {
+    fn open(self, shared: &Arc<Shared>, arrival: Arrival) {
+        let link = shared.add_link_of(arrival);
         let own = Arc::clone(&link);
         match self.tls {
             Some(tls) => {
@@ -77,7 +79,7 @@ impl Arrived {
 }
 
 impl Door {
-    async fn meet(&self, mut stream: TcpStream) -> io::Result<Arrived> {
+    async fn meet(&self, mut stream: TcpStream) -> io::Result<Visitor> {
         socket::prepare(&stream)?;
         let mut first = [0];
         stream.peek(&mut first).await?;
@@ -90,7 +92,7 @@ impl Door {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let (head, early) = head::read(&mut stream, Mode::Plain).await?;
-        Ok(Arrived {
+        Ok(Visitor {
             stream,
             tls: None,
             key: None,
@@ -99,7 +101,7 @@ impl Door {
         })
     }
 
-    async fn meet_with_tls(&self, stream: TcpStream) -> io::Result<Arrived> {
+    async fn meet_with_tls(&self, stream: TcpStream) -> io::Result<Visitor> {
         let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let hello = start.client_hello();
         let (config, form, mode) = match self.hosts.choose(hello.server_name()) {
@@ -113,7 +115,7 @@ impl Door {
         let (head, early) = head::read(&mut stream, mode).await?;
         let (stream, tls) = stream.into_inner();
         let key = form.and_then(|form| proven_key(&tls, form));
-        Ok(Arrived {
+        Ok(Visitor {
             stream,
             tls: Some(Connection::Server(tls)),
             key,

@@ -1,0 +1,104 @@
+"""Starts the server, the attackers and the honest people, and tells what came of it.
+
+`python -m tests.faults.flood.campaign --scale 1 --seconds 60` prints it as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+SETTLE_S = 1.0
+"""How long the honest people go on when the attack is over."""
+
+
+def process(module: str, *arguments: object) -> subprocess.Popen[str]:
+    path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
+    return subprocess.Popen(
+        [sys.executable, "-m", f"tests.faults.flood.{module}", *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": path},
+        cwd=ROOT,
+    )
+
+
+def line(running: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next line of JSON that a process prints. Raises RuntimeError when it has ended instead."""
+    assert running.stdout is not None
+    text = running.stdout.readline()
+    if not text:
+        raise RuntimeError(f"{running.args!r} ended; what it said stands above")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def resident(pid: int) -> int:
+    """Bytes that a process has in memory."""
+    fields = dict(each.split(":", 1) for each in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(fields["VmRSS"].split()[0]) * 1024
+
+
+def run(seconds: float, scale: float) -> dict[str, Any]:
+    """What came of a flood.
+
+    Args:
+        seconds: How long it takes.
+        scale: The share of 10,000 links, 2,000 half-open ones, 1,000,000 records and 10,000 filters.
+    """
+    amounts = {"links": 10_000, "half-open": 2_000, "records": 1_000_000, "filters": 10_000}
+    with tempfile.TemporaryDirectory(prefix="mosaic-flood-", dir="/var/tmp") as folder:
+        server = process("server", folder)
+        running = [server]
+        try:
+            port = line(server)["tcp"]
+            before = resident(server.pid)
+            scaled = [part for name, most in amounts.items() for part in (f"--{name}", int(most * scale))]
+            attack = process("attack", "--port", port, "--seconds", seconds, *scaled)
+            running.append(attack)
+            line(attack)
+            honest = process("honest", "--port", port, "--seconds", seconds + SETTLE_S)
+            running.append(honest)
+            memory = []
+            while honest.poll() is None:
+                memory.append(resident(server.pid))
+                time.sleep(1)
+            met, done = line(honest), line(attack)
+            assert server.stdin is not None
+            server.stdin.close()
+            counted = line(server)
+            server.wait()
+        finally:
+            for each in running:
+                if each.poll() is None:
+                    each.kill()
+                each.wait()
+    return {
+        "seconds": seconds,
+        "scale": scale,
+        "honest": met,
+        "attack": done,
+        "memory_mib": {"before": round(before / 2**20, 1), "most": round(max(memory) / 2**20, 1)},
+        "server": {name: count for name, count in counted.items() if count},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--scale", type=float, default=1)
+    options = parser.parse_args()
+    print(json.dumps(run(options.seconds, options.scale), indent=1))
+
+
+if __name__ == "__main__":
+    main()
