@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 import webbrowser
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import click
 
@@ -28,9 +28,11 @@ from mosaic.node.configuration import Loaded
 from mosaic.node.control import ControlServer, JsonObject, reach
 from mosaic.node.health import watched
 from mosaic.node.home import Home, HomeLock, try_lock
+from mosaic.node.logging_setup import set_up
 from mosaic.node.node import Node
 from mosaic.node.operating import Operating
 from mosaic.node.reload import Reload
+from mosaic.node.service_manager import ServiceManager
 from mosaic.web.settings import WebSettings
 
 _PATIENCE_S = 10.0
@@ -65,8 +67,9 @@ def serve(options: Common, places: Places, *, verbose: bool) -> None:
         HomeInUse: another process has it open.
         ListenFailed: an address could not be listened on.
     """
-    _log(verbose=verbose)
-    places.load()  # what was said wrongly is told before anything else
+    if verbose:
+        places = replace(places, given={**places.given, "log.level": "info"})
+    set_up(places.load().settings.log)  # what was said wrongly is told before anything else
     options.home.check()
     asyncio.run(serve_home(options.home, places.load, browse=False))
 
@@ -88,8 +91,7 @@ def run(options: Common, places: Places, *, browse: bool) -> None:
         HomeInUse: another process has it open.
         ListenFailed: an address could not be listened on.
     """
-    _log(verbose=False)
-    places.load()  # no home is made for settings that don't hold
+    set_up(places.load().settings.log)  # no home is made for settings that don't hold
     if not options.home.is_there:
         options.home.make()
         notice(f"A new home at {options.home.folder}")
@@ -120,11 +122,15 @@ async def serve_home(home: Home, load: Callable[[], Loaded], *, browse: bool) ->
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, operating.drain)
         loop.add_signal_handler(signal.SIGHUP, operating.reload.quietly)
+        manager = ServiceManager()
+        operating.reload.tell(manager)
         giving_back = asyncio.create_task(keep_giving_back(), name="heap")
         try:
             set_apart_what_stays()
             _tell(node, page, browse=browse)
+            manager.ready(f"Serving {node.server_secret.public.server_text}")
             await operating.stop.wait()
+            manager.stopping()
         finally:
             giving_back.cancel()
 
@@ -224,10 +230,3 @@ def _tell(node: Node, page: Page, *, browse: bool) -> None:
     if browse and page.address:
         notice(f"Your page: {page.address}")
         webbrowser.open(page.once)
-
-
-def _log(*, verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 from mosaic.errors import MosaicError
 from mosaic.node.configuration import Loaded
+from mosaic.node.logging_setup import set_up
+from mosaic.node.service_manager import ServiceManager
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -73,6 +75,11 @@ class Reload:
         self.fault = ""
         """What was wrong when the settings were last read; empty if nothing was."""
         self._seen = _mark(loaded.file)
+        self._manager = ServiceManager({})
+
+    def tell(self, manager: ServiceManager) -> None:
+        """Tells the service manager from now on when settings are read."""
+        self._manager = manager
 
     def once(self) -> Changes:
         """Reads the settings and takes what can be taken.
@@ -83,13 +90,16 @@ class Reload:
             InvalidUrl: the same, for a name that is none.
         """
         self._seen = _mark(self.loaded.file)
+        self._manager.reloading()
         try:
             found = changes(self.loaded, self._load())
-            self._node.reconfigure(found.loaded.settings)
+            self._apply(found.loaded)
         except MosaicError as error:
             self.fault = str(error)
+            self._manager.ready("Serving; the settings have faults")
             raise
         self.fault = ""
+        self._manager.ready("Serving")
         # What waits for a restart is compared with next time as well.
         self.loaded = replace(found.loaded, more=self.loaded.more)
         if found.taken:
@@ -97,6 +107,17 @@ class Reload:
         if found.restart:
             _LOG.warning("these settings change when the node starts again: %s", ", ".join(found.restart))
         return found
+
+    def _apply(self, loaded: Loaded) -> None:
+        settings, before = loaded.settings, self._node.settings
+        if settings.log != before.log:
+            set_up(settings.log)
+        try:
+            self._node.reconfigure(settings)
+        except MosaicError:
+            if settings.log != before.log:
+                set_up(before.log)
+            raise
 
     def quietly(self) -> None:
         """As `once`, for nobody who could be told: faults go to the log."""

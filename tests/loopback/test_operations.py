@@ -1,0 +1,55 @@
+"""A serving process as its operator's programs see it: numbers, health, settings read again, systemd."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.loopback.processes import PATIENCE_S, Node
+
+
+def until(node: Node, words: str) -> None:
+    """Waits until the log says something."""
+    end = time.monotonic() + PATIENCE_S
+    while words not in node.log:
+        assert time.monotonic() < end, node.log
+        time.sleep(0.02)
+
+
+@pytest.mark.claim("C90")
+def test_a_node_at_work_is_watched_reloaded_and_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        path = str(tmp_path / "notify")
+        manager.bind(path)
+        manager.settimeout(PATIENCE_S)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+        node = Node(tmp_path / "ana", "ana")
+        settings = node.home / "mosaic.toml"
+        settings.write_text('[metrics]\naddress = "127.0.0.1:0"\n[log]\nformat = "json"\n')
+        with node:
+            at = f"http://{node.line['metrics']}"
+            assert manager.recv(1000).startswith(b"READY=1\n")
+            assert httpx.get(f"{at}/health").json()["ok"] is True
+            assert "mosaic_links 0.0" in httpx.get(f"{at}/metrics").text
+            assert httpx.get(f"{at}/other").status_code == 404
+
+            settings.write_text('[metrics]\naddress = "127.0.0.1:0"\n[server]\nconections = 3\n')
+            assert node.process is not None
+            node.process.send_signal(signal.SIGHUP)
+            until(node, "did you mean `connections`?")
+            assert "mosaic_settings_wrong 1.0" in httpx.get(f"{at}/metrics").text
+
+            settings.write_text('[metrics]\naddress = "127.0.0.1:0"\n[server]\nconnections = 3\n')
+            # Nobody says so: the file is looked at every two seconds.
+            until(node, "new settings hold: server.connections")
+            assert "mosaic_settings_wrong 0.0" in httpx.get(f"{at}/metrics").text
+            assert node.stop() == 0
+            told = b"\n".join(manager.recv(1000) for _ in range(5))
+            assert told.count(b"RELOADING=1") == 2
+            assert told.rpartition(b"READY=1")[2].count(b"STOPPING=1") == 1
