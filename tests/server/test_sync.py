@@ -13,7 +13,7 @@ from mosaic.policy.submission import Way
 from mosaic.server.settings import SECOND, ServerSettings
 from mosaic.store.embedded import EmbeddedStore, open_store
 from mosaic.store.store import Mode
-from mosaic.sync.reconciling import ITEM_BYTES, Initiator, SyncSet
+from mosaic.sync.reconciling import ITEM_BYTES, Initiator, SyncSet, split_ids
 from mosaic.testing import Person
 from mosaic.testing.people import kind_of
 from mosaic.wire import server_messages as tell
@@ -71,8 +71,8 @@ async def compare(
         message = await told(client, query_id)
         assert isinstance(message, bytes), message
         learned = ours.take(message)
-        have |= set(learned.ours)
-        need |= set(learned.theirs)
+        have |= set(split_ids(learned.ours))
+        need |= set(split_ids(learned.theirs))
         if learned.answer is None:
             client.send(sync.SyncClose(query_id))
             return have, need

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mosaic.errors import InvalidMessage, StoreCrowded, UsageError
 from mosaic.store.embedded import EmbeddedStore, open_store
-from mosaic.sync.reconciling import ITEM_BYTES, Initiator, Responder, SyncSet
+from mosaic.sync.reconciling import ITEM_BYTES, Initiator, Responder, SyncSet, split_ids
 from tests.store import samples
 from tests.store.samples import key, put, record
 
@@ -44,8 +44,8 @@ def compared(ours: SyncSet, theirs: SyncSet) -> tuple[set[bytes], set[bytes]]:
     message: bytes | None = initiator.begin()
     while message is not None:
         learned = initiator.take(responder.answer(message))
-        have += learned.ours
-        need += learned.theirs
+        have += split_ids(learned.ours)
+        need += split_ids(learned.theirs)
         message = learned.answer
     assert len(set(have)) == len(have)
     assert len(set(need)) == len(need)

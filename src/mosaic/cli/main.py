@@ -48,6 +48,7 @@ _COMMANDS = {
     "records": ("get", "query", "watch", "submit", "queue", "encode", "decode", "verify"),
     "blobs": ("blob",),
     "exchange": ("export", "import"),
+    "syncing": ("sync",),
     "backup": ("backup", "restore"),
     "dht": ("dht",),
     "demo": ("demo",),

@@ -21,6 +21,7 @@ from mosaic.client.greeting import GREETING, Greeting, Refusal
 from mosaic.client.queries import Queries
 from mosaic.client.refusals import refused
 from mosaic.client.settings import ClientSettings
+from mosaic.client.sync_exchange import SyncExchange
 from mosaic.client.told import told
 from mosaic.client.waiting import Waiting
 from mosaic.core.dht_item import DhtItem
@@ -101,6 +102,8 @@ class Connection:
         self._lookups = DhtLookups(session, settings.answer_s, self._send)
         self.blobs = BlobExchange(session, settings.answer_s, self._send, self._send_file, self._moved)
         """Puts and gets blobs."""
+        self.syncs = SyncExchange(session, settings.sync_answer_s, self._send, partial(network.send, link))
+        """Compares what is here with what the server has."""
         self.closed: MosaicError | None = None
         """Why the connection is over, or None while it is not."""
 
@@ -150,7 +153,9 @@ class Connection:
     @property
     def is_idle(self) -> bool:
         """Whether nobody uses it and nothing is open on it."""
-        return not (self._users or self._queries or self._submitted or self._lookups or self.blobs)
+        return not (
+            self._users or self._queries or self._submitted or self._lookups or self.blobs or self.syncs
+        )
 
     @property
     def idle_since_ns(self) -> int:
@@ -197,6 +202,7 @@ class Connection:
         self._submitted.fail(error)
         self._lookups.fail(error)
         self.blobs.fail(error)
+        self.syncs.fail(error)
         self._writable.set()
 
     # --- what comes from the network ---------------------------------------------------------------
@@ -282,8 +288,11 @@ class Connection:
                 self.blobs.take(event)
             case events.DhtAnswered():
                 self._lookups.take(event)
+            case events.SyncAnswered() | events.SyncRefused():
+                self.syncs.take(event)
             case events.RequestUnrecognized():
                 self._lookups.unrecognized()
+                self.syncs.unrecognized()
             case events.ServerClosing(result):
                 self.fail(refused(result, "the server closed the connection"))
             case events.Violation(reason):
@@ -347,6 +356,17 @@ class Connection:
     async def get(self, references: Sequence[Reference]) -> list[Record]:
         """The records that references name, as far as the server gives them. Raises PeerError."""
         return await self._queries.get(references)
+
+    def sync_get(self, prefixes: Sequence[bytes]) -> AsyncGenerator[Record, None]:
+        """The records that the first 32 bytes of their ids name, as far as the server gives them.
+
+        Args:
+            prefixes: 32 bytes each, 2,047 at most.
+
+        Raises:
+            PeerError: the server would not, or went away.
+        """
+        return self._queries.sync_get(prefixes)
 
     def query(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record, None]:
         """What a filter matches, newest first.

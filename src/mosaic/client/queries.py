@@ -81,6 +81,16 @@ class Queries:
                 found.extend([item async for item in items if isinstance(item, Record)])
         return found
 
+    async def sync_get(self, prefixes: Sequence[bytes]) -> AsyncGenerator[Record, None]:
+        """The records whose ids begin with `prefixes`. See `Connection.sync_get`."""
+        names = frozenset(prefixes)
+        answers = Answers(lambda record: record.data[:32] in names, self._settings.unread_bytes)
+        query_id, frame = self._session.sync_get(tuple(prefixes))
+        async with contextlib.aclosing(self._read(query_id, frame, answers)) as items:
+            async for item in items:
+                if isinstance(item, Record):
+                    yield item
+
     async def query(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record, None]:
         """What a filter matches, newest first. See `Connection.query`."""
         query_id, frame = self._session.query(wanted.encode(), _limit(limit))

@@ -40,6 +40,9 @@ class ClientSettings:
         metadata={"help": "certificates (PEM) that vouch for web hosts, instead of the system's"},
     )
     answer_s: float = field(default=30.0, metadata={"help": "how long a server may take for an answer"})
+    sync_answer_s: float = field(
+        default=300.0, metadata={"help": "how long a server may take to gather what is compared by sync"}
+    )
     idle_s: float = field(default=60.0, metadata={"help": "when a connection that nobody uses is closed"})
     keep_alive_s: float = field(
         default=240.0, metadata={"help": "how often a quiet connection is asked whether it is still there"}

@@ -26,6 +26,7 @@ from mosaic.node.publishing_acts import PublishingActs
 from mosaic.node.reading_acts import ReadingActs
 from mosaic.node.server_acts import ServerActs
 from mosaic.node.shapes import delivery_object, time_fields
+from mosaic.node.sync_acts import SyncActs
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -60,6 +61,7 @@ class Acts:
             **self._servers.table(),
             **self._bootstraps.table(),
             **ExchangeActs(self._node).table(),
+            **SyncActs(self._node).table(),
             **BackupActs(self._node).table(),
             "dht_publish": DhtActs(self._node, working=self._working).publish,
         }

@@ -45,6 +45,7 @@ from mosaic.node.home_keys import home_password, server_prover, server_secret
 from mosaic.node.in_dht import InDht
 from mosaic.node.kind_counts import KindCounts
 from mosaic.node.listeners import ListenAt, Listeners
+from mosaic.node.mirrors import Mirrors
 from mosaic.node.observed import Observed, kept_up
 from mosaic.node.operating import Operating
 from mosaic.node.own_server import OwnServer
@@ -268,7 +269,14 @@ class Node(Observed):
         self._announce()
         self.look_again()
         upkeep = Upkeep(self.store, self.settings.upkeep_s)
-        for job in (self.queue.run(), self.pool.maintain(), self.schedules.run(), upkeep.run()):
+        mirrors = Mirrors(self)
+        for job in (
+            self.queue.run(),
+            self.pool.maintain(),
+            self.schedules.run(),
+            upkeep.run(),
+            mirrors.run(),
+        ):
             self._tasks.append(asyncio.create_task(kept_up(job)))
 
     def _announce(self) -> None:

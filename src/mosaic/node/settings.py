@@ -18,6 +18,7 @@ from mosaic.core.url import ServerUrl
 from mosaic.dht.mode import OFF, DhtMode
 from mosaic.dht.settings import DhtSettings
 from mosaic.errors import UsageError
+from mosaic.node.mirror_settings import MirrorSettings
 from mosaic.node.operating_settings import (
     ListenSettings,
     LogSettings,
@@ -70,6 +71,18 @@ class NodeSettings:
     operator: OperatorSettings = field(default_factory=OperatorSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    mirror: tuple[MirrorSettings, ...] = field(
+        default=(), metadata={"help": "servers with which this one is kept in step", "reload": False}
+    )
+    mirror_again_s: float = field(
+        default=3600.0,
+        metadata={
+            "help": "how often a mirror is compared anew, in between it is followed",
+            "at": "node.mirror_again",
+            "unit": "s",
+            "least": 1,
+        },
+    )
     stop_s: float = field(
         default=5.0,
         metadata={"help": "how long a stopping node lets answers go out", "at": "node.stop", "unit": "s"},

@@ -73,17 +73,19 @@ class Learned:
 
     Attributes:
         answer: The next message; None when all is known.
-        ours: Ids (32 bytes each) of records that only this side has.
-        theirs: Ids (32 bytes each) of records that only the other side has.
+        ours: Ids (32 bytes each, joined) of records that only this side has.
+        theirs: Ids (32 bytes each, joined) of records that only the other side has.
     """
 
     answer: bytes | None
-    ours: tuple[bytes, ...]
-    theirs: tuple[bytes, ...]
+    ours: bytes
+    theirs: bytes
 
 
-def _split(joined: bytes) -> tuple[bytes, ...]:
-    return tuple(joined[at : at + ITEM_BYTES] for at in range(0, len(joined), ITEM_BYTES))
+def split_ids(joined: bytes, most: int | None = None) -> tuple[bytes, ...]:
+    """The single ids (32 bytes each) of some that are joined; the first `most` of them if that is given."""
+    end = len(joined) if most is None else min(len(joined), most * ITEM_BYTES)
+    return tuple(joined[at : at + ITEM_BYTES] for at in range(0, end, ITEM_BYTES))
 
 
 class Initiator:
@@ -114,8 +116,7 @@ class Initiator:
             StoreCrowded: the other side has more than `most_needed`.
             UsageError: this is over.
         """
-        answer, ours, theirs = self._machine.take(message)
-        return Learned(answer, _split(ours), _split(theirs))
+        return Learned(*self._machine.take(message))
 
 
 class Responder:

@@ -1,0 +1,159 @@
+"""What this home brings into a sync with another server, and what it keeps of it.
+
+Both sides compare what the same filter matches and the same keys may read. As
+nobody that is what everybody may read; as a person of this home it is what that
+person may read. What not everybody may read goes up to that person's own
+servers alone, whatever was compared.
+
+Source: edition §3 (read access), §4 (sync; author-only records go to the own outboxes).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mosaic.client.address import ServerAddress
+from mosaic.client.syncing import Direction, OwnRecords
+from mosaic.core.bootstrap import UserBootstrap
+from mosaic.core.filter import Filter
+from mosaic.core.keys import SecretKey
+from mosaic.core.record import FLAG_FROM_AUTHOR
+from mosaic.errors import StoreFull
+from mosaic.node.people import Person
+from mosaic.node.private_db import PrivateDb
+from mosaic.policy.access import is_open, may_read
+from mosaic.policy.submission import Way
+from mosaic.sync.reconciling import SyncSet
+from mosaic.wire.result_code import ResultCode
+
+if TYPE_CHECKING:
+    from mosaic.node.node import Node
+
+_SLICE_NS: Final = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """What is to be synced with whom.
+
+    Args:
+        server: The other server.
+        person: As whom; None as nobody.
+        wanted: Which records.
+        direction: Which way.
+    """
+
+    server: ServerAddress
+    person: Person | None
+    wanted: Filter
+    direction: Direction
+
+    @property
+    def secret(self) -> SecretKey | None:
+        """Whose key is proven to the server."""
+        return None if self.person is None else self.person.device
+
+
+class HomeRecords(OwnRecords):
+    """The records of this home, for one sync.
+
+    Args:
+        node: The open home.
+        plan: What is synced.
+    """
+
+    def __init__(self, node: Node, plan: SyncPlan) -> None:
+        self._node = node
+        person = plan.person
+        self._viewers = () if person is None else (person.key.bytes, person.device.public.bytes)
+        own_servers = () if person is None else UserBootstrap.parse(person.bootstrap).entries
+        self._is_own_server = plan.server.key in {entry.key for entry in own_servers}
+
+    async def gather(self, wanted: Filter) -> SyncSet:
+        """A sealed set of what a filter matches, as `OwnRecords`."""
+        items = SyncSet(self._node.settings.server.sync_items)
+        scan = self._node.store.scan(wanted.compiled, viewers=self._viewers)
+        while not await asyncio.to_thread(items.add, scan, _SLICE_NS):
+            pass
+        await asyncio.to_thread(items.seal)
+        return items
+
+    async def read(self, prefixes: Sequence[bytes]) -> list[bytes]:
+        """What may go up of the records that are named."""
+        return await asyncio.to_thread(self._read, prefixes)
+
+    def _read(self, prefixes: Sequence[bytes]) -> list[bytes]:
+        held = [position for position in self._node.store.contains(prefixes) if position is not None]
+        return self.at(held)
+
+    def at(self, positions: Sequence[int]) -> list[bytes]:
+        """What may go up of the records at these positions of the log."""
+        found = self._node.store.read(positions)
+        return [record for record in found if record is not None and self._may_go(record)]
+
+    def _may_go(self, record: bytes) -> bool:
+        if record[136] & FLAG_FROM_AUTHOR:
+            return False
+        return is_open(record) or (self._is_own_server and may_read(record, self._viewers))
+
+    async def take(self, records: Sequence[bytes]) -> list[ResultCode]:
+        """Hands fetched records to the own server, by whose rules they are judged.
+
+        Raises:
+            StoreFull: some could not be written.
+        """
+        failures = self._node.server.metrics.write_failures
+        results = await self._node.server.submit(records, Way.SYNC)
+        failed = self._node.server.metrics.write_failures > failures
+        if failed and any(each.is_server_error for each in results):
+            raise StoreFull("what another server has could not be written")
+        return results
+
+
+class SyncMemory:
+    """When each sync was done last, in the table `mirror`.
+
+    Args:
+        db: The private database.
+    """
+
+    def __init__(self, db: PrivateDb) -> None:
+        self._db = db
+
+    def begun_ns(self, plan: SyncPlan) -> int:
+        """When the last one that was finished had begun (ns); 0 if there was none."""
+        row = self._db.connection.execute(
+            "SELECT received_ns FROM mirror WHERE url = ? AND filter = ? AND way = ?", _place(plan)
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def finished(self, plan: SyncPlan, begun_ns: int, now_ns: int) -> None:
+        """One is finished that had begun at `begun_ns` (ns); the time is `now_ns`."""
+        self._note(plan, begun_ns, now_ns, "")
+
+    def failed(self, plan: SyncPlan, note: str) -> None:
+        """One was broken off; `note` says why."""
+        self._note(plan, 0, 0, note)
+
+    def notes(self) -> list[tuple[str, str, int, str]]:
+        """All syncs that are known: server, way, when the last was finished (ns), what went wrong since."""
+        rows = self._db.connection.execute("SELECT url, way, done_ns, note FROM mirror ORDER BY url, way")
+        return [(str(url), str(way), int(done), str(note)) for url, way, done, note in rows]
+
+    def _note(self, plan: SyncPlan, begun_ns: int, done_ns: int, note: str) -> None:
+        self._db.connection.execute(
+            "INSERT INTO mirror (url, filter, way, received_ns, done_ns, note) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (url, filter, way) DO UPDATE SET"
+            " received_ns = max(received_ns, excluded.received_ns),"
+            " done_ns = max(done_ns, excluded.done_ns), note = excluded.note",
+            (*_place(plan), begun_ns, done_ns, note),
+        )
+
+
+def _place(plan: SyncPlan) -> tuple[str, bytes, str]:
+    """What tells one sync from another: the server's key (its URLs change), whose eyes, filter, way."""
+    who = "" if plan.person is None else f" as {plan.person.key.user_text}"
+    return plan.server.key.server_text + who, plan.wanted.encode(), plan.direction.value
