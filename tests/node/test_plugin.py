@@ -62,7 +62,7 @@ class Seconds:
 
 @pytest.fixture
 async def program() -> AsyncIterator[Program]:
-    program = Program(20, Seconds())
+    program = Program(Seconds())
     yield program
     await program.stop()
 
@@ -72,7 +72,7 @@ def judge(folder: Path, says: str = "") -> list[str]:
 
 
 async def test_the_program_sees_the_record_and_who_brings_it(tmp_path: Path, program: Program) -> None:
-    await program.use(judge(tmp_path), 20)
+    program.use(judge(tmp_path), 20)
     assert program.is_active
     records = [EVE.record(NOW + n).data for n in range(3)]
     assert await program.screen(records, SomeBearer()) == [ACCEPT] * 3
@@ -101,12 +101,12 @@ async def test_the_program_sees_the_record_and_who_brings_it(tmp_path: Path, pro
 async def test_what_the_program_says_counts(
     tmp_path: Path, program: Program, says: str, verdict: Accept | Refuse
 ) -> None:
-    await program.use(judge(tmp_path, says), 20)
+    program.use(judge(tmp_path, says), 20)
     assert await program.screen([EVE.record(NOW).data], SomeBearer()) == [verdict]
 
 
 async def test_what_is_to_disappear_is_answered_with_accepted(tmp_path: Path, program: Program) -> None:
-    await program.use(judge(tmp_path, '{"action": "shadow"}'), 20)
+    program.use(judge(tmp_path, '{"action": "shadow"}'), 20)
     (verdict,) = await program.screen([EVE.record(NOW).data], SomeBearer())
     assert isinstance(verdict, Refuse)
     assert verdict.result is ResultCode.ACCEPTED
@@ -119,8 +119,8 @@ async def test_a_program_that_dies_or_talks_nonsense_fails_and_is_started_again(
     tmp_path: Path, says: str
 ) -> None:
     seconds = Seconds()
-    program = Program(20, seconds)
-    await program.use(judge(tmp_path, says), 20)
+    program = Program(seconds)
+    program.use(judge(tmp_path, says), 20)
     with pytest.raises(ProgramFailed):
         await program.screen([EVE.record(NOW).data], SomeBearer())
     # Not at once: something that always fails must not cost a process for each record.
@@ -131,30 +131,30 @@ async def test_a_program_that_dies_or_talks_nonsense_fails_and_is_started_again(
     with pytest.raises(ProgramFailed):
         await program.screen([EVE.record(NOW).data], SomeBearer())
     assert len((tmp_path / "notes").read_text().splitlines()) == 2
-    await program.use(judge(tmp_path), 20)
+    program.use(judge(tmp_path), 20)
     assert await program.screen([EVE.record(NOW).data], SomeBearer()) == [ACCEPT]
     await program.stop()
 
 
 async def test_a_silent_program_is_given_up(tmp_path: Path, program: Program) -> None:
-    await program.use(judge(tmp_path, "sleep"), 0.5)
+    program.use(judge(tmp_path, "sleep"), 0.5)
     with pytest.raises(ProgramFailed, match="in time"):
         await program.screen([EVE.record(NOW).data], SomeBearer())
-    assert program._process is None
+    assert program._running is None
 
 
 def test_without_a_command_nothing_is_asked() -> None:
-    assert not Program(20, Seconds()).is_active
+    assert not Program(Seconds()).is_active
 
 
 async def test_a_program_that_is_missing_fails(program: Program, tmp_path: Path) -> None:
-    await program.use([str(tmp_path / "no such program")], 20)
+    program.use([str(tmp_path / "no such program")], 20)
     with pytest.raises(ProgramFailed, match="started"):
         await program.screen([EVE.record(NOW).data], SomeBearer())
 
 
 async def test_two_who_ask_at_once_get_their_own_answers(tmp_path: Path, program: Program) -> None:
-    await program.use(judge(tmp_path), 20)
+    program.use(judge(tmp_path), 20)
     one, two = EVE.record(NOW).data, EVE.record(NOW + 1).data
     found = await asyncio.gather(
         program.screen([one] * 5, SomeBearer()), program.screen([two] * 3, SomeBearer())

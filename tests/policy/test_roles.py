@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -17,10 +18,11 @@ from mosaic.core.community_kinds import (
 )
 from mosaic.core.kind import Kind, Readers
 from mosaic.core.kinds import CHAT_MESSAGE, KEY_SCHEDULE, MICROBLOG, PROFILE, REPLY_COMMENT
+from mosaic.node.operating_settings import RoleSettings
 from mosaic.policy.blob_upload import BlobUpload
 from mosaic.policy.introductions import Introductions
 from mosaic.policy.label import Label
-from mosaic.policy.roles import Role, RoleSettings, any_of, any_upload, roles_of
+from mosaic.policy.roles import Role, any_of, any_upload, roles_of
 from mosaic.policy.rules import no_bare_private_kinds, not_banned, not_erased
 from mosaic.policy.served import everyone, listed
 from mosaic.policy.standing import Standing
@@ -37,6 +39,11 @@ NOW = CLOCK.now_ns()
 SERVED = {ANNA.key_bytes, BEN.key_bytes}.__contains__
 PRIVATE = kind_of(readers=Readers.AUTHOR_AND_TAGGED)
 SECRET = kind_of(readers=Readers.AUTHOR)
+NONE = RoleSettings(outbox=True, inbox=False, encryption=False)
+
+
+def chosen(*names: str, readers: str = "everybody") -> RoleSettings:
+    return replace(NONE, **{"outbox": False, **dict.fromkeys(names, True), "inbox_readers": readers})  # type: ignore[arg-type]
 
 
 def introductions(stored: Callable[[bytes], bool] = lambda key: False, an_hour: int = 120) -> Introductions:
@@ -44,8 +51,7 @@ def introductions(stored: Callable[[bytes], bool] = lambda key: False, an_hour: 
 
 
 def roles(*names: str, withhold: Withhold | None = None, readers: str = "everybody") -> tuple[Role, ...]:
-    settings = RoleSettings(**dict.fromkeys(names, True), inbox_readers=readers)  # type: ignore[arg-type]
-    return roles_of(settings, SERVED, introductions(), withhold)
+    return roles_of(chosen(*names, readers=readers), SERVED, introductions(), withhold)
 
 
 def judged(
@@ -112,7 +118,7 @@ def test_an_inbox_takes_posts_of_its_people_only_where_they_notify_one_of_them()
 
 
 def test_what_tells_whose_a_record_is_comes_at_a_slow_pace_from_whom_nobody_knows() -> None:
-    by = roles_of(RoleSettings(inbox=True), SERVED, introductions(an_hour=2), None)
+    by = roles_of(chosen("inbox"), SERVED, introductions(an_hour=2), None)
     assert label(judged(by, EVE, KEY_SCHEDULE)) == Label.NONE
     assert label(judged(by, EVE, PROFILE)) is None
     # Who has written to somebody here is known from then on.
@@ -122,8 +128,8 @@ def test_what_tells_whose_a_record_is_comes_at_a_slow_pace_from_whom_nobody_know
 
 @pytest.mark.parametrize("kind", [DELETION, VOUCH])
 def test_what_somebody_says_later_of_his_records_is_taken_where_he_has_any(kind: Kind) -> None:
-    stranger = roles_of(RoleSettings(inbox=True), SERVED, introductions(), None)
-    known = roles_of(RoleSettings(inbox=True), SERVED, introductions(EVE.key_bytes.__eq__), None)
+    stranger = roles_of(chosen("inbox"), SERVED, introductions(), None)
+    known = roles_of(chosen("inbox"), SERVED, introductions(EVE.key_bytes.__eq__), None)
     assert label(judged(stranger, EVE, kind)) is None
     assert label(judged(known, EVE, kind)) == Label.NONE
 
@@ -237,7 +243,6 @@ def test_what_the_node_brings_is_taken_whatever_the_roles() -> None:
 
 
 def test_without_a_role_nothing_is_taken_from_links() -> None:
-    assert roles_of(RoleSettings(), SERVED, introductions(), None) == ()
     assert label(judged((), ANNA)) is None
 
 
@@ -299,8 +304,8 @@ def test_banned_keys_are_refused_as_authors_and_as_signers() -> None:
 
 def test_every_rule_of_every_role_has_its_sentence() -> None:
     for settings in (
-        RoleSettings(outbox=True, inbox=True, encryption=True, chat=True, inbox_readers="recipient"),
-        RoleSettings(encryption=True),
+        chosen("outbox", "inbox", "encryption", "chat", readers="recipient"),
+        chosen("encryption"),
     ):
         for role in roles_of(settings, SERVED, introductions(), always):
             assert len(role.rules) == len(role.sentences) > 0

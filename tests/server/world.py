@@ -12,9 +12,10 @@ from mosaic.core.filter import Filter
 from mosaic.core.keys import SecretKey
 from mosaic.core.record import Record
 from mosaic.errors import StoreError
+from mosaic.node.operating_settings import RoleSettings
 from mosaic.policy.admission import AdmissionHook
 from mosaic.policy.introductions import Introductions
-from mosaic.policy.roles import RoleSettings, roles_of
+from mosaic.policy.roles import roles_of
 from mosaic.policy.verdict import Hook
 from mosaic.policy.whole import Policy, policy_of
 from mosaic.policy.withhold import Withhold

@@ -57,6 +57,7 @@ PASSING_MESSAGE: Final = _kind(25, _EPHEMERAL, _ALL, printable=True)
 BLOCK_LIST_ENTRY: Final = _kind(26, _REPLACEABLE, _ALL)
 VOUCH: Final = _kind(27, _UNIQUE, _ALL)
 SERVER_ACT: Final = _kind(28, _UNIQUE, _AUTHOR)
+INVITATION: Final = _kind(29, _EPHEMERAL, _AUTHOR)
 
 NAMES: Final[Mapping[Kind, str]] = MappingProxyType(
     {
@@ -91,5 +92,6 @@ NAMES: Final[Mapping[Kind, str]] = MappingProxyType(
         BLOCK_LIST_ENTRY: "Block List Entry",
         VOUCH: "Vouch",
         SERVER_ACT: "Server Act",
+        INVITATION: "Invitation",
     }
 )

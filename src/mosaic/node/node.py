@@ -53,6 +53,7 @@ from mosaic.node.people import People, Person, Vault
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.publishing import Published, Publishing
 from mosaic.node.records import OwnRecords
+from mosaic.node.rules import Rules
 from mosaic.node.schedules import Schedules
 from mosaic.node.seeker import Seeker
 from mosaic.node.settings import NodeSettings
@@ -89,6 +90,7 @@ class Node(Observed):
         vault = Vault(home_password(home, db), entropy)
         self.server_secret = server_secret(db, vault)
         self.people = People(db, vault, self.clock, entropy)
+        self.rules = Rules(db, self.people.serves, self.clock.now_ns, entropy)
 
     @property
     def settings(self) -> NodeSettings:
@@ -100,8 +102,11 @@ class Node(Observed):
 
         Raises:
             InvalidUrl: a name by which the server is to be reached is none; nothing has changed then.
+            SettingsInvalid: a rule of the operator's can't be loaded; nothing has changed then.
         """
+        follow = self.rules.prepared(settings)
         self.server.reconfigure(settings.server)
+        follow()
         self.listeners.announce_as(settings.public)
         self.live.replace(settings)
         self._announce()
@@ -159,11 +164,14 @@ class Node(Observed):
                 self.blobs,
                 self.settings.server,
                 now_ns=self.clock.now_ns,
-                served=self.people.serves,
+                served=self.rules.served.is_ours,
                 schedules=self.schedules,
                 prover=server_prover(self.server_secret),
                 lookups=self.dht if self.dht.is_on else None,
+                screener=self.rules.program,
             )
+            self.rules.rule(self.server, store, self.settings)
+            stack.push_async_callback(self.rules.program.stop)
             await self.server.start()
             stack.push_async_callback(self._stop_server)
             self.server.listen_changes(self.tell_stored)

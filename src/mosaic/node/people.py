@@ -98,6 +98,7 @@ class People:
         self._clock = clock
         self._entropy = entropy
         self._people = [self._open(row) for row in db.people()]
+        self._keys = {person.key.bytes for person in self._people}
 
     def _open(self, row: PersonRow) -> Person:
         return Person(row.name, PublicKey(row.master_key), self._vault.open(row.device_secret), row.bootstrap)
@@ -132,7 +133,7 @@ class People:
 
     def serves(self, key: bytes) -> bool:
         """Whether a master key (32 bytes) is that of somebody in this home."""
-        return any(person.key.bytes == key for person in self._people)
+        return key in self._keys
 
     def master(self, person: Person) -> SecretKey:
         """The person's master secret, opened for one use. Raises UnknownPerson or HomeDamaged."""
@@ -189,6 +190,7 @@ class People:
         self._db.add_person(row)
         person = self._open(row)
         self._people.append(person)
+        self._keys.add(person.key.bytes)
         return person, records
 
     def basic_records(self, person: Person) -> Sequence[Record]:

@@ -84,23 +84,72 @@ def load_hooks(names: Sequence[str]) -> list[Hook]:
     return [load(name) for name in names]
 
 
-class Program:
-    """A running program that judges records: a `Screener`.
+class _Running:
+    """A process that was started, and what is asked of it.
 
     Args:
-        wait_s: How long it may be silent while something is asked of it.
+        process: The process.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.asked: dict[int, asyncio.Future[Verdict]] = {}
+        self.reading = asyncio.create_task(self._read(), name="policy program")
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.returncode is None and not self.reading.done()
+
+    def kill(self) -> None:
+        """Ends it; whoever waits for an answer gets none."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self._fail("it was ended")
+
+    async def ended(self) -> None:
+        """Waits until it has ended."""
+        await self.process.wait()
+        await self.reading
+
+    async def _read(self) -> None:
+        """Takes answers until there are no more."""
+        assert self.process.stdout is not None
+        reason = "it ended"
+        try:
+            while line := await self.process.stdout.readline():
+                number, verdict = _answer(line)
+                answer = self.asked.pop(number, None)
+                if answer is not None and not answer.done():
+                    answer.set_result(verdict)
+        except ValueError as error:
+            reason = f"it said what is no answer: {error}"
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+        self._fail(reason)
+
+    def _fail(self, reason: str) -> None:
+        asked, self.asked = self.asked, {}
+        for answer in asked.values():
+            if not answer.done():
+                answer.set_exception(ProgramFailed(reason))
+                # Whoever asked first takes note; the others must not be reported as forgotten.
+                answer.exception()
+
+
+class Program:
+    """A program that judges records: a `Screener`. Belongs to the thread of the event loop.
+
+    Args:
         clock: Seconds that never go back.
     """
 
-    def __init__(self, wait_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._wait_s = wait_s
+        self._wait_s = 0.0
         self._command: tuple[str, ...] = ()
-        self._process: asyncio.subprocess.Process | None = None
-        self._reading: asyncio.Task[None] | None = None
-        self._asked: dict[int, asyncio.Future[Verdict]] = {}
-        self._next = 1
+        self._running: _Running | None = None
         self._starting = asyncio.Lock()
+        self._next = 1
         self._pause_s = _FIRST_PAUSE_S
         self._not_before = 0.0
 
@@ -109,26 +158,26 @@ class Program:
         """Whether a program is set."""
         return bool(self._command)
 
-    async def use(self, command: Sequence[str], wait_s: float) -> None:
-        """From now on this program is asked, started at the first question; none when it is empty."""
+    def use(self, command: Sequence[str], wait_s: float) -> None:
+        """From now on this program is asked, started at the first question; none when it is empty.
+
+        Args:
+            command: The program and its arguments.
+            wait_s: How long it may be silent while something is asked of it.
+        """
         if tuple(command) != self._command:
-            await self.stop()
             self._not_before, self._pause_s = 0.0, _FIRST_PAUSE_S
+            if self._running is not None:
+                self._running.kill()
+                self._running = None
         self._command, self._wait_s = tuple(command), wait_s
 
     async def stop(self) -> None:
         """Ends the program."""
-        process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-        if self._reading is not None:
-            self._reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._reading
-            self._reading = None
-        self._fail("the operator's program was stopped")
+        running, self._running = self._running, None
+        if running is not None:
+            running.kill()
+            await running.ended()
 
     async def screen(self, records: Sequence[bytes], bearer: Bearer) -> list[Verdict]:
         """A verdict for each record.
@@ -137,34 +186,34 @@ class Program:
             ProgramFailed: it gave no answer, or a wrong one.
         """
         async with self._starting:
-            process = await self._running()
+            running = await self._started()
         numbers = range(self._next, self._next + len(records))
         self._next += len(records)
         loop = asyncio.get_running_loop()
-        answers = [loop.create_future() for _ in records]
-        self._asked.update(zip(numbers, answers, strict=True))
+        answers: list[asyncio.Future[Verdict]] = [loop.create_future() for _ in records]
+        running.asked.update(zip(numbers, answers, strict=True))
         lines = [_question(number, data, bearer) for number, data in zip(numbers, records, strict=True)]
-        assert process.stdin is not None
+        assert running.process.stdin is not None
         try:
-            process.stdin.write(b"".join(lines))
-            # It may be late with each answer by that much: who is slow but alive is not given up.
-            await asyncio.wait_for(process.stdin.drain(), self._wait_s * len(records))
+            running.process.stdin.write(b"".join(lines))
+            # It may take that long for each answer: who is slow but alive is not given up.
+            await asyncio.wait_for(running.process.stdin.drain(), self._wait_s * len(records))
             verdicts = [await asyncio.wait_for(answer, self._wait_s) for answer in answers]
         except (TimeoutError, ConnectionError, ProgramFailed) as error:
             reason = str(error) or "no answer in time"
-            await self._broken(f"the operator's program failed: {reason}")
+            await self._broken(running, reason)
             raise ProgramFailed(reason) from error
         finally:
             for number in numbers:
-                self._asked.pop(number, None)
+                running.asked.pop(number, None)
         self._pause_s = _FIRST_PAUSE_S
         return verdicts
 
     # --- inside
 
-    async def _running(self) -> asyncio.subprocess.Process:
-        if self._process is not None and self._process.returncode is None:
-            return self._process
+    async def _started(self) -> _Running:
+        if self._running is not None and self._running.is_alive:
+            return self._running
         if self._clock() < self._not_before:
             raise ProgramFailed("it failed and is started again in a moment")
         try:
@@ -178,39 +227,18 @@ class Program:
         except OSError as error:
             self._wait_before_next()
             raise ProgramFailed(f"it can't be started: {error}") from error
-        self._process = process
-        self._reading = asyncio.create_task(self._read(process), name="policy program")
-        return process
+        self._running = _Running(process)
+        return self._running
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        """Takes answers until there are no more."""
-        assert process.stdout is not None
-        reason = "it ended"
-        try:
-            while line := await process.stdout.readline():
-                number, verdict = _answer(line)
-                answer = self._asked.pop(number, None)
-                if answer is not None and not answer.done():
-                    answer.set_result(verdict)
-        except ValueError as error:
-            reason = f"it said what is no answer: {error}"
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        self._fail(reason)
-
-    def _fail(self, reason: str) -> None:
-        """All that is asked gets no answer."""
-        asked, self._asked = self._asked, {}
-        for answer in asked.values():
-            if not answer.done():
-                answer.set_exception(ProgramFailed(reason))
-                # Whoever asked first takes note; the others must not be reported as forgotten.
-                answer.exception()
-
-    async def _broken(self, reason: str) -> None:
-        _LOG.warning("%s; strangers are refused until it is started again", reason)
-        self._wait_before_next()
-        await self.stop()
+    async def _broken(self, running: _Running, reason: str) -> None:
+        if self._running is running:
+            self._running = None
+            self._wait_before_next()
+            _LOG.warning(
+                "the operator's program failed: %s; strangers are refused until it is started again", reason
+            )
+        running.kill()
+        await running.ended()
 
     def _wait_before_next(self) -> None:
         self._not_before = self._clock() + self._pause_s

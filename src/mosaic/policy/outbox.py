@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mosaic.core.community_kinds import DELETION, PRIVATE_DELETION, VOUCH
+from mosaic.core.community_kinds import DELETION, INVITATION, PRIVATE_DELETION, VOUCH
 from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.policy.blob_upload import BlobHook, BlobUpload
 from mosaic.policy.served import Served
@@ -15,7 +15,9 @@ from mosaic.policy.submission import Submission
 from mosaic.policy.verdict import ACCEPT, Hook, Refuse, Verdict
 from mosaic.wire.result_code import ResultCode
 
-_PAPERS: Final = frozenset(kind.bytes for kind in (KEY_SCHEDULE, PROFILE, DELETION, PRIVATE_DELETION, VOUCH))
+_PAPERS: Final = frozenset(
+    kind.bytes for kind in (KEY_SCHEDULE, PROFILE, DELETION, PRIVATE_DELETION, VOUCH, INVITATION)
+)
 _ELSEWHERE: Final = Refuse(ResultCode.UNAUTHORIZED, "the author is not served here")
 _NO_PAPER: Final = Refuse(
     ResultCode.UNAUTHORIZED, "this server is no outbox: of its own people it takes what says who they are"
@@ -34,7 +36,7 @@ def author_is_served(served: Served) -> Hook:
 
 
 def is_a_paper(submission: Submission) -> Verdict:
-    """Accepts key schedules, profiles, Vouches and Deletions: what every server of a person needs."""
+    """Accepts key schedules, profiles, Vouches, Deletions and Invitations, which any server needs."""
     return ACCEPT if submission.kind in _PAPERS else _NO_PAPER
 
 

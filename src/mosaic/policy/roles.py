@@ -15,8 +15,8 @@ Source: network.md (Server Roles), chat.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeAlias
 
 from mosaic.core.bootstrap import Usage
 from mosaic.policy import chat as chat_rules
@@ -85,7 +85,7 @@ def papers(served: Served) -> Role:
         (),
         (
             "A server that is no outbox takes papers from the people it serves, and from nobody else.",
-            "Papers are key schedules, profiles, Vouches and Deletions.",
+            "Papers are key schedules, profiles, Vouches, Deletions and Invitations.",
         ),
     )
 
@@ -182,66 +182,48 @@ def chat(served: Served, introductions: Introductions) -> Role:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RoleSettings:
-    """Which roles a server has. Without any it is a home: see `mosaic.policy.home`."""
-
-    outbox: bool = field(
-        default=False, metadata={"help": "outbox: takes what the people it serves publish; anybody reads it"}
-    )
-    inbox: bool = field(
-        default=False, metadata={"help": "inbox: takes what strangers write to the people it serves"}
-    )
-    encryption: bool = field(
-        default=False,
-        metadata={
-            "help": "encryption: takes private messages for the people it serves; they alone read them"
-        },
-    )
-    chat: bool = field(
-        default=False, metadata={"help": "chat: takes chat messages by and to the people it serves"}
-    )
-    inbox_readers: Readers = field(
-        default="everybody",
-        metadata={
-            "help": "who reads what came to the inbox: everybody, or recipient",
-            "choices": ("everybody", "recipient"),
-        },
-    )
-    withhold: Literal["never", "strangers", "always"] = field(
-        default="never",
-        metadata={
-            "help": "what the inbox holds back until it is approved: never, strangers, or always",
-            "choices": ("never", "strangers", "always"),
-        },
-    )
+class Choice(Protocol):
+    """Which roles a server has; the operator chooses."""
 
     @property
-    def any(self) -> bool:
-        """Whether there is any role."""
-        return self.outbox or self.inbox or self.encryption or self.chat
+    def outbox(self) -> bool:
+        """Takes what the people it serves publish."""
+
+    @property
+    def inbox(self) -> bool:
+        """Takes what strangers write to the people it serves."""
+
+    @property
+    def encryption(self) -> bool:
+        """Takes private messages for the people it serves."""
+
+    @property
+    def chat(self) -> bool:
+        """Takes chat messages by and to the people it serves."""
+
+    @property
+    def inbox_readers(self) -> Readers:
+        """Who reads what came to the inbox."""
 
 
 def roles_of(
-    settings: RoleSettings, served: Served, introductions: Introductions, withhold: Withhold | None
+    choice: Choice, served: Served, introductions: Introductions, withhold: Withhold | None = None
 ) -> tuple[Role, ...]:
     """The roles of a server in the order in which they are asked.
 
     Args:
-        settings: Which.
+        choice: Which.
         served: Whom the server serves.
         introductions: Whose key schedules, profiles, Deletions and Vouches are taken of strangers.
         withhold: What the inbox holds back; None = nothing.
     """
-    if not settings.any:
-        return ()
-    alone = not (settings.outbox or settings.inbox or settings.chat)
-    found = [outbox(served) if settings.outbox else papers(served)]
-    if settings.encryption:
+    alone = not (choice.outbox or choice.inbox or choice.chat)
+    found = [outbox(served) if choice.outbox else papers(served)]
+    if choice.encryption:
         found.append(encryption(served, all_kinds=alone))
-    if settings.inbox:
-        found.append(inbox(served, introductions, readers=settings.inbox_readers, withhold=withhold))
-    if settings.chat:
+    if choice.inbox:
+        found.append(inbox(served, introductions, readers=choice.inbox_readers, withhold=withhold))
+    if choice.chat:
         found.append(chat(served, introductions))
     return tuple(found)
 
