@@ -179,9 +179,9 @@ class FailingStore:
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
-    def append(self, *args: object) -> object:
+    def append(self, *args: object, **named: object) -> object:
         self._fail("append")
-        return self._store.append(*args)  # type: ignore[arg-type]
+        return self._store.append(*args, **named)  # type: ignore[arg-type]
 
     def remove(self, *args: object) -> object:
         self._fail("remove")

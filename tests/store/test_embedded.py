@@ -281,11 +281,11 @@ def test_a_newer_format_is_refused(tmp_path: Path, file: str) -> None:
     open_store(tmp_path).close()
     path = tmp_path / "index" / "state" if file == "index" else next((tmp_path / "log").glob("*.log"))
     data = bytearray(path.read_bytes())
-    data[8] = 2
+    data[8] = 3
     body = 48 if file == "index" else 56
     data[body : body + 8] = _rust.blake3(bytes(data[:body]))[:8]
     path.write_bytes(data)
-    with pytest.raises(StoreError, match="has format 2") as refused:
+    with pytest.raises(StoreError, match="has format 3") as refused:
         open_store(tmp_path)
     assert "newer version" in refused.value.hint
 

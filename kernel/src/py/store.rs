@@ -16,7 +16,8 @@ use crate::store::compact;
 use crate::store::error::Error;
 use crate::store::files::DiskFiles;
 use crate::store::intake::{Incoming, mode, outcome};
-use crate::store::scan::{self, Query};
+use crate::store::scan::{self, Query, Reference};
+use crate::store::segment::VERSION;
 use crate::store::store;
 use crate::store::verify;
 
@@ -108,26 +109,32 @@ impl Store {
         raised.map_or_else(|| Ok(Self(Arc::new(opened))), Err)
     }
 
+    #[pyo3(signature = (records, received_ns, modes, *, labels = None))]
     fn append<'py>(
         &self,
         py: Python<'py>,
         records: Vec<PyBackedBytes>,
         received_ns: Vec<u64>,
         modes: &[u8],
+        labels: Option<&[u8]>,
     ) -> PyResult<(Bound<'py, PyBytes>, Vec<u64>)> {
-        if records.len() != received_ns.len() || records.len() != modes.len() {
+        let lengths = [received_ns.len(), modes.len()];
+        let labelled = labels.map_or(records.len(), <[u8]>::len);
+        if lengths != [records.len(); 2] || labelled != records.len() {
             return Err(UsageError::new_err((
-                "append needs a received time and a mode for each record",
+                "append needs a received time and a mode for each record, and a label if there are any",
             )));
         }
         let incoming: Vec<_> = records
             .iter()
             .zip(received_ns)
             .zip(modes)
-            .map(|((record, received), &mode)| Incoming {
+            .enumerate()
+            .map(|(n, ((record, received), &mode))| Incoming {
                 record,
                 received,
                 mode,
+                label: labels.and_then(|all| all.get(n)).copied().unwrap_or(0),
             })
             .collect();
         let appended = py.detach(|| self.0.append(&incoming))?;
@@ -137,6 +144,31 @@ impl Store {
     #[pyo3(signature = (positions, *, refuse = false))]
     fn remove(&self, py: Python<'_>, positions: Vec<u64>, refuse: bool) -> PyResult<usize> {
         Ok(py.detach(|| self.0.remove(&positions, refuse))?)
+    }
+
+    #[pyo3(signature = (positions, label, *, deletes = false))]
+    fn readmit(
+        &self,
+        py: Python<'_>,
+        positions: Vec<u64>,
+        label: u8,
+        deletes: bool,
+    ) -> PyResult<Vec<u64>> {
+        Ok(py.detach(|| self.0.readmit(&positions, label, deletes))?)
+    }
+
+    fn labels<'py>(&self, py: Python<'py>, positions: Vec<u64>) -> PyResult<Bound<'py, PyBytes>> {
+        let labels = py.detach(|| self.0.labels(&positions))?;
+        Ok(PyBytes::new(py, &labels))
+    }
+
+    #[pyo3(signature = (label, *, after = 0, limit = 1000))]
+    fn labelled(&self, py: Python<'_>, label: u8, after: u64, limit: usize) -> PyResult<Vec<u64>> {
+        Ok(py.detach(|| self.0.labelled(label, after, limit))?)
+    }
+
+    fn deletions(&self, py: Python<'_>, record: PyBackedBytes) -> PyResult<Vec<u64>> {
+        Ok(py.detach(|| self.0.deletions(&record))?)
     }
 
     fn contains(&self, py: Python<'_>, ids: Vec<PyBackedBytes>) -> PyResult<Vec<Option<u64>>> {
@@ -179,7 +211,10 @@ impl Store {
         references: Vec<PyBackedBytes>,
         viewers: Option<Vec<PyBackedBytes>>,
     ) -> PyResult<Scan> {
-        let references = references.iter().map(|one| exact(one, "a reference"));
+        let references = references.iter().map(|one| match one.len() {
+            32 => exact(one, "an id's beginning").map(Reference::Prefix),
+            _ => exact(one, "a reference").map(Reference::Whole),
+        });
         let references = references.collect::<PyResult<_>>()?;
         Ok(self.begin(scan::Scan::lookup(references, viewers_of(viewers)?)))
     }
@@ -224,6 +259,9 @@ impl Store {
             ("live_bytes", stats.live_bytes),
             ("segments", stats.segments),
             ("end", stats.end),
+            ("tombstones", stats.tombstones),
+            ("labelled", stats.labelled),
+            ("format", u64::from(VERSION)),
         ] {
             out.set_item(name, value)?;
         }
@@ -277,7 +315,7 @@ impl Scan {
         let view = self.store.view(&entered)?;
         let mut scan = self.lock();
         scan.leave_out_unsynced();
-        scan.run(&view, time, &mut |_, _, record| take(record))
+        scan.run(&view, time, &mut |found| take(found.record))
     }
 
     fn next_frames(
@@ -320,12 +358,10 @@ impl Scan {
             let entered = self.store.enter();
             let view = self.store.view(&entered)?;
             let mut found = Vec::new();
-            let done = self
-                .lock()
-                .run(&view, time, &mut |position, received, record| {
-                    found.push((position, received, record.to_vec()));
-                    found.len() < max_records
-                })?;
+            let done = self.lock().run(&view, time, &mut |one| {
+                found.push((one.position, one.received, one.record.to_vec()));
+                found.len() < max_records
+            })?;
             Ok((found, done))
         })?;
         let triple = |(position, received, record): (u64, u64, Vec<u8>)| {
@@ -395,10 +431,12 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("KEEP_ALL", mode::KEEP_ALL)?;
     module.add("REPLACE_SIGNER", mode::REPLACE_SIGNER)?;
     module.add("REPLACE_ADDRESS", mode::REPLACE_ADDRESS)?;
+    module.add("DELETES", mode::DELETES)?;
     module.add("STORED", outcome::STORED)?;
     module.add("DUPLICATE", outcome::DUPLICATE)?;
     module.add("SUPERSEDED", outcome::SUPERSEDED)?;
     module.add("REFUSED", outcome::REFUSED)?;
+    module.add("DELETED", outcome::DELETED)?;
     module.add_class::<Store>()?;
     module.add_class::<Scan>()?;
     module.add_function(wrap_pyfunction!(run_scans, module)?)

@@ -1,8 +1,9 @@
-//! Who may read a record, by the read access of its kind.
+//! Who may read a record, by the read access of its kind and its label.
 //!
-//! Source: kind.md, bits 3 and 2; edition §3 (tagged means Notify only).
+//! Source: kind.md, bits 3 and 2; edition §3 (tagged means Notify only, in the encryption role Notify alone).
 
 use crate::match_::record_view::RecordView;
+use crate::store::labels::{HIDDEN, WITHHELD};
 
 const AUTHOR_ONLY: u8 = 0b0000;
 const AUTHOR_AND_TAGGED: u8 = 0b0100;
@@ -13,10 +14,9 @@ const MASK: u8 = 0b1100;
 const FROM_AUTHOR: u8 = 0x04;
 
 /// Whether a record takes part in sync at all, whoever asks.
-pub fn may_sync(record: &[u8]) -> bool {
-    record
-        .get(136)
-        .is_some_and(|flags| flags & FROM_AUTHOR == 0)
+pub fn may_sync(record: &[u8], label: u8) -> bool {
+    let passed_on = |flags: &u8| flags & FROM_AUTHOR == 0;
+    label & (WITHHELD | HIDDEN) == 0 && record.get(136).is_some_and(passed_on)
 }
 
 /// The keys that a reader has proven, or the owner, who may read all.
@@ -29,31 +29,32 @@ pub enum Viewers {
 }
 
 impl Viewers {
-    /// Whether they may read a record.
-    pub fn may_read(&self, record: &[u8]) -> bool {
+    /// Whether they may read a record that has this label. A label never lets anybody read whom the kind does not.
+    pub fn may_read(&self, record: &[u8], label: u8) -> bool {
         let Self::Keys(keys) = self else {
             return true;
         };
         let Some(view) = RecordView::new(record) else {
             return false;
         };
-        let access = view.kind()[7] & MASK;
-        match access {
-            EVERYBODY => true,
-            AUTHOR_ONLY => keys.contains(&view.author()),
-            AUTHOR_AND_TAGGED => {
-                keys.contains(&view.author())
-                    || view.tags().any(|tag| {
-                        notified(tag).is_some_and(|key| keys.iter().any(|one| one == key))
-                    })
-            }
+        let is_author = || keys.contains(&view.author());
+        let is_tagged = || {
+            let mut notified = view.tags().filter_map(notified);
+            notified.any(|key| keys.contains(key))
+        };
+        match view.kind()[7] & MASK {
+            _ if label & HIDDEN != 0 => false,
+            EVERYBODY if label == 0 => true,
+            AUTHOR_ONLY => label == 0 && is_author(),
+            AUTHOR_AND_TAGGED if label == 0 => is_author() || is_tagged(),
+            EVERYBODY | AUTHOR_AND_TAGGED => is_tagged(),
             _ => false,
         }
     }
 }
 
 /// The key that a Notify tag names.
-fn notified(tag: &[u8]) -> Option<&[u8; 32]> {
+pub fn notified(tag: &[u8]) -> Option<&[u8; 32]> {
     if tag[2..4] != [1, 0] {
         return None;
     }
@@ -63,6 +64,7 @@ fn notified(tag: &[u8]) -> Option<&[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::labels::ONLY_TAGGED;
 
     fn record(access: u8, notified: Option<[u8; 32]>) -> Vec<u8> {
         let mut out = vec![0; 152];
@@ -78,22 +80,41 @@ mod tests {
     }
 
     fn reads(viewer: &[[u8; 32]], access: u8, tag: Option<[u8; 32]>) -> bool {
-        Viewers::Keys(viewer.to_vec()).may_read(&record(access, tag))
+        Viewers::Keys(viewer.to_vec()).may_read(&record(access, tag), 0)
+    }
+
+    #[test]
+    fn a_label_takes_readers_away_and_gives_none() {
+        let (author, friend) = ([1; 32], [2; 32]);
+        for access in [0, 4, 8, 12] {
+            let record = record(access, Some(friend));
+            let reads = |key, label| Viewers::Keys(vec![key]).may_read(&record, label);
+            for label in [ONLY_TAGGED, WITHHELD, ONLY_TAGGED | WITHHELD] {
+                assert!(!reads(author, label));
+                assert_eq!(reads(friend, label), access == 4 || access == 12);
+                assert!(!Viewers::Keys(vec![]).may_read(&record, label));
+            }
+            for label in [HIDDEN, HIDDEN | ONLY_TAGGED] {
+                assert!(!reads(author, label) && !reads(friend, label));
+                assert!(Viewers::Owner.may_read(&record, label));
+            }
+        }
     }
 
     #[test]
     fn what_only_its_author_hands_in_takes_no_part_in_sync() {
         let mut sample = record(12, None);
-        assert!(may_sync(&sample));
+        assert!(may_sync(&sample, 0) && may_sync(&sample, ONLY_TAGGED));
+        assert!(!may_sync(&sample, WITHHELD) && !may_sync(&sample, HIDDEN));
         sample[136] = FROM_AUTHOR | 1;
-        assert!(!may_sync(&sample) && !may_sync(&sample[..136]));
+        assert!(!may_sync(&sample, 0) && !may_sync(&sample[..136], 0));
     }
 
     #[test]
     fn access_is_that_of_the_kind() {
         let (author, friend, stranger) = ([1; 32], [2; 32], [3; 32]);
         for access in [0, 4, 8, 12] {
-            assert!(Viewers::Owner.may_read(&record(access, None)));
+            assert!(Viewers::Owner.may_read(&record(access, None), 0));
             assert_eq!(reads(&[], access, Some(friend)), access == 12);
             assert_eq!(reads(&[stranger], access, Some(friend)), access == 12);
             assert_eq!(reads(&[stranger, author], access, None), access != 8);

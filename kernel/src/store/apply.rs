@@ -2,8 +2,11 @@
 
 use heed::{Result as HeedResult, RwTxn};
 
+use crate::store::deletion;
+use crate::store::entry::Head;
 use crate::store::index::{Dead, Tables};
 use crate::store::keys::{Hashes, Table};
+use crate::store::labels;
 
 /// Bytes of an id.
 pub const ID: usize = 48;
@@ -36,10 +39,35 @@ impl Change<'_, '_> {
         done
     }
 
-    /// Stops serving a record, and counts its bytes as dead in the segment that begins at `base`.
-    /// Returns whether it was served.
-    pub fn delete(&mut self, record: &[u8], position: u64, base: u64) -> HeedResult<bool> {
-        let mut done = Ok(true);
+    /// Puts what a record's marks mean into the tables `deleted` and `labelled`.
+    pub fn mark(&mut self, head: &Head, record: &[u8]) -> HeedResult<()> {
+        if head.marks.deletes {
+            for (key, until) in deletion::tombstones(self.hashes, record, head.position) {
+                self.tables.deleted.put(self.txn, &key, &until)?;
+            }
+        }
+        for key in labels::keys(head.marks.label, head.position) {
+            self.tables.labelled.put(self.txn, &key, &[])?;
+        }
+        Ok(())
+    }
+
+    fn unmark(&mut self, head: &Head, record: &[u8]) -> HeedResult<()> {
+        if head.marks.deletes {
+            for (key, _) in deletion::tombstones(self.hashes, record, head.position) {
+                self.tables.deleted.delete(self.txn, &key)?;
+            }
+        }
+        for key in labels::keys(head.marks.label, head.position) {
+            self.tables.labelled.delete(self.txn, &key)?;
+        }
+        Ok(())
+    }
+
+    /// Stops serving a record, and counts its bytes as dead in the segment that begins at `base`. What a
+    /// Deletion refused may come again. Returns whether it was served.
+    pub fn delete(&mut self, head: &Head, record: &[u8], base: u64) -> HeedResult<bool> {
+        let (mut done, position) = (Ok(true), head.position);
         self.hashes.keys_of(record, position, |table, key, _| {
             if !matches!(done, Ok(true)) {
                 return;
@@ -50,6 +78,7 @@ impl Change<'_, '_> {
         });
         let served = done?;
         if served {
+            self.unmark(head, record)?;
             let mut dead = self.dead(base)?;
             dead.bytes += (crate::store::entry::HEAD + record.len()) as u64;
             dead.records += 1;

@@ -1,6 +1,6 @@
 //! A batch under construction: the bytes that one write will put behind the log's end.
 
-use crate::store::entry::{self, Head, What};
+use crate::store::entry::{self, Head, Marks, What};
 use crate::store::error::{Error, Result};
 
 /// Entries that go to disk together or not at all.
@@ -39,12 +39,21 @@ impl Batch {
         self.bytes.is_empty()
     }
 
-    /// Adds an entry; its position.
-    pub fn push(&mut self, what: What, mode: u8, received: u64, body: &[u8]) -> Result<u64> {
+    /// Adds a record; its position.
+    pub fn push_record(&mut self, marks: Marks, received: u64, record: &[u8]) -> Result<u64> {
+        self.push_entry(What::Record, marks, received, record)
+    }
+
+    /// Adds an entry that is no record.
+    pub fn push(&mut self, what: What, body: &[u8]) -> Result<()> {
+        self.push_entry(what, Marks::default(), 0, body).map(drop)
+    }
+
+    fn push_entry(&mut self, what: What, marks: Marks, received: u64, body: &[u8]) -> Result<u64> {
         let position = self.end();
         let head = Head {
             what,
-            mode,
+            marks,
             last: false,
             length: body.len(),
             position,
@@ -63,12 +72,13 @@ impl Batch {
         Ok(position)
     }
 
-    /// The record at a position of this batch.
-    pub fn record(&self, position: u64) -> Option<&[u8]> {
+    /// The entry at a position of this batch.
+    pub fn entry(&self, position: u64) -> Option<(Head, &[u8])> {
         let start = usize::try_from(position.checked_sub(self.start)?).ok()?;
         let bytes = self.bytes.get(start..)?;
         let head = Head::decode(bytes)?;
-        bytes.get(entry::HEAD..entry::HEAD + head.length)
+        let body = bytes.get(entry::HEAD..entry::HEAD + head.length)?;
+        Some((head, body))
     }
 
     /// The bytes to write, with the mark that the batch ends with them.

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError};
 use crate::store::entry::{self, Head, What, number};
 use crate::store::error::{Error, Result};
 use crate::store::index::Dead;
-use crate::store::segment::{HEADER, Header, Segment, file_name};
+use crate::store::segment::{HEADER, Header, Segment, VERSION, file_name};
 use crate::store::store::Store;
 use crate::store::view::View;
 
@@ -63,6 +63,7 @@ struct Remains {
 fn rewrite(store: &Store, old: &Segment) -> Result<u64> {
     let remains = gather(store, old)?;
     let header = Header {
+        version: VERSION,
         base: old.base(),
         salt: old.header().salt,
         compacted: Some((

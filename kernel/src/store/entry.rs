@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! [0:8]   checksum of all that follows, keyed with the segment's salt
-//! [8:11]  length of the body in 8-byte words   [11] what it is, the record's mode, whether its batch ends here
+//! [8:11]  length of the body in 8-byte words
+//! [11]    bits 0-3 what it is, 4-5 the record's mode, 6 it is a Deletion that counts, 7 its batch ends here
 //! [12:16] distance to the first entry of its batch in 8-byte words
-//! [16:24] position   [24:32] received time (ns)
+//! [16:22] position   [22] label   [23] label before   [24:32] received time (ns)
 //! ```
-//! All numbers are little-endian.
+//! All numbers are little-endian. In the first version of the format bit 6, [22] and [23] were always zero.
 
 use std::hash::Hasher;
 
@@ -18,7 +19,10 @@ pub const HEAD: usize = 32;
 pub const MAX_BODY: usize = 0x00ff_ffff * 8;
 
 const WORD: usize = 8;
+const DELETES: u8 = 0x40;
 const LAST_OF_BATCH: u8 = 0x80;
+/// The bits of [16:24] that are the position.
+const POSITION: u64 = (1 << 48) - 1;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +35,26 @@ pub enum What {
     Refusal,
 }
 
+/// What the server noted about a record when it took it in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// How it stood to others at its address when it came.
+    pub mode: u8,
+    /// Whether it is a Deletion that counts.
+    pub deletes: bool,
+    /// Its label (see `labels`).
+    pub label: u8,
+    /// The label that it had before it was readmitted.
+    pub former: u8,
+}
+
 /// An entry's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// What the body is.
     pub what: What,
-    /// How a record stood to others at its address when it came.
-    pub mode: u8,
+    /// What was noted about a record; nothing for other entries.
+    pub marks: Marks,
     /// Whether its batch ends with it.
     pub last: bool,
     /// The body's length in bytes.
@@ -58,7 +75,11 @@ impl Head {
 
     fn encode(&self) -> Option<[u8; HEAD - 8]> {
         let words = u32::try_from(self.length / WORD).ok()?;
-        if !self.length.is_multiple_of(WORD) || self.length > MAX_BODY || self.mode > 3 {
+        if !self.length.is_multiple_of(WORD) || self.length > MAX_BODY {
+            return None;
+        }
+        let marks = self.marks;
+        if marks.mode > 3 || self.position > POSITION {
             return None;
         }
         let delta = u32::try_from(self.position.checked_sub(self.batch)? / WORD as u64).ok()?;
@@ -70,9 +91,12 @@ impl Head {
         let last = if self.last { LAST_OF_BATCH } else { 0 };
         let mut out = [0; HEAD - 8];
         out[..3].copy_from_slice(&words.to_le_bytes()[..3]);
-        out[3] = what | self.mode << 4 | last;
+        let deletes = if marks.deletes { DELETES } else { 0 };
+        out[3] = what | marks.mode << 4 | deletes | last;
         out[4..8].copy_from_slice(&delta.to_le_bytes());
-        out[8..16].copy_from_slice(&self.position.to_le_bytes());
+        out[8..14].copy_from_slice(&self.position.to_le_bytes()[..6]);
+        out[14] = marks.label;
+        out[15] = marks.former;
         out[16..].copy_from_slice(&self.received.to_le_bytes());
         Some(out)
     }
@@ -88,10 +112,15 @@ impl Head {
             3 => What::Refusal,
             _ => return None,
         };
-        let position = number(&head[16..]);
+        let position = position_in(bytes);
         Some(Self {
             what,
-            mode: head[11] >> 4 & 3,
+            marks: Marks {
+                mode: head[11] >> 4 & 3,
+                deletes: head[11] & DELETES != 0,
+                label: head[22],
+                former: head[23],
+            },
             last: head[11] & LAST_OF_BATCH != 0,
             length: words as usize * WORD,
             position,
@@ -99,6 +128,11 @@ impl Head {
             received: number(&head[24..]),
         })
     }
+}
+
+/// The position that a head's bytes tell (0 if there are too few).
+pub fn position_in(head: &[u8]) -> u64 {
+    head.get(16..).map_or(0, number) & POSITION
 }
 
 /// The first 8 bytes as a number (0 if there are fewer).
@@ -152,7 +186,12 @@ mod tests {
     fn head(length: usize) -> Head {
         Head {
             what: What::Record,
-            mode: 2,
+            marks: Marks {
+                mode: 2,
+                deletes: true,
+                label: 0x81,
+                former: 2,
+            },
             last: false,
             length,
             position: 4096,

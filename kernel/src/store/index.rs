@@ -34,6 +34,10 @@ pub struct Tables {
     records: [Bytewise; TABLES.len()],
     /// id (48 bytes) → nothing: refused for good.
     pub refused: Bytewise,
+    /// what a Deletion names ‖ its position → up to which timestamp (see `deletion`).
+    pub deleted: Bytewise,
+    /// a bit of a label ‖ position → nothing (see `labels`).
+    pub labelled: Bytewise,
     /// a segment's first position → what of it is dead.
     pub dead: Bytewise,
     meta: Bytewise,
@@ -138,7 +142,7 @@ impl Index {
         options
             .map_size(usize::try_from(size).map_err(|_| Error::Full)?)
             .max_readers(MAX_READERS)
-            .max_dbs(TABLES.len() as u32 + 3);
+            .max_dbs(TABLES.len() as u32 + 5);
         // SAFETY: the folder is locked for this process by the store's lock file, and nobody else
         // changes the file. The flags cost durability at a power cut, which the state file covers.
         let env = unsafe {
@@ -158,6 +162,8 @@ impl Index {
                 named("address")?,
             ],
             refused: named("refused")?,
+            deleted: named("deleted")?,
+            labelled: named("labelled")?,
             dead: named("dead")?,
             meta: named("meta")?,
         };

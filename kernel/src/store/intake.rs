@@ -4,9 +4,11 @@ use std::collections::HashSet;
 
 use crate::store::apply::{Change, ID};
 use crate::store::batch::Batch;
-use crate::store::entry::What;
+use crate::store::deletion::{self, Target};
+use crate::store::entry::{Marks, What};
 use crate::store::error::{Error, Result};
 use crate::store::keys::{self, MIN_RECORD, Table};
+use crate::store::labels::READMITTED;
 use crate::store::log::Segments;
 use crate::store::rows::Rows;
 use crate::store::store::Stop;
@@ -23,6 +25,8 @@ pub mod mode {
     pub const REPLACE_SIGNER: u8 = 1;
     /// The greatest (timestamp, id) of this address is served.
     pub const REPLACE_ADDRESS: u8 = 2;
+    /// A bit beside these: a Deletion that counts, it removes what it names and refuses it from now on.
+    pub const DELETES: u8 = 4;
 }
 
 /// What became of a record.
@@ -35,6 +39,8 @@ pub mod outcome {
     pub const SUPERSEDED: u8 = 2;
     /// Its id was refused for good.
     pub const REFUSED: u8 = 3;
+    /// A Deletion that is there covers it; nothing was written.
+    pub const DELETED: u8 = 4;
 }
 
 /// What became of the records of an `append`.
@@ -42,7 +48,7 @@ pub mod outcome {
 pub struct Appended {
     /// One of `outcome` for each.
     pub outcomes: Vec<u8>,
-    /// The position of each that is there (0 for those superseded or refused).
+    /// The position of each that is there (0 for those superseded, refused or deleted).
     pub positions: Vec<u64>,
 }
 
@@ -53,8 +59,10 @@ pub struct Incoming<'a> {
     pub record: &'a [u8],
     /// When it was received (ns).
     pub received: u64,
-    /// One of `mode`.
+    /// One of `mode`, and for a Deletion that counts `DELETES`.
     pub mode: u8,
+    /// Who may read it beside what its kind says (see `labels`).
+    pub label: u8,
 }
 
 /// Refuses what can't be a record.
@@ -66,8 +74,18 @@ pub fn check(incoming: &Incoming<'_>) -> Result<()> {
     if incoming.record[0] & 0x80 != 0 {
         return Err(Error::Usage("a record's first bit is 0".into()));
     }
-    if incoming.mode > mode::REPLACE_ADDRESS {
+    let deletes = incoming.mode & mode::DELETES != 0;
+    if incoming.mode & !mode::DELETES > mode::REPLACE_ADDRESS {
         return Err(Error::Usage(format!("there is no mode {}", incoming.mode)));
+    }
+    if deletes && !deletion::is_deletion(incoming.record) {
+        return Err(Error::Usage("only a Deletion deletes".into()));
+    }
+    if incoming.label & READMITTED != 0 {
+        return Err(Error::Usage(format!(
+            "there is no label {}",
+            incoming.label
+        )));
     }
     Ok(())
 }
@@ -80,6 +98,9 @@ pub(super) struct Intake<'i, 't, 'e> {
     /// The first position of the segment that the batch will stand in.
     base: u64,
     removed: HashSet<u64>,
+    /// Whether any id is refused, and whether any Deletion counts.
+    refuses: bool,
+    deletes: bool,
     /// What nothing in this batch needs to find is put into the tables at its end, in order.
     later: Rows,
 }
@@ -103,6 +124,8 @@ impl<'i, 't, 'e> Intake<'i, 't, 'e> {
             segments,
             base,
             removed: HashSet::new(),
+            refuses: false,
+            deletes: false,
             later: Rows::default(),
         }
     }
@@ -110,38 +133,96 @@ impl<'i, 't, 'e> Intake<'i, 't, 'e> {
     /// Takes all of them; what became of each.
     pub(super) fn take(mut self, records: &[Incoming<'_>]) -> std::result::Result<Appended, Stop> {
         let mut appended = Appended::default();
-        let refuses = !self.change.tables.refused.is_empty(self.change.txn)?;
+        let tables = self.change.tables;
+        self.refuses = !tables.refused.is_empty(self.change.txn)?;
+        self.deletes = !tables.deleted.is_empty(self.change.txn)?;
         for incoming in records {
-            let (outcome, position) = self.take_one(incoming, refuses)?;
+            let (outcome, position) = self.take_one(incoming)?;
             appended.outcomes.push(outcome);
             appended.positions.push(position);
         }
+        self.finish()?;
+        Ok(appended)
+    }
+
+    /// Puts served records at new positions under another label, and lets Deletions among them count if
+    /// `deletes`; the new positions (0 for what is not served).
+    pub(super) fn readmit(
+        mut self,
+        positions: &[u64],
+        label: u8,
+        deletes: bool,
+    ) -> std::result::Result<Vec<u64>, Stop> {
+        let mut readmitted = Vec::with_capacity(positions.len());
+        for &position in positions {
+            readmitted.push(self.readmit_one(position, label, deletes)?);
+        }
+        self.finish()?;
+        // A Deletion among them may have taken away another one.
+        let there = |position: u64| {
+            if self.removed.contains(&position) {
+                0
+            } else {
+                position
+            }
+        };
+        Ok(readmitted.into_iter().map(there).collect())
+    }
+
+    fn readmit_one(
+        &mut self,
+        position: u64,
+        label: u8,
+        deletes: bool,
+    ) -> std::result::Result<u64, Stop> {
+        let Some((segment, (head, record))) = self
+            .segments
+            .of(position)
+            .and_then(|segment| Some((segment, segment.entry(position)?)))
+        else {
+            return Ok(0);
+        };
+        // What this batch has put in its place has another position.
+        if head.what != What::Record || !self.change.delete(&head, record, segment.base())? {
+            return Ok(0);
+        }
+        self.removed.insert(position);
+        let marks = Marks {
+            deletes: head.marks.deletes || deletes && deletion::is_deletion(record),
+            label: label | READMITTED,
+            former: head.marks.label & !READMITTED,
+            ..head.marks
+        };
+        self.place(marks, head.received, record)
+    }
+
+    /// Writes what the batch removed, and the rows that could wait.
+    fn finish(&mut self) -> std::result::Result<(), Stop> {
         if !self.removed.is_empty() {
             let removed: Vec<u8> = self.removed.iter().flat_map(|p| p.to_le_bytes()).collect();
-            self.batch.push(What::Removal, 0, 0, &removed)?;
+            self.batch.push(What::Removal, &removed)?;
         }
         self.later.sort();
         let (txn, tables) = (&mut *self.change.txn, self.change.tables);
         self.later.put(txn, tables, &self.removed)?;
-        Ok(appended)
+        Ok(())
     }
 
-    fn take_one(
-        &mut self,
-        incoming: &Incoming<'_>,
-        refuses: bool,
-    ) -> std::result::Result<(u8, u64), Stop> {
+    fn take_one(&mut self, incoming: &Incoming<'_>) -> std::result::Result<(u8, u64), Stop> {
         let id = &incoming.record[..ID];
         let refused = self.change.tables.refused;
-        if refuses && refused.get(self.change.txn, id)?.is_some() {
+        if self.refuses && refused.get(self.change.txn, id)?.is_some() {
             return Ok((outcome::REFUSED, 0));
         }
         let is_it = |position| self.record(position).is_some_and(|r| r.starts_with(id));
         if let Some(position) = find_id(self.change.txn, self.change.tables, id, is_it)? {
             return Ok((outcome::DUPLICATE, position));
         }
+        if self.deletes && self.is_deleted(incoming.record)? {
+            return Ok((outcome::DELETED, 0));
+        }
         let mut lesser = Vec::new();
-        if incoming.mode != mode::KEEP_ALL {
+        if incoming.mode & !mode::DELETES != mode::KEEP_ALL {
             for position in self.rivals(incoming)? {
                 match self.record(position) {
                     Some(rival) if rival[..ID] > *id => return Ok((outcome::SUPERSEDED, 0)),
@@ -149,58 +230,112 @@ impl<'i, 't, 'e> Intake<'i, 't, 'e> {
                 }
             }
         }
-        let position = self.batch.push(
-            What::Record,
-            incoming.mode,
-            incoming.received,
-            incoming.record,
-        )?;
-        self.change.insert(incoming.record, position, at_once)?;
-        let (hashes, later) = (self.change.hashes, |table| !at_once(table));
-        self.later.gather(hashes, incoming.record, position, later);
+        let marks = Marks {
+            mode: incoming.mode & !mode::DELETES,
+            deletes: incoming.mode & mode::DELETES != 0,
+            label: incoming.label,
+            former: 0,
+        };
         for position in lesser {
-            self.supersede(position)?;
+            self.take_away(position)?;
         }
+        let position = self.place(marks, incoming.received, incoming.record)?;
         Ok((outcome::STORED, position))
+    }
+
+    /// Puts a record into the batch and the tables, and takes away what it deletes; its position.
+    fn place(
+        &mut self,
+        marks: Marks,
+        received: u64,
+        record: &[u8],
+    ) -> std::result::Result<u64, Stop> {
+        let position = self.batch.push_record(marks, received, record)?;
+        self.change.insert(record, position, at_once)?;
+        let (hashes, later) = (self.change.hashes, |table| !at_once(table));
+        self.later.gather(hashes, record, position, later);
+        if let Some((head, record)) = self.batch.entry(position) {
+            self.change.mark(&head, record)?;
+        }
+        if marks.deletes {
+            self.deletes = true;
+            self.apply(record)?;
+        }
+        Ok(position)
+    }
+
+    /// Whether a Deletion covers the record.
+    fn is_deleted(&self, record: &[u8]) -> Result<bool> {
+        let (txn, tables, hashes) = (&*self.change.txn, self.change.tables, self.change.hashes);
+        let by = deletion::covering(txn, tables, hashes, record, 1, |at| self.record(at))?;
+        Ok(!by.is_empty())
+    }
+
+    /// Takes away what a Deletion covers.
+    fn apply(&mut self, deletion: &[u8]) -> std::result::Result<(), Stop> {
+        for target in deletion::targets(deletion) {
+            let named = match target {
+                Target::Id(id) => {
+                    let is_it = |at| self.record(at).is_some_and(|r| r.starts_with(id));
+                    let found = find_id(self.change.txn, self.change.tables, id, is_it)?;
+                    found.into_iter().collect()
+                }
+                Target::Address(address) => self.at_address(address, address)?,
+            };
+            for position in named {
+                let covered = self.record(position);
+                if covered.is_some_and(|record| deletion::covers(deletion, record)) {
+                    self.take_away(position)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The record at a position of the log or of this batch.
     fn record(&self, position: u64) -> Option<&[u8]> {
         self.batch
-            .record(position)
-            .or_else(|| self.segments.entry(position).map(|(_, body)| body))
+            .entry(position)
+            .or_else(|| self.segments.entry(position))
+            .map(|(_, record)| record)
     }
 
     /// What is served at the record's address and would not be beside it.
     fn rivals(&self, incoming: &Incoming<'_>) -> std::result::Result<Vec<u64>, Stop> {
         let address = &incoming.record[48..96];
         // The signing key follows the address.
-        let same = match incoming.mode {
+        let same = match incoming.mode & !mode::DELETES {
             mode::REPLACE_SIGNER => &incoming.record[48..128],
             _ => address,
         };
+        self.at_address(address, same)
+    }
+
+    /// The positions of what is served at an address and whose bytes from it on begin with `same`.
+    fn at_address(&self, address: &[u8], same: &[u8]) -> std::result::Result<Vec<u64>, Stop> {
         let prefix = self.change.hashes.address(address);
         let table = self.change.tables.of(Table::Address);
-        let mut rivals = Vec::new();
+        let mut found = Vec::new();
         for row in table.prefix_iter(self.change.txn, &prefix)? {
             if let Some((_, position)) = keys::split(Table::Address, row?.0)
                 && self
                     .record(position)
                     .is_some_and(|r| r[48..].starts_with(same))
             {
-                rivals.push(position);
+                found.push(position);
             }
         }
-        Ok(rivals)
+        Ok(found)
     }
 
-    fn supersede(&mut self, position: u64) -> std::result::Result<(), Stop> {
-        if let Some(record) = self.batch.record(position) {
-            self.change.delete(record, position, self.base)?;
+    /// Stops serving what stands at a position of the log or of this batch.
+    fn take_away(&mut self, position: u64) -> std::result::Result<(), Stop> {
+        if let Some((head, record)) = self.batch.entry(position) {
+            self.change.delete(&head, record, self.base)?;
         } else if let Some(segment) = self.segments.of(position)
-            && let Some((_, record)) = segment.entry(position)
+            && let Some((head, record)) = segment.entry(position)
         {
-            self.change.delete(record, position, segment.base())?;
+            self.change.delete(&head, record, segment.base())?;
         }
         self.removed.insert(position);
         Ok(())

@@ -139,6 +139,16 @@ impl Hashes {
         prefix(self.hash(4, address))
     }
 
+    /// What stands before the position in the table `deleted` for an id that `deleter` deleted.
+    pub fn deleted_id(&self, id: &[u8; 48], deleter: &[u8; 32]) -> [u8; 8] {
+        self.hash(5, &[&id[..], deleter].concat())
+    }
+
+    /// What stands before the position in the table `deleted` for an address.
+    pub fn deleted_address(&self, address: &[u8]) -> [u8; 8] {
+        self.hash(6, address)
+    }
+
     /// All keys of a record at a position, with their values. A key may come twice.
     pub fn keys_of(
         &self,

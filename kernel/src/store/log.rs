@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::store::entry::Head;
 use crate::store::error::{Error, Result};
 use crate::store::files::Files;
-use crate::store::segment::{self, HEADER, Header, Segment, damaged};
+use crate::store::segment::{self, HEADER, Header, Segment, VERSION, damaged};
 
 /// The position of the first entry of all; 0 is none.
 pub const START: u64 = 64;
@@ -102,6 +102,7 @@ impl Log {
             let mut salt = [0; 8];
             getrandom::fill(&mut salt).map_err(|error| Error::Io(error.to_string()))?;
             let header = Header {
+                version: VERSION,
                 base: START,
                 salt: u64::from_le_bytes(salt),
                 compacted: None,
@@ -132,7 +133,8 @@ impl Log {
             segments: RwLock::new(Arc::new(Segments(all))),
             end: AtomicU64::new(end),
         };
-        let trusted = !last.is_compacted();
+        // What is new in this version may not stand in a file that an older program would read.
+        let trusted = !last.is_compacted() && last.header().version == VERSION;
         Ok((
             log,
             Tail {
@@ -210,6 +212,7 @@ impl Log {
     /// Closes the segment at the end and begins another with room for `length` bytes.
     fn roll(&self, tail: &mut Tail, length: u64) -> Result<()> {
         let header = Header {
+            version: VERSION,
             base: tail.segment.end(),
             salt: self.salt,
             compacted: None,

@@ -125,7 +125,7 @@ impl Merge {
         positions.sort_by_cached_key(|&position| {
             let id = view
                 .record(position)
-                .and_then(|(_, r)| r.first_chunk::<48>());
+                .and_then(|found| found.record.first_chunk::<48>());
             std::cmp::Reverse(id.copied())
         });
         self.pending = positions.into();

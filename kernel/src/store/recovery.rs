@@ -59,6 +59,8 @@ struct Part {
     rows: Rows,
     removed: HashSet<u64>,
     refused: Vec<[u8; ID]>,
+    /// Records with marks that mean something for the tables.
+    marked: Vec<u64>,
     dead: HashMap<u64, Dead>,
     received: u64,
 }
@@ -76,6 +78,7 @@ impl Part {
             rows: Rows::default(),
             removed: HashSet::new(),
             refused: Vec::new(),
+            marked: Vec::new(),
             dead: HashMap::new(),
             received: 0,
         };
@@ -134,6 +137,9 @@ impl Part {
             dead.records += 1;
         } else {
             self.rows.gather(index.hashes(), record, position, |_| true);
+            if head.marks.deletes || head.marks.label != 0 {
+                self.marked.push(position);
+            }
         }
     }
 
@@ -155,8 +161,13 @@ impl Part {
             let Some(segment) = segments.of(position) else {
                 continue;
             };
-            if let Some((_, record)) = segment.entry(position) {
-                change.delete(record, position, segment.base())?;
+            if let Some((head, record)) = segment.entry(position) {
+                change.delete(&head, record, segment.base())?;
+            }
+        }
+        for &position in &self.marked {
+            if let Some((head, record)) = segments.entry(position) {
+                change.mark(&head, record)?;
             }
         }
         for id in &self.refused {

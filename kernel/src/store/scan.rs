@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 
 use crate::match_::filter::CompiledFilter;
 use crate::store::access::{Viewers, may_sync};
-use crate::store::entry::What;
+use crate::store::entry::{Head, What};
 use crate::store::error::Result;
 use crate::store::keys::Table;
+use crate::store::labels::READMITTED;
 use crate::store::merge::{Merge, Range};
 use crate::store::plan::{self, Hints};
-use crate::store::view::View;
+use crate::store::view::{Found, View};
 
 /// How many keys are looked at between two looks at the clock.
 const CLOCK_EVERY: u32 = 16;
+/// How many entries are looked at to find out when what is followed begins.
+const LOOK_AHEAD: usize = 1 << 12;
 /// Bytes of a frame before its record.
 const FRAME_HEAD: usize = 8;
 
@@ -40,7 +43,8 @@ enum Source {
     Log {
         at: u64,
         end: u64,
-        aligned: bool,
+        /// When what stands at the beginning was received, as soon as that is known.
+        since: Option<u64>,
     },
     Finished,
 }
@@ -56,9 +60,27 @@ pub struct Scan {
     for_sync: bool,
 }
 
+/// What a look-up is asked for.
+#[derive(Clone, Copy)]
+pub enum Reference {
+    /// An id or an address.
+    Whole([u8; 48]),
+    /// The first bytes of an id.
+    Prefix([u8; 32]),
+}
+
+impl Reference {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Whole(bytes) => bytes,
+            Self::Prefix(bytes) => bytes,
+        }
+    }
+}
+
 /// Where a look-up of references stands.
 struct Lookup {
-    references: VecDeque<[u8; 48]>,
+    references: VecDeque<Reference>,
     address: Option<([u8; 48], Merge)>,
     given: HashSet<u64>,
 }
@@ -67,8 +89,8 @@ struct Lookup {
 struct Slice<'s> {
     deadline: Instant,
     work: u32,
-    /// Takes (position, received, record); says whether there is room for more.
-    take: &'s mut dyn FnMut(u64, u64, &[u8]) -> bool,
+    /// Takes a record; says whether there is room for more.
+    take: &'s mut dyn FnMut(&Found<'_>) -> bool,
 }
 
 impl Slice<'_> {
@@ -98,7 +120,7 @@ impl Scan {
     }
 
     /// What references name, in their order.
-    pub fn lookup(references: Vec<[u8; 48]>, viewers: Viewers) -> Self {
+    pub fn lookup(references: Vec<Reference>, viewers: Viewers) -> Self {
         Self {
             source: Source::References(Lookup {
                 references: references.into(),
@@ -120,7 +142,7 @@ impl Scan {
             source: Source::Log {
                 at: from,
                 end,
-                aligned: false,
+                since: None,
             },
             filter: Some(filter),
             viewers,
@@ -141,7 +163,7 @@ impl Scan {
         &mut self,
         view: &View<'_>,
         time: Duration,
-        take: &mut dyn FnMut(u64, u64, &[u8]) -> bool,
+        take: &mut dyn FnMut(&Found<'_>) -> bool,
     ) -> Result<bool> {
         let mut slice = Slice {
             deadline: Instant::now() + time,
@@ -156,12 +178,12 @@ impl Scan {
             Source::Unplanned | Source::Finished => true,
             Source::Ranges(merge) => self.run_ranges(merge, view, &mut slice)?,
             Source::References(lookup) => self.run_lookup(lookup, view, &mut slice)?,
-            Source::Log { at, end, aligned } => {
-                if !*aligned {
+            Source::Log { at, end, since } => {
+                if since.is_none() {
                     *at = view.segments.align(*at, *end).unwrap_or(*end);
-                    *aligned = true;
                 }
-                self.run_log(at, *end, view, &mut slice)?
+                let since = *since.get_or_insert_with(|| received_from(*at, *end, view));
+                self.run_log(at, *end, since, view, &mut slice)?
             }
         };
         if !done {
@@ -171,22 +193,19 @@ impl Scan {
     }
 
     /// Gives a record out if it may be; says whether the slice goes on.
-    fn offer(
-        &mut self,
-        position: u64,
-        received: u64,
-        record: &[u8],
-        slice: &mut Slice<'_>,
-    ) -> bool {
+    fn offer(&mut self, found: &Found<'_>, slice: &mut Slice<'_>) -> bool {
         let matches = self
             .filter
             .as_ref()
-            .is_none_or(|filter| filter.matches(record, Some(received)));
-        if !matches || !self.viewers.may_read(record) || (self.for_sync && !may_sync(record)) {
+            .is_none_or(|filter| filter.matches(found.record, Some(found.received)));
+        if !matches
+            || !self.viewers.may_read(found.record, found.label)
+            || (self.for_sync && !may_sync(found.record, found.label))
+        {
             return true;
         }
         self.left -= 1;
-        (slice.take)(position, received, record)
+        (slice.take)(found)
     }
 
     fn run_ranges(
@@ -199,8 +218,8 @@ impl Scan {
         while let Some(candidate) = merge.next(view, &mut cursors)? {
             if let Some(position) = candidate
                 && (self.after..self.before).contains(&position)
-                && let Some((received, record)) = view.record(position)
-                && !self.offer(position, received, record, slice)
+                && let Some(found) = view.record(position)
+                && !self.offer(&found, slice)
             {
                 return Ok(self.left == 0);
             }
@@ -225,10 +244,10 @@ impl Scan {
                 let mut cursors = merge.cursors(view)?;
                 while let Some(candidate) = merge.next(view, &mut cursors)? {
                     if let Some(position) = candidate
-                        && let Some((received, record)) = view.record(position)
-                        && record.get(48..96) == Some(&address[..])
+                        && let Some(found) = view.record(position)
+                        && found.record.get(48..96) == Some(&address[..])
                         && lookup.given.insert(position)
-                        && !self.offer(position, received, record, slice)
+                        && !self.offer(&found, slice)
                     {
                         return Ok(false);
                     }
@@ -241,12 +260,14 @@ impl Scan {
             let Some(reference) = lookup.references.pop_front() else {
                 return Ok(true);
             };
-            if reference[0] & 0x80 != 0 {
-                lookup.address = Some((reference, address_merge(&reference, view)));
-            } else if let Some(position) = view.find(&reference)?
-                && let Some((received, record)) = view.record(position)
+            if let Reference::Whole(address) = reference
+                && address[0] & 0x80 != 0
+            {
+                lookup.address = Some((address, address_merge(&address, view)));
+            } else if let Some(position) = view.find(reference.bytes())?
+                && let Some(found) = view.record(position)
                 && lookup.given.insert(position)
-                && !self.offer(position, received, record, slice)
+                && !self.offer(&found, slice)
             {
                 return Ok(false);
             }
@@ -260,6 +281,7 @@ impl Scan {
         &mut self,
         at: &mut u64,
         end: u64,
+        since: u64,
         view: &View<'_>,
         slice: &mut Slice<'_>,
     ) -> Result<bool> {
@@ -274,7 +296,8 @@ impl Scan {
                     .as_ref()
                     .is_none_or(|f| f.matches(body, Some(head.received)))
                 && view.is_served(body, position)?
-                && !self.offer(position, head.received, body, slice)
+                && !self.seen_before(&head, body, since)
+                && !self.offer(&Found::of((head, body)), slice)
             {
                 return Ok(false);
             }
@@ -283,6 +306,15 @@ impl Scan {
             }
         }
         Ok(true)
+    }
+
+    /// Whether who reads was given a readmitted record before: it stood before what was followed, and they
+    /// could read it. The owner keeps count of positions and is told of the new ones.
+    fn seen_before(&self, head: &Head, record: &[u8], since: u64) -> bool {
+        head.marks.label & READMITTED != 0
+            && head.received < since
+            && matches!(self.viewers, Viewers::Keys(_))
+            && self.viewers.may_read(record, head.marks.former)
     }
 
     /// The next RECORD frames, joined: (frames, how many, whether finished).
@@ -294,16 +326,32 @@ impl Scan {
         time: Duration,
     ) -> Result<(Vec<u8>, usize, bool)> {
         let (mut out, mut count) = (Vec::new(), 0);
-        let finished = self.run(view, time, &mut |_, _, record| {
-            let length = (FRAME_HEAD + record.len()) as u32;
+        let finished = self.run(view, time, &mut |found| {
+            let length = (FRAME_HEAD + found.record.len()) as u32;
             out.extend_from_slice(&head);
             out.extend_from_slice(&length.to_le_bytes());
-            out.extend_from_slice(record);
+            out.extend_from_slice(found.record);
             count += 1;
             out.len() < max_bytes
         })?;
         Ok((out, count, finished))
     }
+}
+
+/// When the first record from a position on was received that was not readmitted; the greatest time if none
+/// is near.
+fn received_from(mut at: u64, end: u64, view: &View<'_>) -> u64 {
+    for _ in 0..LOOK_AHEAD {
+        let entry = view.segments.first_from(at, end);
+        let Some((head, _)) = entry.and_then(|position| view.segments.entry(position)) else {
+            break;
+        };
+        if head.what == What::Record && head.marks.label & READMITTED == 0 {
+            return head.received;
+        }
+        at = head.position + head.size();
+    }
+    u64::MAX
 }
 
 fn address_merge(address: &[u8], view: &View<'_>) -> Merge {

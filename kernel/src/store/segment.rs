@@ -21,7 +21,7 @@ use crate::store::files::{Files, LogFile};
 /// Bytes before the first entry.
 pub const HEADER: u64 = 64;
 /// The version of the format that this code writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"MOSAICLG";
 const WORD: u64 = 8;
@@ -30,6 +30,8 @@ const PAIR: u64 = 8;
 /// What a segment's header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// The version of the format; a new one is written in the newest.
+    pub version: u32,
     /// The first position.
     pub base: u64,
     /// The key of all checksums of this log.
@@ -43,7 +45,7 @@ impl Header {
     pub fn encode(&self) -> [u8; HEADER as usize] {
         let mut out = [0; HEADER as usize];
         out[..8].copy_from_slice(MAGIC);
-        out[8..12].copy_from_slice(&VERSION.to_le_bytes());
+        out[8..12].copy_from_slice(&self.version.to_le_bytes());
         out[16..24].copy_from_slice(&self.base.to_le_bytes());
         out[24..32].copy_from_slice(&self.salt.to_le_bytes());
         if let Some((end, table, received)) = self.compacted {
@@ -73,6 +75,7 @@ impl Header {
             )));
         }
         Ok(Some(Self {
+            version,
             base: number(&head[16..]),
             salt: number(&head[24..]),
             compacted: (head[12] == 1).then(|| {
@@ -317,7 +320,7 @@ impl Segment {
         let mut later = position + WORD;
         while later + entry::HEAD as u64 <= self.end() {
             let bytes = self.bytes_from(HEADER + (later - self.base()));
-            if number(&bytes[16..]) == later
+            if entry::position_in(bytes) == later
                 && entry::read(bytes, self.header.salt, later)
                     .is_some_and(|(head, _)| head.batch > good)
             {
@@ -350,7 +353,7 @@ pub fn damaged(path: &Path, offset: u64, what: &str) -> Error {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::store::entry::What;
+    use crate::store::entry::{Marks, What};
     use crate::store::files::DiskFiles;
 
     const SALT: u64 = 3;
@@ -364,7 +367,7 @@ mod tests {
             table.extend_from_slice(&((offset / WORD) as u32).to_le_bytes());
             let head = Head {
                 what: What::Record,
-                mode: 0,
+                marks: Marks::default(),
                 last: true,
                 length: body,
                 position,
@@ -374,6 +377,7 @@ mod tests {
             assert!(entry::push(&mut entries, SALT, &head, &vec![7; body]));
         }
         let header = Header {
+            version: VERSION,
             base: 64,
             salt: SALT,
             compacted: Some((end, HEADER + entries.len() as u64, 1)),

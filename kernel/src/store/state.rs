@@ -10,7 +10,7 @@ use crate::store::error::{Error, Result};
 use crate::store::files::{Files, read_small, replace_small};
 
 /// The version of the index that this code makes; one with another is made again.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const MAGIC: &[u8; 8] = b"MOSAICIX";
 const NAME: &str = "state";
 const LENGTH: usize = 56;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,7 @@ use crate::store::files::Files;
 use crate::store::index::{Dead, Entered, Index};
 use crate::store::intake::{Appended, Incoming, Intake, check};
 use crate::store::keys::{self, Table};
+use crate::store::labels::{self, READMITTED};
 use crate::store::lock::lock_folder;
 use crate::store::log::{Log, Segments, Tail};
 use crate::store::recovery::{self, Progress};
@@ -39,6 +41,10 @@ pub struct Stats {
     pub segments: u64,
     /// The position that the next record gets.
     pub end: u64,
+    /// What Deletions that count name.
+    pub tombstones: u64,
+    /// Records that are withheld or hidden.
+    pub labelled: u64,
 }
 
 /// An open store.
@@ -168,6 +174,53 @@ impl Store {
         })
     }
 
+    /// Puts served records at new positions under another label, in one batch, received times as they were;
+    /// the new positions, 0 for what is not served. With `deletes` Deletions among them count from now on.
+    pub fn readmit(&self, positions: &[u64], label: u8, deletes: bool) -> Result<Vec<u64>> {
+        if label & READMITTED != 0 {
+            return Err(Error::Usage(format!("there is no label {label}")));
+        }
+        let worst: u64 = {
+            let segments = self.log.segments();
+            let entries = positions.iter().filter_map(|&at| segments.entry(at));
+            entries.map(|(head, _)| head.size() + HEAD as u64).sum()
+        };
+        self.change(worst, &mut |change, batch, segments, base| {
+            Intake::new(change, batch, segments, base).readmit(positions, label, deletes)
+        })
+    }
+
+    /// The label of the record at each position; all bits where none is served.
+    pub fn labels(&self, positions: &[u64]) -> Result<Vec<u8>> {
+        let entered = self.enter();
+        let view = self.view(&entered)?;
+        let label = |&position: &u64| Ok(view.served(position)?.map_or(u8::MAX, |f| f.label));
+        positions.iter().map(label).collect()
+    }
+
+    /// The positions of served records with one bit of a label, ascending, behind `after`.
+    pub fn labelled(&self, bit: u8, after: u64, limit: usize) -> Result<Vec<u64>> {
+        if bit != labels::WITHHELD && bit != labels::HIDDEN {
+            return Err(Error::Usage(format!("nobody keeps a list of label {bit}")));
+        }
+        let entered = self.enter();
+        let view = self.view(&entered)?;
+        let (from, to) = (labels::key(bit, after), labels::key(bit, u64::MAX));
+        let range = (Bound::Excluded(&from[..]), Bound::Included(&to[..]));
+        let rows = view.tables.labelled.range(&view.txn, &range)?.take(limit);
+        let mut found = Vec::new();
+        for row in rows {
+            found.extend(labels::position(row?.0));
+        }
+        Ok(found)
+    }
+
+    /// The positions of the Deletions that cover a record.
+    pub fn deletions(&self, record: &[u8]) -> Result<Vec<u64>> {
+        let entered = self.enter();
+        self.view(&entered)?.deletions(record, usize::MAX)
+    }
+
     /// Stops serving records, durably; how many were there.
     pub fn remove(&self, positions: &[u64], refuse: bool) -> Result<usize> {
         let positions: HashSet<u64> = positions.iter().copied().collect();
@@ -178,10 +231,10 @@ impl Store {
                 let Some(segment) = segments.of(position) else {
                     continue;
                 };
-                let Some((_, record)) = segment.entry(position) else {
+                let Some((head, record)) = segment.entry(position) else {
                     continue;
                 };
-                if change.delete(record, position, segment.base())? {
+                if change.delete(&head, record, segment.base())? {
                     removed.extend_from_slice(&position.to_le_bytes());
                     let id = record.get(..ID).unwrap_or_default();
                     if refuse {
@@ -191,10 +244,10 @@ impl Store {
                 }
             }
             if !removed.is_empty() {
-                batch.push(What::Removal, 0, 0, &removed)?;
+                batch.push(What::Removal, &removed)?;
             }
             if !refused.is_empty() {
-                batch.push(What::Refusal, 0, 0, &refused)?;
+                batch.push(What::Refusal, &refused)?;
             }
             Ok(removed.len() / 8)
         })
@@ -314,11 +367,10 @@ impl Store {
         let entered = self.enter();
         let view = self.view(&entered)?;
         let read = |&position: &u64| {
-            let Some((_, record)) = view.record(position) else {
+            let Some(found) = view.served(position)? else {
                 return Ok(None);
             };
-            let served = view.is_served(record, position)?;
-            Ok(served.then(|| record.to_vec()))
+            Ok(Some(found.record.to_vec()))
         };
         positions.iter().map(read).collect()
     }
@@ -342,6 +394,8 @@ impl Store {
             live_bytes: log_bytes.saturating_sub(dead.bytes),
             segments: view.segments.all().len() as u64,
             end: self.log.end(),
+            tombstones: view.tables.deleted.len(&view.txn)?,
+            labelled: view.tables.labelled.len(&view.txn)?,
         })
     }
 
@@ -362,9 +416,9 @@ impl Store {
             let Some((_, position)) = keys::split(Table::Address, row?.0) else {
                 continue;
             };
-            if let Some((_, record)) = view.record(position)
-                && record.get(48..96) == Some(address)
-                && let Some(signer) = record[96..].first_chunk::<32>()
+            if let Some(found) = view.record(position)
+                && found.record.get(48..96) == Some(address)
+                && let Some(signer) = found.record[96..].first_chunk::<32>()
             {
                 signers.insert(*signer);
             }

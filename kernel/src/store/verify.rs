@@ -3,12 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::store::apply::ID;
+use crate::store::deletion;
 use crate::store::entry::{HEAD, What, number};
 use crate::store::error::Result;
 use crate::store::index::Dead;
 use crate::store::keys::{TABLES, Table};
+use crate::store::labels;
 use crate::store::store::Store;
-use crate::store::view::View;
+use crate::store::view::{Found, View};
 
 /// How many differences are told.
 const MOST: usize = 100;
@@ -23,6 +25,7 @@ pub fn verify(store: &Store) -> Result<Vec<String>> {
     let end = view.tables.covered(&view.txn)?;
     let expected = read_log(&view, end, &mut report);
     check_tables(&view, &expected, &mut report)?;
+    check_marks(&view, &expected, &mut report)?;
     check_refused(&view, &expected, &mut report)?;
     check_dead(&view, &expected, &mut report)?;
     Ok(report.sentences)
@@ -76,7 +79,7 @@ fn read_log(view: &View<'_>, end: u64, report: &mut Report) -> Expected {
 fn check_tables(view: &View<'_>, expected: &Expected, report: &mut Report) -> Result<()> {
     let mut counts: HashMap<Table, u64> = HashMap::new();
     for &position in &expected.records {
-        let Some((_, record)) = view.record(position) else {
+        let Some(Found { record, .. }) = view.record(position) else {
             continue;
         };
         let served = !expected.removed.contains(&position);
@@ -120,6 +123,50 @@ fn check_tables(view: &View<'_>, expected: &Expected, report: &mut Report) -> Re
     Ok(())
 }
 
+/// The tables `deleted` and `labelled`, and that nothing is served that a Deletion covers.
+fn check_marks(view: &View<'_>, expected: &Expected, report: &mut Report) -> Result<()> {
+    let (mut tombstones, mut labelled) = (HashSet::new(), HashSet::new());
+    for &position in &expected.records {
+        if expected.removed.contains(&position) {
+            continue;
+        }
+        let Some((head, record)) = view.segments.entry(position) else {
+            continue;
+        };
+        if head.marks.deletes {
+            tombstones.extend(deletion::tombstones(view.hashes, record, position));
+        }
+        labelled.extend(labels::keys(head.marks.label, position));
+        if let Some(by) = view.deletions(record, 1)?.first() {
+            report.add(format!(
+                "the record at position {position} is served, though the Deletion at position {by} covers it"
+            ));
+        }
+    }
+    for (key, until) in &tombstones {
+        if view.tables.deleted.get(&view.txn, key)? != Some(&until[..]) {
+            report.add("what a Deletion names is missing in the index".to_owned());
+        }
+    }
+    for key in &labelled {
+        if view.tables.labelled.get(&view.txn, key)?.is_none() {
+            report.add("a record's label is missing in the index".to_owned());
+        }
+    }
+    for (what, table, wanted) in [
+        ("tombstones", view.tables.deleted, tombstones.len()),
+        ("labels", view.tables.labelled, labelled.len()),
+    ] {
+        let found = table.len(&view.txn)?;
+        if found != wanted as u64 {
+            report.add(format!(
+                "the index has {found} {what}, the log makes {wanted}"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn check_refused(view: &View<'_>, expected: &Expected, report: &mut Report) -> Result<()> {
     for id in &expected.refused {
         if view.tables.refused.get(&view.txn, id)?.is_none() {
@@ -142,7 +189,7 @@ fn check_dead(view: &View<'_>, expected: &Expected, report: &mut Report) -> Resu
         if !expected.removed.contains(&position) {
             continue;
         }
-        if let (Some(segment), Some((_, record))) =
+        if let (Some(segment), Some(Found { record, .. })) =
             (view.segments.of(position), view.record(position))
         {
             let dead = wanted.entry(segment.base()).or_default();

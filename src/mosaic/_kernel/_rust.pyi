@@ -148,12 +148,14 @@ class Subscriptions:
 KEEP_ALL: Final = 0  # unique and versioned kinds
 REPLACE_SIGNER: Final = 1  # the greatest (timestamp, id) of each signer at this address is served
 REPLACE_ADDRESS: Final = 2  # the greatest (timestamp, id) of this address is served
+DELETES: Final = 4  # a bit beside these: this Deletion counts, so what it names goes and stays away
 
 # What became of it (append's answer, one byte each).
 STORED: Final = 0
 DUPLICATE: Final = 1  # the same id is there
 SUPERSEDED: Final = 2  # a greater (timestamp, id) is there; nothing was written
 REFUSED: Final = 3  # its id was refused for good
+DELETED: Final = 4  # a Deletion that is held and counts covers it; nothing was written
 
 @final
 class Store:
@@ -182,17 +184,42 @@ class Store:
             StoreError: another process has it open, or the format is newer.
         """
     def append(
-        self, records: Sequence[bytes], received_ns: Sequence[int], modes: bytes
+        self,
+        records: Sequence[bytes],
+        received_ns: Sequence[int],
+        modes: bytes,
+        *,
+        labels: bytes | None = None,
     ) -> tuple[bytes, list[int]]:
         """Writes records that were checked: one write and one sync for the batch.
 
         Returns outcomes (STORED …), one byte each, and positions (of the
         stored ones; of a DUPLICATE the first one's). When it returns, what is
         STORED is on disk. Duplicates inside one batch count as such.
+        `labels`: one byte each (`mosaic.policy.label.Label`), kept with the record and
+        obeyed wherever viewers read; none if left out.
 
         Raises:
             StoreFull: no room; nothing of the batch is there afterwards.
+            UsageError: DELETES for a record that is no Deletion, or a label over 127.
         """
+    def readmit(self, positions: Sequence[int], label: int, *, deletes: bool = False) -> list[int]:
+        """Puts served records at new positions under another label, in one batch, received times as they were.
+
+        The new positions, 0 for what is not served (any more). With `deletes`
+        Deletions among them count from now on. Who could read a record before
+        is not given it again by `follow` from a position behind its first one;
+        the owner is, since its position changed.
+
+        Raises:
+            StoreFull: no room; everything is as it was.
+        """
+    def labels(self, positions: Sequence[int]) -> bytes:
+        """The label of the record at each position; 255 where none is served."""
+    def labelled(self, label: int, *, after: int = 0, limit: int = 1000) -> list[int]:
+        """Positions of served records with this bit of a label (WITHHELD or HIDDEN), ascending, behind `after`."""
+    def deletions(self, record: bytes) -> list[int]:
+        """Positions of the Deletions that count and cover a record, held or not."""
     def remove(self, positions: Sequence[int], *, refuse: bool = False) -> int:
         """Stops serving records, durably; `refuse` also refuses their ids for good. Returns how many were there."""
     def contains(self, ids: Sequence[bytes]) -> list[int | None]:
@@ -215,8 +242,8 @@ class Store:
         positions under it; `after`: only positions from it on.
         """
     def lookup(self, references: Sequence[bytes], *, viewers: Sequence[bytes] | None = None) -> Scan:
-        """What 48-byte references name: ids exactly; addresses: the newest if replaceable (of each signer
-        where they do not replace each other), else all, newest first."""
+        """What references name: ids exactly (48 bytes, or the first 32 of one); addresses: the newest if
+        replaceable (of each signer where they do not replace each other), else all, newest first."""
     def follow(
         self,
         filter: Filter,
@@ -236,7 +263,8 @@ class Store:
     def last_received_ns(self) -> int:
         """The greatest received time ever appended (0 in a new store)."""
     def stats(self) -> dict[str, int]:
-        """records, removed, log_bytes, index_bytes, live_bytes, segments, end."""
+        """records, removed, log_bytes, index_bytes, live_bytes, segments, end, tombstones (what Deletions that
+        count name), labelled (withheld or hidden records), format (of the log)."""
     def compact(self, *, min_dead_ratio: float = 0.5) -> int:
         """Rewrites the closed segments with the most dead bytes; positions stay. Returns bytes freed."""
     def verify(self) -> list[str]:

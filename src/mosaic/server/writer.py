@@ -36,6 +36,7 @@ def _results_of_outcomes() -> bytes:
     table[Outcome.DUPLICATE] = ResultCode.DUPLICATE
     table[Outcome.SUPERSEDED] = ResultCode.DUPLICATE
     table[Outcome.REFUSED] = ResultCode.UNAUTHORIZED
+    table[Outcome.DELETED] = ResultCode.UNAUTHORIZED
     return bytes(table)
 
 
@@ -109,10 +110,10 @@ class Writer:
         first = max(self._now_ns(), self._last_received_ns + 1)
         self._last_received_ns = first + count - 1
         received = list(range(first, first + count))
-        modes = bytes(segment.modes)
+        modes, labels = bytes(segment.modes), bytes(segment.labels)
 
         def write() -> _Written:
-            outcomes, positions = self._store.append(segment.records, received, modes)
+            outcomes, positions = self._store.append(segment.records, received, modes, labels=labels)
             return _Written(outcomes, received, positions, self._store.end)
 
         try:

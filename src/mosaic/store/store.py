@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from mosaic._kernel import _rust
 from mosaic.errors import MosaicError
@@ -27,6 +27,10 @@ class Mode(IntEnum):
     """The greatest (timestamp, id) of the address is served."""
 
 
+DELETES: Final[int] = _rust.DELETES
+"""A bit beside a Deletion's mode: it counts, so it removes what it names and refuses it while it stands."""
+
+
 class Outcome(IntEnum):
     """What became of a record that was given to `Store.append`."""
 
@@ -38,6 +42,8 @@ class Outcome(IntEnum):
     """A greater (timestamp, id) is there; nothing was written."""
     REFUSED = _rust.REFUSED
     """Its id was refused for good."""
+    DELETED = _rust.DELETED
+    """A Deletion that counts covers it; nothing was written."""
 
 
 class Scan(Protocol):
@@ -64,14 +70,20 @@ class Store(Protocol):
     """
 
     def append(
-        self, records: Sequence[bytes], received_ns: Sequence[int], modes: bytes
+        self,
+        records: Sequence[bytes],
+        received_ns: Sequence[int],
+        modes: bytes,
+        *,
+        labels: bytes | None = None,
     ) -> tuple[bytes, list[int]]:
         """Writes records that were checked: one write and one sync for all of them.
 
         Args:
             records: Whole records, 216 to 1,048,576 bytes each.
             received_ns: When each was received (ns, Mosaic time).
-            modes: One `Mode` for each, as bytes.
+            modes: One `Mode` for each, as bytes, with `DELETES` for a Deletion that counts.
+            labels: One `Label` for each, as bytes, which narrows who may read it; none if left out.
 
         Returns:
             One `Outcome` for each, as bytes, and the positions: of what was
@@ -80,8 +92,31 @@ class Store(Protocol):
 
         Raises:
             StoreFull: No room; nothing of the batch is there afterwards.
-            UsageError: Lengths differ, or a record or mode can't be one.
+            UsageError: Lengths differ, or a record, mode or label can't be one.
         """
+
+    def readmit(self, positions: Sequence[int], label: int, *, deletes: bool = False) -> list[int]:
+        """Puts served records at new positions under another label, received times as they were.
+
+        `deletes`: Deletions among them count from now on. Who could read a
+        record before is not given it again by `follow` from behind its first
+        position; the owner is.
+
+        Returns:
+            The new positions, 0 for what is not served.
+
+        Raises:
+            StoreFull: No room; everything is as it was.
+        """
+
+    def labels(self, positions: Sequence[int]) -> bytes:
+        """The label of the record at each position; 255 where none is served."""
+
+    def labelled(self, label: int, *, after: int = 0, limit: int = 1000) -> list[int]:
+        """Positions behind `after` of served records with one bit of a label, ascending, `limit` at most."""
+
+    def deletions(self, record: bytes) -> list[int]:
+        """The positions of the Deletions that count and cover a record, which need not be held."""
 
     def remove(self, positions: Sequence[int], *, refuse: bool = False) -> int:
         """Stops serving the records at some positions, durably; how many were served.
@@ -115,9 +150,9 @@ class Store(Protocol):
         """
 
     def lookup(self, references: Sequence[bytes], *, viewers: Sequence[bytes] | None = None) -> Scan:
-        """What 48-byte references name, in their order, each record once.
+        """What references name, in their order, each record once.
 
-        An id names one record; an address the newest if replaceable (of each
+        An id (48 bytes, or its first 32) names one record; an address the newest if replaceable (of each
         signer where they do not replace each other), else all, newest first.
         """
 
@@ -146,7 +181,11 @@ class Store(Protocol):
         """The greatest received time of all that was ever stored (0 in a new store)."""
 
     def stats(self) -> dict[str, int]:
-        """Figures: records, removed, log_bytes, index_bytes, live_bytes, segments, end."""
+        """Figures: records, removed, log_bytes, index_bytes, live_bytes, segments, end and those below.
+
+        `tombstones`: what Deletions that count name; `labelled`: records that are withheld or hidden;
+        `format`: that of the log.
+        """
 
     def compact(self, *, min_dead_ratio: float = 0.5) -> int:
         """Gives back the room of what is no longer served; the bytes freed. Positions stay.

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::recording::{Faults, Op, Recording, Unsynced, power_cut};
-use super::samples::{Chance, incoming, open, record, served};
+use super::samples::{Chance, deletion, incoming, open, record, served};
 use crate::store::compact::compact;
+use crate::store::deletion::covers;
 use crate::store::intake::{mode, outcome};
 use crate::store::state::State;
 use crate::store::store::Store;
@@ -26,8 +27,11 @@ fn scratch() -> tempfile::TempDir {
 /// What is served and refused, as the caller knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Known {
-    served: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// By id, with their labels.
+    served: BTreeMap<Vec<u8>, (Vec<u8>, u8)>,
     refused: BTreeSet<Vec<u8>>,
+    /// What a Deletion removed, while one covers it.
+    deleted: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Whether the last step was a clean stop.
     stopped: bool,
 }
@@ -55,6 +59,8 @@ impl Run {
             known.stopped = false;
             match chance.below(24) {
                 0..=2 => remove(&store, &mut known, &mut chance),
+                5..=7 => delete(&store, &mut known, &mut chance, &mut number),
+                8 => readmit(&store, &mut known, &mut chance),
                 3 => drop(compact(&store, 0.3).unwrap()),
                 4 => {
                     store.close().unwrap();
@@ -132,14 +138,14 @@ impl Run {
     fn judge_content(&self, store: &Store, done: usize) -> Result<(), String> {
         let found: BTreeMap<_, _> = served(store)
             .into_iter()
-            .map(|(id, (_, record))| (id, record))
+            .map(|(id, (position, record))| (id, (record, store.labels(&[position]).unwrap()[0])))
             .collect();
         let fits = |known: &Known| {
             let refused: Vec<_> = known.refused.iter().map(|id| refused_record(id)).collect();
+            let deleted: Vec<_> = known.deleted.values().cloned().collect();
             known.served == found
-                && store
-                    .append(&incoming(&refused, mode::KEEP_ALL))
-                    .is_ok_and(|a| a.outcomes.iter().all(|&o| o == outcome::REFUSED))
+                && all_are(store, &refused, outcome::REFUSED)
+                && all_are(store, &deleted, outcome::DELETED)
         };
         let under_way = self.history.get(done + 1);
         if fits(&self.history[done]) || under_way.is_some_and(fits) {
@@ -188,9 +194,11 @@ fn append(store: &Store, known: &mut Known, chance: &mut Chance, number: &mut u6
         if replace {
             known
                 .served
-                .retain(|_, other| other[48..96] != record[48..96]);
+                .retain(|_, (other, _)| other[48..96] != record[48..96]);
         }
-        known.served.insert(record[..48].to_vec(), record.clone());
+        known
+            .served
+            .insert(record[..48].to_vec(), (record.clone(), 0));
     }
 }
 
@@ -206,6 +214,70 @@ fn remove(store: &Store, known: &mut Known, chance: &mut Chance) {
             known.refused.insert(id.clone());
         }
     }
+    let left: Vec<_> = known.served.values().map(|(record, _)| record).collect();
+    known
+        .deleted
+        .retain(|_, record| left.iter().any(|by| covers(by, record)));
+}
+
+/// Takes in a Deletion of some ids and addresses.
+fn delete(store: &Store, known: &mut Known, chance: &mut Chance, number: &mut u64) {
+    let named: Vec<_> = known
+        .served
+        .values()
+        .map(|(record, _)| record.clone())
+        .collect();
+    let named: Vec<_> = named.iter().filter(|_| chance.once_in(8)).collect();
+    let references: Vec<&[u8]> = named
+        .iter()
+        .map(|record| {
+            if chance.once_in(2) {
+                &record[..48]
+            } else {
+                &record[48..96]
+            }
+        })
+        .collect();
+    *number += 1;
+    let by = deletion(*number, chance.next() % 1000, &references);
+    let records = [by];
+    let appended = store.append(&incoming(&records, mode::KEEP_ALL | mode::DELETES));
+    assert_eq!(appended.unwrap().outcomes, [outcome::STORED]);
+    let [by] = records;
+    let (covered, left) = std::mem::take(&mut known.served)
+        .into_iter()
+        .partition(|(_, (record, _))| covers(&by, record));
+    known.served = left;
+    known.served.insert(by[..48].to_vec(), (by, 0));
+    let covered: BTreeMap<_, (Vec<u8>, u8)> = covered;
+    let covered = covered.into_iter().map(|(id, (record, _))| (id, record));
+    known.deleted.extend(covered);
+}
+
+/// Gives some records another label.
+fn readmit(store: &Store, known: &mut Known, chance: &mut Chance) {
+    let label = [0, 1, 2, 4][chance.below(4)];
+    let all = served(store);
+    // Each step changes something, so that a sync that is missing shows.
+    let differs = |id: &Vec<u8>| known.served[id].1 != label;
+    let chosen: Vec<_> = all
+        .iter()
+        .filter(|(id, _)| differs(id) && chance.once_in(3))
+        .collect();
+    let positions: Vec<u64> = chosen.iter().map(|(_, (position, _))| *position).collect();
+    store.readmit(&positions, label, false).unwrap();
+    for (id, _) in chosen {
+        known
+            .served
+            .entry(id.clone())
+            .and_modify(|one| one.1 = label);
+    }
+}
+
+/// Whether this becomes of all of them.
+fn all_are(store: &Store, records: &[Vec<u8>], wanted: u8) -> bool {
+    let appended = store.append(&incoming(records, mode::KEEP_ALL));
+    appended.is_ok_and(|a| a.outcomes.iter().all(|&outcome| outcome == wanted))
 }
 
 #[test]

@@ -44,6 +44,7 @@ pub fn record(number: u64, timestamp: u64, address: u8, payload: usize) -> Vec<u
     out[..8].copy_from_slice(&timestamp.to_be_bytes());
     out[48] = 0x80;
     out[49] = address;
+    out[59] = 1;
     out[61] = 1;
     out[63] = 0x0c;
     out[64..96].copy_from_slice(&[1; 32]);
@@ -52,6 +53,23 @@ pub fn record(number: u64, timestamp: u64, address: u8, payload: usize) -> Vec<u
     out[140..144].copy_from_slice(&(number as u32).to_le_bytes());
     out[146] = 64;
     out[148..152].copy_from_slice(&(payload as u32).to_le_bytes());
+    let hash = *blake3::hash(&out[48..]).as_bytes();
+    out[8..40].copy_from_slice(&hash);
+    out
+}
+
+/// A Deletion by the author of `record`, with a Target tag for each reference; unsigned.
+pub fn deletion(number: u64, timestamp: u64, references: &[&[u8]]) -> Vec<u8> {
+    let mut tags = Vec::new();
+    for reference in references {
+        tags.extend_from_slice(&[64, 0, 0x01, 0x4d, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0x0c]);
+        tags.extend_from_slice(reference);
+    }
+    let mut out = record(number, timestamp, 0xee, tags.len());
+    out[56..64].copy_from_slice(&[0xde, 0xf0, 0x84, 0x3a, 0, 1, 0, 0x0c]);
+    out[144..146].copy_from_slice(&(tags.len() as u16).to_le_bytes());
+    out[148..152].fill(0);
+    out[152..152 + tags.len()].copy_from_slice(&tags);
     let hash = *blake3::hash(&out[48..]).as_bytes();
     out[8..40].copy_from_slice(&hash);
     out
@@ -70,6 +88,7 @@ pub fn incoming(records: &[Vec<u8>], mode: u8) -> Vec<Incoming<'_>> {
         record,
         received: n as u64 + 1,
         mode,
+        label: 0,
     });
     each.collect()
 }
@@ -87,14 +106,11 @@ pub fn served(store: &Store) -> BTreeMap<Vec<u8>, (u64, Vec<u8>)> {
     let mut out = BTreeMap::new();
     let entered = store.enter();
     let view = store.view(&entered).unwrap();
-    let finished = scan.run(
-        &view,
-        Duration::from_secs(60),
-        &mut |position, _, record| {
-            out.insert(record[..48].to_vec(), (position, record.to_vec()));
-            true
-        },
-    );
+    let finished = scan.run(&view, Duration::from_secs(60), &mut |found| {
+        let record = found.record;
+        out.insert(record[..48].to_vec(), (found.position, record.to_vec()));
+        true
+    });
     assert!(finished.unwrap());
     out
 }
