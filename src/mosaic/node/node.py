@@ -238,7 +238,14 @@ class Node(Observed):
         self.queue = OutgoingQueue(
             self.deliveries, self._connect_as, now_ns=self.clock.now_ns, backoff=backoff
         )
-        self.schedules = Schedules(finder, self.reach, self.mirror, self.clock.now_ns)
+        self.schedules = Schedules(
+            finder,
+            self.reach,
+            self.mirror,
+            self.clock.now_ns,
+            own=self.server_secret.public,
+            served=self.rules.served.is_ours,
+        )
         self.follower = Follower(
             self.db,
             self.directory,
