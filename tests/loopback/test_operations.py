@@ -49,7 +49,9 @@ def test_a_node_at_work_is_watched_reloaded_and_stopped(
             # Nobody says so: the file is looked at every two seconds.
             until(node, "new settings hold: server.connections")
             assert "mosaic_settings_wrong 0.0" in httpx.get(f"{at}/metrics").text
-            assert node.stop() == 0
-            told = b"\n".join(manager.recv(1000) for _ in range(5))
-            assert told.count(b"RELOADING=1") == 2
+            assert node.do("admin reload") == [{"taken": [], "restart": []}]
+            assert node.do("admin drain", "--for", "1s")[0]["draining"] is True
+            assert node.process.wait(PATIENCE_S) == 0
+            told = b"\n".join(manager.recv(1000) for _ in range(7))
+            assert told.count(b"RELOADING=1") == 3
             assert told.rpartition(b"READY=1")[2].count(b"STOPPING=1") == 1

@@ -31,6 +31,7 @@ _COMMANDS = {
     "people": ("init", "whoami", "key", "profile", "where"),
     "serving": ("serve", "run"),
     "config": ("config",),
+    "admin": ("admin",),
     "status": ("status",),
     "servers": ("servers",),
     "posting": (

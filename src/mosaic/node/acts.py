@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from mosaic.core import kinds
 from mosaic.core.record import Record
 from mosaic.node import shapes, states
+from mosaic.node.admin_acts import AdminActs
+from mosaic.node.admin_people import AdminPeople
 from mosaic.node.arguments import Arguments
 from mosaic.node.backup import BackupActs
 from mosaic.node.bootstrap_acts import BootstrapActs
@@ -25,6 +27,7 @@ from mosaic.node.people import Person
 from mosaic.node.publishing_acts import PublishingActs
 from mosaic.node.reading_acts import ReadingActs
 from mosaic.node.server_acts import ServerActs
+from mosaic.node.server_log import ServerLog
 from mosaic.node.shapes import delivery_object, time_fields
 from mosaic.node.sync_acts import SyncActs
 
@@ -42,6 +45,7 @@ class Acts:
 
     def __init__(self, node: Node, *, working: bool) -> None:
         self._node = node
+        self._log = ServerLog(node)
         self._working = working
         finder = Finder(node)
         self._publishing = PublishingActs(node, finder, working=working)
@@ -63,6 +67,8 @@ class Acts:
             **ExchangeActs(self._node).table(),
             **SyncActs(self._node).table(),
             **BackupActs(self._node).table(),
+            **AdminActs(self._node, self._log).table(),
+            **AdminPeople(self._node, self._log).table(),
             "dht_publish": DhtActs(self._node, working=self._working).publish,
         }
 

@@ -1,0 +1,94 @@
+"""A Server Act: what somebody who runs a server did to it, signed, so that it can be shown later.
+
+A record of kind 28 that its author alone reads: a moderator, or the server
+itself by its own key. Its payload is a canonical CBOR map: `act` (a word),
+`arguments` (a map of what it was done to), `reason` (a text, may be empty).
+
+Source: edition §4 (Community application); this project's own design, docs/architecture.md "Operations".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import cbor2
+
+from mosaic.core import builder, cbor, nonce
+from mosaic.core.community_kinds import SERVER_ACT
+from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.core.record import Record
+from mosaic.errors import FormatError, InvalidContent
+
+Value: TypeAlias = "str | int | bool | list[Value] | dict[str, Value] | None"
+"""What an argument may be."""
+
+_DEPTH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAct:
+    """One act.
+
+    Args:
+        act: What was done, a word: `ban`, `serve`, …
+        arguments: To what, and how.
+        reason: Why, in words for those who look later.
+    """
+
+    act: str
+    arguments: Mapping[str, Value]
+    reason: str
+
+
+def build(secret: SecretKey, author: PublicKey, act: ServerAct, now_ns: int) -> Record:
+    """The record of an act.
+
+    Args:
+        secret: Who signs: the author's key, or a subkey of his.
+        author: The moderator's key, or the server's.
+        act: The act.
+        now_ns: When it is done, ns; no two acts of an author may have the same.
+
+    Raises:
+        RecordTooLong: the arguments or the reason are too long.
+    """
+    payload = cbor2.dumps(
+        {"act": act.act, "arguments": dict(act.arguments), "reason": act.reason}, canonical=True
+    )
+    return builder.build(
+        secret,
+        author=author,
+        kind=SERVER_ACT,
+        nonce=nonce.from_time(now_ns),
+        timestamp=now_ns,
+        payload=payload,
+    )
+
+
+def read(record: Record) -> ServerAct:
+    """The act in a record.
+
+    Raises:
+        InvalidContent: it is of another kind, or its payload is none.
+    """
+    if record.kind != SERVER_ACT:
+        raise InvalidContent("the record is no Server Act")
+    try:
+        fields = {_decoded(name): _decoded(value) for name, value in cbor.map_entries(record.payload)}
+    except FormatError as error:
+        raise InvalidContent(f"the payload is no Server Act: {error}") from error
+    act, arguments, reason = (fields.get(name) for name in ("act", "arguments", "reason"))
+    if not isinstance(act, str) or not isinstance(arguments, dict) or not isinstance(reason, str):
+        raise InvalidContent("the payload is no Server Act: `act`, `arguments` or `reason` is missing")
+    if not all(isinstance(name, str) for name in arguments):
+        raise InvalidContent("the payload is no Server Act: an argument has no name")
+    return ServerAct(act, arguments, reason)
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return cbor2.loads(data, max_depth=_DEPTH)
+    except (cbor2.CBORDecodeError, ValueError, RecursionError) as error:
+        raise InvalidContent(f"the payload is no Server Act: {error}") from error
