@@ -7,6 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from fuzz.impostors import Impostors
+from fuzz.reconciliations import reconciliation
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import MICROBLOG
@@ -25,7 +26,7 @@ from mosaic.wire.client_messages import (
     Unsubscribe,
 )
 from mosaic.wire.codec import Message
-from mosaic.wire.header import encode_header
+from mosaic.wire.header import MessageType, encode_header
 from mosaic.wire.limits import frame_limits
 from mosaic.wire.server_messages import (
     BlobResult,
@@ -34,9 +35,12 @@ from mosaic.wire.server_messages import (
     QueryClosed,
     SubmissionResult,
 )
+from mosaic.wire.sync_messages import SyncClose, SyncData, SyncGet, SyncOpen
 from mosaic.wire.unrecognized import Unrecognized
 
 LIMITS = frame_limits()
+UNDEFINED = tuple(sorted(set(range(0x80)) - set(MessageType)))
+"""Types that a client might send and that mean nothing."""
 MUTATED_IDS = 0xE000
 """Query ids from here on are opened by mutated frames alone: what those open stays open, and none that is
 open may be used again."""
@@ -98,6 +102,8 @@ class Cases:
             (25, self._blob),
             (15, self._blob_get),
             (15, self._look_up),
+            (30, self._sync),
+            (10, self._sync_get),
             (20, self._greeting),
             # Closed for.
             (6, self._random_frame),
@@ -162,7 +168,7 @@ class Cases:
         return self._submission("signed record that means something odd", self._impostors.record())
 
     def _unknown_type(self) -> Case:
-        kind = self._random.choice((0x00, 0x09, 0x0F, 0x12, *range(0x14, 0x80)))
+        kind = self._random.choice(UNDEFINED)
         body = self._random.randbytes(self._random.choice((0, 1, 40, 300)))
         frame = encode_header(kind, 8 + len(body), self._random.randrange(256)) + body
         return Case("unknown type", frame, answer=Unrecognized)
@@ -208,6 +214,20 @@ class Cases:
         query_id = self._id()
         frames = Subscribe(query_id, 1, self._filters[0]).encode() + Unsubscribe(query_id).encode()
         return Case("subscription and its end", frames, answer=QueryClosed)
+
+    def _sync(self) -> Case:
+        """A comparison that begins with nonsense, or with what its sender could have meant."""
+        query_id, data = self._id(), self._random.choice(self._filters)
+        first = reconciliation(self._random)
+        if self._random.random() < 0.5:
+            first = self._mutate(first)
+        frames = SyncOpen(query_id, data, first).encode() + SyncData(query_id, first).encode()
+        return Case("sync", frames + SyncClose(query_id).encode())
+
+    def _sync_get(self) -> Case:
+        count = self._random.choice((0, 1, 20, 2_047))
+        prefixes = tuple(self._random.choice(self._records)[:32] for _ in range(count))
+        return Case("records by their prefixes", SyncGet(self._id(), prefixes).encode(), answer=QueryClosed)
 
     def _blob(self) -> Case:
         # A few are long enough to go to a file.

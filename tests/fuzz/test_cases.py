@@ -10,7 +10,7 @@ from fuzz.impostors import Impostors
 from fuzz.records import Author
 
 from mosaic.core.keys import SecretKey
-from mosaic.protocol.events import Finished, GetAsked, QueryAsked, UnsubscribeAsked
+from mosaic.protocol.events import Finished, GetAsked, QueryAsked, SyncGetAsked, UnsubscribeAsked
 from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
 from mosaic.wire.client_messages import Hello
@@ -32,7 +32,7 @@ class Slow:
             length = int.from_bytes(data[4:8], "little")
             event = self._session.receive(data[:length], 0)
             data = data[length:]
-            asked = isinstance(event, QueryAsked | GetAsked) and case.name != "mutated frame"
+            asked = isinstance(event, QueryAsked | GetAsked | SyncGetAsked) and case.name != "mutated frame"
             if asked or isinstance(event, UnsubscribeAsked):
                 self._session.query_closed(event.query_id, ResultCode.SUCCESS)  # type: ignore[union-attr]
             if isinstance(event, Finished):
