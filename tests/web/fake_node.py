@@ -8,7 +8,7 @@ import httpx
 
 from mosaic.errors import InvalidText, MosaicError
 from mosaic.web.app import create_app
-from mosaic.web.face import DhtState, Entry, FollowedPerson, ServerState, Status
+from mosaic.web.face import DhtState, Entry, FollowedPerson, ServerState, Service, Status
 from mosaic.web.settings import WebSettings
 
 TOKEN = "correct-horse"
@@ -27,7 +27,24 @@ class Node:
         self.servers: list[ServerState] = []
         self.dht = DhtState("off", "off", "The DHT is off.", "")
         self.waiting = 0
+        self.told = Service(
+            name="The <b>choir</b>",
+            key="mosrv0me",
+            urls=["mosaictcp://choir.example/"],
+            who="Everybody.",
+            roles=[("Outbox", "Keeps what people publish.")],
+            rules=["Be kind & brief."],
+            always=["You may leave at any time."],
+            limits=[("Longest record", "1 MiB")],
+            contact="Write to https://choir.example/contact",
+            terms="https://choir.example/terms",
+            account="",
+            version="0.1.0",
+        )
         self.refusal: MosaicError | None = None
+
+    def service(self) -> Service:
+        return self.told
 
     def status(self) -> Status:
         return Status(

@@ -8,12 +8,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from mosaic.node.entropy import entropy
 from mosaic.node.face import Face
 from mosaic.node.http import Listening
 from mosaic.node.node import Node
+from mosaic.node.service import describe
 from mosaic.web.app import create_app
+from mosaic.web.service import create_service_app
 from mosaic.web.settings import WebSettings
 
 
@@ -57,6 +60,25 @@ async def page_of(node: Node, settings: WebSettings) -> AsyncIterator[Page]:
     async with listening.serve(app, app.state.end_streams):
         at = f"http://{shown}:{port}/?token="
         yield Page(at + token, at + once)
+
+
+@contextlib.asynccontextmanager
+async def service_page(node: Node) -> AsyncIterator[None]:
+    """The page about the server that everybody may read, where the settings name an address for it.
+
+    Args:
+        node: Whose.
+
+    Raises:
+        ListenFailed: the address can't be had.
+    """
+    where = node.settings.operator.page
+    if not where:
+        yield
+        return
+    listening = Listening(where, "the page about the service", "`page` in [operator]")
+    async with listening.serve(create_service_app(partial(describe, node))):
+        yield
 
 
 def _token(node: Node) -> str:

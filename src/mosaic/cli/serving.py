@@ -20,7 +20,7 @@ from mosaic.cli.heap import keep_giving_back, large_blocks_apart, one_arena_a_co
 from mosaic.cli.listening import listen, listening
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object
-from mosaic.cli.page import Page, page_of
+from mosaic.cli.page import Page, page_of, service_page
 from mosaic.core.url import Scheme
 from mosaic.errors import HomeInUse
 from mosaic.node.acts import Acts
@@ -164,7 +164,7 @@ async def at_work(home: Home, load: Callable[[], Loaded]) -> AsyncIterator[tuple
             node.operating.metrics = metrics
             try:
                 listen(node)
-                async with page_of(node, page_settings) as page, _commands(node):
+                async with page_of(node, page_settings) as page, service_page(node), _commands(node):
                     watching = asyncio.create_task(reload.run(), name="settings")
                     try:
                         node.work()

@@ -21,6 +21,7 @@ from mosaic.core.reference import Address, Id
 from mosaic.core.url import ServerUrl
 from mosaic.errors import Refused, UnknownPerson, UsageError
 from mosaic.node import states
+from mosaic.node.service import Service, describe
 from mosaic.node.states import DHT_OFF, DhtState, ServerState
 from mosaic.social import feeds, posts, profiles, threads
 from mosaic.social.feeds import Page, Post
@@ -92,6 +93,10 @@ class Face:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+
+    def service(self) -> Service:
+        """What people are told about the server."""
+        return describe(self._node)
 
     def status(self) -> Status:
         """Who and how."""

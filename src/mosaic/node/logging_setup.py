@@ -112,3 +112,5 @@ def set_up(settings: LogSettings) -> None:
             old.close()
     root.addHandler(handler)
     root.setLevel(settings.level.upper())
+    # What the web server tells of itself is of no use to an operator.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

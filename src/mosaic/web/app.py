@@ -21,6 +21,7 @@ from mosaic.web.face import NodeFace
 from mosaic.web.guard import Guard
 from mosaic.web.reading import Reading
 from mosaic.web.rendering import HERE, Rendering
+from mosaic.web.service import ServicePage
 from mosaic.web.settings import WebSettings
 
 
@@ -51,6 +52,7 @@ def create_app(
             Route("/thread/{reference}", reading.thread),
             Route("/people", reading.people),
             Route("/help", reading.help),
+            Route("/service", ServicePage(node.service, owner=True).show),
             Route("/begin", acting.begin, methods=["POST"]),
             Route("/post", acting.post, methods=["POST"]),
             Route("/reply", acting.reply, methods=["POST"]),

@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from mosaic.node.face import DhtState, Entry, FollowedPerson, ServerState, Status
+from mosaic.node.service import Service
 
-__all__ = ["DhtState", "Entry", "FollowedPerson", "NodeFace", "ServerState", "Status"]
+__all__ = ["DhtState", "Entry", "FollowedPerson", "NodeFace", "ServerState", "Service", "Status"]
 
 
 class NodeFace(Protocol):
@@ -21,6 +22,9 @@ class NodeFace(Protocol):
 
     def status(self) -> Status:
         """Who and how."""
+
+    def service(self) -> Service:
+        """What people are told about the server."""
 
     async def begin(self, name: str) -> Status:
         """Makes the first person of this home."""

@@ -125,6 +125,21 @@ class Guard:
         return hmac.compare_digest(given.encode(), self._token.encode())
 
 
+class Hardened:
+    """Middleware for pages that everybody may read: the same headers, and nobody is asked who he is.
+
+    Args:
+        app: What is served.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on."""
+        await self._app(scope, receive, _hardened(send))
+
+
 def _from_elsewhere(headers: Headers) -> bool:
     """Whether the browser says that another site asks; another port of this machine is one, too."""
     return headers.get("sec-fetch-site", "") in {"cross-site", "same-site"}
