@@ -212,6 +212,30 @@ async def test_who_falls_too_far_behind_is_cut_and_nobody_else_waits(tmp_path: P
         assert len(stored) == 1
 
 
+@pytest.mark.claim("C27")
+async def test_what_was_removed_while_somebody_was_behind_is_not_sent(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        reader = await world.connect()
+        reader.send(ask.Subscribe(1, 0, OF_ANNA.encode()))
+        await reader.take(tell.LocallyComplete)
+        reader.stop_reading()
+        records: list[bytes] = []
+        lagging = world.server._subscriptions._lagging
+        while not lagging:
+            records.append(ANNA.record(world.now(), payload=bytes(4_000)).data)
+            await write(world, records[-1])
+        behind = [ANNA.record(world.now(n)).data for n in range(3)]
+        await write(world, *behind)
+        (lag,) = [subscription.behind for subscription in lagging]
+        assert [one.record for one in lag.held] == [records[-1], *behind]
+        world.store.remove([lag.held[2].position])
+        reader.go_on_reading()
+        expected = [*records, behind[0], behind[2]]
+        await reader.until(lambda: _records(reader, 1) >= len(expected))
+        await reader.settled()
+        assert reader.records(1) == expected
+
+
 async def test_who_catches_up_in_time_misses_nothing(tmp_path: Path) -> None:
     async with running(tmp_path, ANNA) as world:
         reader = await world.connect()
@@ -244,6 +268,8 @@ async def test_a_store_that_fails_while_somebody_catches_up_ends_the_subscriptio
             await write(world, *records[at : at + 50])
 
         class Broken:
+            read = world.store.read
+
             def follow(self, *_: object, **__: object) -> None:
                 raise StoreError("the disk fails")
 

@@ -9,6 +9,7 @@ import pytest
 
 from mosaic.core.filter import Filter, compile_filter
 from mosaic.core.kind import Readers
+from mosaic.policy.label import Label
 from mosaic.policy.submission import Way
 from mosaic.server.settings import SECOND, ServerSettings
 from mosaic.store.embedded import EmbeddedStore, open_store
@@ -140,6 +141,28 @@ async def test_what_only_its_author_hands_in_is_not_compared(tmp_path: Path) -> 
         anna = await world.connect(ANNA.master)
         assert await anna.submit(ANNA.record(world.now(), from_author=True)) == [ResultCode.ACCEPTED]
         assert await compare(anna) == (set(), set())
+
+
+@pytest.mark.claim("C63", "C27")
+@pytest.mark.parametrize(
+    ("label", "sees"),
+    [
+        (Label.NONE, {"anonymous", "author", "tagged"}),
+        (Label.ONLY_TAGGED, {"tagged"}),
+        (Label.WITHHELD, set()),
+        (Label.HIDDEN, set()),
+    ],
+    ids=["none", "only tagged", "withheld", "hidden"],
+)
+async def test_labels_narrow_what_is_compared(tmp_path: Path, label: Label, sees: set[str]) -> None:
+    viewers = {"anonymous": None, "author": EVE.master, "tagged": BEN.master}
+    async with running(tmp_path, ANNA, BEN) as world:
+        record = EVE.record(world.now(), notify=[BEN.key]).data
+        world.store.append([record], [1], bytes([Mode.KEEP_ALL]), labels=bytes([label]))
+        for name, key in viewers.items():
+            client = await world.connect(key)
+            expected = {record[:ITEM_BYTES]} if name in sees else set()
+            assert (await compare(client))[1] == expected, name
 
 
 @pytest.mark.claim("C63")

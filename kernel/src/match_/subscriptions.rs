@@ -1,20 +1,22 @@
 //! Open filters, indexed so that a record costs what it hits, not how many are open.
 //!
-//! Each filter stands in one index only, that of its most selective narrow element, under each
-//! value that the element lists. A record looks up its own author, tags, signer, timestamp and
-//! kind, and matches only the filters found there. Filters without a narrow element are in a
-//! list of their own, which every record goes through.
+//! Each filter stands in the index under each value of its most selective narrow element. A record
+//! looks up its own author, tags, signer, timestamp and kind, and matches only the filters found
+//! there. Filters without a narrow element are in a list of their own, which every record goes through.
+//!
+//! The index keeps 32 bits of a keyed hash of each value, so that a hundred thousand filters of many
+//! values each stay small: what is found by chance does not match, and nobody can choose his chances.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::mem::size_of;
 use std::sync::Arc;
 
-use crate::match_::filter::{CompiledFilter, TagBytes};
+use crate::match_::filter::CompiledFilter;
 use crate::match_::record_view::RecordView;
 
 /// A place in `Subscriptions::open`.
-type Slot = usize;
+type Slot = u32;
 
 struct Open {
     number: u64,
@@ -23,70 +25,111 @@ struct Open {
     seen: u64,
 }
 
-/// Slots by a value that records have.
-struct Index<K>(HashMap<K, Vec<Slot>>);
+/// Of keys that are hashes already: spreads their bits.
+#[derive(Default)]
+struct Spread(u64);
 
-impl<K: Hash + Eq> Index<K> {
-    fn insert(&mut self, key: K, slot: Slot) {
-        let slots = self.0.entry(key).or_default();
-        if let Err(place) = slots.binary_search(&slot) {
-            slots.insert(place, slot);
-        }
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
     }
 
-    fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q, slot: Slot)
-    where
-        K: Borrow<Q>,
-    {
-        let Some(slots) = self.0.get_mut(key) else {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u32(byte.into()));
+    }
+
+    fn write_u32(&mut self, value: u32) {
+        self.0 = (self.0 ^ u64::from(value)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+/// Marks a value of `Index::places` as a place in `Index::lists`.
+const LIST: u32 = 1 << 31;
+
+/// Slots by the hash of a value that records have: most values have one.
+#[derive(Default)]
+struct Index {
+    places: HashMap<u32, u32, BuildHasherDefault<Spread>>,
+    lists: Vec<Vec<Slot>>,
+    free: Vec<u32>,
+}
+
+impl Index {
+    fn insert(&mut self, key: u32, slot: Slot) {
+        let Some(place) = self.places.get_mut(&key) else {
+            self.places.insert(key, slot);
             return;
         };
-        if let Ok(place) = slots.binary_search(&slot) {
-            slots.remove(place);
+        if *place & LIST == 0 {
+            let one = *place;
+            if one == slot {
+                return;
+            }
+            let list = vec![one.min(slot), one.max(slot)];
+            let at = self.free.pop().unwrap_or(self.lists.len() as u32);
+            match self.lists.get_mut(at as usize) {
+                Some(empty) => *empty = list,
+                None => self.lists.push(list),
+            }
+            *place = LIST | at;
+        } else if let Some(list) = self.lists.get_mut((*place & !LIST) as usize)
+            && let Err(at) = list.binary_search(&slot)
+        {
+            list.insert(at, slot);
         }
-        if slots.is_empty() {
-            self.0.remove(key);
+    }
+
+    fn remove(&mut self, key: u32, slot: Slot) {
+        let Some(&place) = self.places.get(&key) else {
+            return;
+        };
+        if place & LIST == 0 {
+            if place == slot {
+                self.places.remove(&key);
+            }
+            return;
+        }
+        let at = place & !LIST;
+        let Some(list) = self.lists.get_mut(at as usize) else {
+            return;
+        };
+        if let Ok(found) = list.binary_search(&slot) {
+            list.remove(found);
+        }
+        if let [last] = list[..] {
+            *list = Vec::new();
+            self.free.push(at);
+            self.places.insert(key, last);
         }
     }
 
-    fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> &[Slot]
-    where
-        K: Borrow<Q>,
-    {
-        self.0.get(key).map_or(&[], Vec::as_slice)
+    /// Hands each slot that stands under a key to `look`.
+    fn each(&self, key: u32, mut look: impl FnMut(Slot)) {
+        let Some(&place) = self.places.get(&key) else {
+            return;
+        };
+        if place & LIST == 0 {
+            look(place);
+        } else if let Some(list) = self.lists.get((place & !LIST) as usize) {
+            list.iter().for_each(|&slot| look(slot));
+        }
+    }
+
+    fn memory(&self) -> usize {
+        let lists: usize = self.lists.iter().map(|list| list.capacity() * 4).sum();
+        let entries = self.places.capacity() * 8 / 7 * (size_of::<(u32, u32)>() + 1);
+        entries + lists + self.lists.capacity() * size_of::<Vec<Slot>>() + self.free.capacity() * 4
     }
 }
 
-impl<K> Default for Index<K> {
-    fn default() -> Self {
-        Self(HashMap::new())
-    }
-}
-
-/// Where a filter is found: the values of its most selective narrow element.
-enum Home<'a> {
-    Authors(&'a [[u8; 32]]),
-    Tags(&'a [TagBytes]),
-    Signers(&'a [[u8; 32]]),
-    Timestamps(&'a [u64]),
-    Kinds(&'a [[u8; 8]]),
-    Rest,
-}
-
-fn home(filter: &CompiledFilter) -> Home<'_> {
-    if let Some(timestamps) = filter.timestamps() {
-        return Home::Timestamps(timestamps);
-    }
-    if let Some(authors) = filter.authors() {
-        return Home::Authors(authors);
-    }
-    if let Some(signers) = filter.signers() {
-        return Home::Signers(signers);
-    }
-    if let Some(tags) = filter.tags().iter().min_by_key(|group| group.len()) {
-        return Home::Tags(tags);
-    }
-    filter.kinds().map_or(Home::Rest, Home::Kinds)
+/// Of which element a value in the index is.
+#[derive(Clone, Copy, Hash)]
+enum Element {
+    Author,
+    Signer,
+    Kind,
+    Timestamp,
+    Tag,
 }
 
 /// Any number of open filters under numbers of the caller's.
@@ -95,29 +138,32 @@ pub struct Subscriptions {
     open: Vec<Option<Open>>,
     free: Vec<Slot>,
     slots: HashMap<u64, Slot>,
-    authors: Index<[u8; 32]>,
-    signers: Index<[u8; 32]>,
-    kinds: Index<[u8; 8]>,
-    timestamps: Index<u64>,
-    tags: Index<TagBytes>,
+    index: Index,
+    hashed: RandomState,
+    /// How many filters are found by their tags: without any, no tag of a record is looked up.
+    by_tag: usize,
     rest: Vec<Slot>,
     /// Counts records; see `Open::seen`.
     clock: u64,
 }
 
 impl Subscriptions {
-    /// Opens a filter; false (and nothing is changed) if the number is in use.
+    /// Opens a filter; false (and nothing is changed) if the number is in use, or 2^31 are open.
     pub fn add(&mut self, number: u64, filter: Arc<CompiledFilter>) -> bool {
         if self.slots.contains_key(&number) {
             return false;
         }
-        let slot = self.free.pop().unwrap_or_else(|| {
+        let next = self.open.len() as Slot;
+        let slot = self.free.pop().unwrap_or(next);
+        if slot >= LIST {
+            return false;
+        }
+        if slot == next {
             self.open.push(None);
-            self.open.len() - 1
-        });
+        }
         self.slots.insert(number, slot);
         self.enter(slot, &filter);
-        self.open[slot] = Some(Open {
+        self.open[slot as usize] = Some(Open {
             number,
             filter,
             seen: 0,
@@ -130,7 +176,7 @@ impl Subscriptions {
         let Some(slot) = self.slots.remove(&number) else {
             return false;
         };
-        if let Some(open) = self.open[slot].take() {
+        if let Some(open) = self.open[slot as usize].take() {
             self.leave(slot, &open.filter);
         }
         self.free.push(slot);
@@ -147,34 +193,85 @@ impl Subscriptions {
         self.slots.is_empty()
     }
 
+    /// The bytes that the open filters and their index take up.
+    pub fn memory(&self) -> usize {
+        let counts = 2 * size_of::<usize>(); // of an Arc
+        let filters: usize = self
+            .open
+            .iter()
+            .flatten()
+            .map(|open| counts + open.filter.memory())
+            .sum();
+        let numbers = self.slots.capacity() * 8 / 7 * (size_of::<(u64, Slot)>() + 1);
+        let lists = (self.free.capacity() + self.rest.capacity()) * size_of::<Slot>();
+        filters
+            + numbers
+            + lists
+            + self.open.capacity() * size_of::<Option<Open>>()
+            + self.index.memory()
+    }
+
+    fn key(&self, element: Element, value: &[u8]) -> u32 {
+        self.hashed.hash_one((element, value)) as u32
+    }
+
+    /// The keys under which a filter is found; none if it has no narrow element.
+    fn keys(&self, filter: &CompiledFilter) -> Option<Vec<u32>> {
+        fn each<T>(values: &[T], key: impl Fn(&T) -> u32) -> Option<Vec<u32>> {
+            Some(values.iter().map(key).collect())
+        }
+        if let Some(times) = filter.timestamps() {
+            return each(times, |time| {
+                self.key(Element::Timestamp, &time.to_be_bytes())
+            });
+        }
+        if let Some(keys) = filter.authors() {
+            return each(keys, |key| self.key(Element::Author, key));
+        }
+        if let Some(keys) = filter.signers() {
+            return each(keys, |key| self.key(Element::Signer, key));
+        }
+        if let Some(tags) = home_tags(filter) {
+            return each(tags, |tag| self.key(Element::Tag, tag));
+        }
+        each(filter.kinds()?, |kind| self.key(Element::Kind, kind))
+    }
+
     fn enter(&mut self, slot: Slot, filter: &CompiledFilter) {
-        match home(filter) {
-            Home::Authors(keys) => keys.iter().for_each(|key| self.authors.insert(*key, slot)),
-            Home::Signers(keys) => keys.iter().for_each(|key| self.signers.insert(*key, slot)),
-            Home::Kinds(kinds) => kinds.iter().for_each(|kind| self.kinds.insert(*kind, slot)),
-            Home::Timestamps(times) => times
-                .iter()
-                .for_each(|time| self.timestamps.insert(*time, slot)),
-            Home::Tags(tags) => tags
-                .iter()
-                .for_each(|tag| self.tags.insert(tag.clone(), slot)),
-            Home::Rest => self.rest.push(slot),
+        self.by_tag += usize::from(is_found_by_tags(filter));
+        match self.keys(filter) {
+            Some(keys) => keys
+                .into_iter()
+                .for_each(|key| self.index.insert(key, slot)),
+            None => self.rest.push(slot),
         }
     }
 
     fn leave(&mut self, slot: Slot, filter: &CompiledFilter) {
-        match home(filter) {
-            Home::Authors(keys) => keys.iter().for_each(|key| self.authors.remove(key, slot)),
-            Home::Signers(keys) => keys.iter().for_each(|key| self.signers.remove(key, slot)),
-            Home::Kinds(kinds) => kinds.iter().for_each(|kind| self.kinds.remove(kind, slot)),
-            Home::Timestamps(times) => times
-                .iter()
-                .for_each(|time| self.timestamps.remove(time, slot)),
-            Home::Tags(tags) => tags
-                .iter()
-                .for_each(|tag| self.tags.remove(tag.as_ref(), slot)),
-            Home::Rest => self.rest.retain(|&other| other != slot),
+        self.by_tag -= usize::from(is_found_by_tags(filter));
+        match self.keys(filter) {
+            Some(keys) => keys
+                .into_iter()
+                .for_each(|key| self.index.remove(key, slot)),
+            None => self.rest.retain(|&other| other != slot),
         }
+    }
+
+    /// The keys under which filters stand that may match a record.
+    fn keys_of(&self, view: RecordView<'_>) -> Vec<u32> {
+        let mut keys = vec![
+            self.key(Element::Author, &view.author()),
+            self.key(Element::Signer, &view.signer()),
+            self.key(Element::Timestamp, &view.timestamp().to_be_bytes()),
+            self.key(Element::Kind, &view.kind()),
+        ];
+        if self.by_tag > 0 {
+            keys.extend(view.tags().map(|tag| self.key(Element::Tag, tag)));
+            // A record may repeat one tag thousands of times; each is looked up once.
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        keys
     }
 
     /// The numbers of the filters that a record matches, ascending.
@@ -183,6 +280,7 @@ impl Subscriptions {
             return Vec::new();
         };
         self.clock += 1;
+        let keys = self.keys_of(view);
         let mut found = Found {
             open: &mut self.open,
             clock: self.clock,
@@ -190,23 +288,26 @@ impl Subscriptions {
             received,
             numbers: Vec::new(),
         };
-        found.look_at(&self.rest);
-        found.look_at(self.authors.get(&view.author()));
-        found.look_at(self.signers.get(&view.signer()));
-        found.look_at(self.timestamps.get(&view.timestamp()));
-        found.look_at(self.kinds.get(&view.kind()));
-        if !self.tags.0.is_empty() {
-            // A record may repeat one tag thousands of times; each is looked up once.
-            let mut tags: Vec<&[u8]> = view.tags().collect();
-            tags.sort_unstable();
-            tags.dedup();
-            tags.into_iter()
-                .for_each(|tag| found.look_at(self.tags.get(tag)));
+        self.rest.iter().for_each(|&slot| found.look_at(slot));
+        for key in keys {
+            self.index.each(key, |slot| found.look_at(slot));
         }
         let mut numbers = found.numbers;
         numbers.sort_unstable();
         numbers
     }
+}
+
+/// The shortest group of tags of a filter.
+fn home_tags(filter: &CompiledFilter) -> Option<&Vec<Box<[u8]>>> {
+    filter.tags().iter().min_by_key(|group| group.len())
+}
+
+fn is_found_by_tags(filter: &CompiledFilter) -> bool {
+    filter.timestamps().is_none()
+        && filter.authors().is_none()
+        && filter.signers().is_none()
+        && !filter.tags().is_empty()
 }
 
 /// What one record has hit so far.
@@ -219,16 +320,14 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn look_at(&mut self, slots: &[Slot]) {
-        for &slot in slots {
-            let Some(Some(open)) = self.open.get_mut(slot) else {
-                continue;
-            };
-            if open.seen != self.clock {
-                open.seen = self.clock;
-                if open.filter.matches_view(self.view, self.received) {
-                    self.numbers.push(open.number);
-                }
+    fn look_at(&mut self, slot: Slot) {
+        let Some(Some(open)) = self.open.get_mut(slot as usize) else {
+            return;
+        };
+        if open.seen != self.clock {
+            open.seen = self.clock;
+            if open.filter.matches_view(self.view, self.received) {
+                self.numbers.push(open.number);
             }
         }
     }
@@ -315,8 +414,8 @@ mod tests {
             );
         }
         assert!(subscriptions.is_empty());
-        assert!(subscriptions.authors.0.is_empty() && subscriptions.tags.0.is_empty());
-        assert!(subscriptions.rest.is_empty() && subscriptions.kinds.0.is_empty());
+        assert!(subscriptions.index.places.is_empty() && subscriptions.rest.is_empty());
+        assert_eq!(subscriptions.by_tag, 0);
     }
 
     #[test]
@@ -345,5 +444,48 @@ mod tests {
             .filter(|open| open.seen != 0)
             .count();
         assert_eq!(looked_at, 1);
+    }
+
+    #[test]
+    fn what_opens_and_closes_leaves_nothing_behind() {
+        let mut subscriptions = Subscriptions::default();
+        for round in 0..3 {
+            for number in 0..60_u64 {
+                // Each author has twenty subscribers, each subscriber two authors.
+                let (one, other) = (number as u8 % 3 + 1, number as u8 % 5 + 10);
+                let keys = [key(one), key(other)].concat();
+                assert!(subscriptions.add(number, filter(&[(0x01, &keys)])));
+            }
+            let expected: Vec<u64> = (0..60).filter(|number| number % 3 == 0).collect();
+            assert_eq!(subscriptions.matching(&record(), None), expected, "{round}");
+            for number in (0..60).rev() {
+                subscriptions.remove(number);
+                let left: Vec<u64> = (0..number).filter(|number| number % 3 == 0).collect();
+                assert_eq!(subscriptions.matching(&record(), None), left);
+            }
+        }
+        let index = &subscriptions.index;
+        assert!(index.places.is_empty() && index.lists.iter().all(Vec::is_empty));
+        assert_eq!(index.free.len(), index.lists.len());
+        assert_eq!(subscriptions.open.len(), 60);
+    }
+
+    #[test]
+    fn filters_of_twenty_authors_stay_small() {
+        let count = if cfg!(debug_assertions) {
+            2_000
+        } else {
+            100_000
+        };
+        let keys: Vec<[u8; 32]> = (1..=250).map(key).collect();
+        let mut subscriptions = Subscriptions::default();
+        for number in 0..count {
+            let twenty: Vec<u8> = (0..20)
+                .flat_map(|n| keys[(number * 7 + n * 11) % keys.len()])
+                .collect();
+            subscriptions.add(number as u64, filter(&[(0x01, &twenty)]));
+        }
+        let each = subscriptions.memory() / count;
+        assert!(each < 1_100, "{each} bytes each");
     }
 }

@@ -31,10 +31,16 @@ impl Filter {
         self.0.narrow()
     }
 
-    /// The filter as it was given.
+    /// The smallest timestamp that matches (ns), if the filter names one.
     #[getter]
-    fn data<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.0.data())
+    fn since(&self) -> Option<u64> {
+        self.0.since()
+    }
+
+    /// The smallest received time that matches (ns), if the filter names one.
+    #[getter]
+    fn received_since(&self) -> Option<u64> {
+        self.0.received_since()
     }
 
     /// Whether a (valid) record matches. Without a received time, received elements match.
@@ -108,6 +114,11 @@ impl Subscriptions {
 
     fn __len__(&self, py: Python<'_>) -> usize {
         self.with(py, |open| open.len())
+    }
+
+    /// The bytes that all open filters and their index take up.
+    fn memory(&self, py: Python<'_>) -> usize {
+        self.with(py, |open| open.memory())
     }
 }
 

@@ -123,7 +123,11 @@ class Filter:
     def narrow(self) -> bool:
         """Whether an element with a type under 0x80 is there."""
     @property
-    def data(self) -> bytes: ...
+    def since(self) -> int | None:
+        """The smallest timestamp that matches (ns), if the filter names one."""
+    @property
+    def received_since(self) -> int | None:
+        """The smallest received time that matches (ns), if the filter names one."""
     def matches(self, record: bytes, received_ns: int | None = None) -> bool:
         """Whether a (valid) record matches. Without a received time, received elements match."""
 
@@ -141,6 +145,8 @@ class Subscriptions:
         Raises UsageError if there is not one received time for each record.
         """
     def __len__(self) -> int: ...
+    def memory(self) -> int:
+        """The bytes that all open filters and their index take up."""
 
 # --- store -----------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from mosaic.errors import StoreFull
 from mosaic.node.people import Person
 from mosaic.node.private_db import PrivateDb
 from mosaic.policy.access import is_open, may_read
+from mosaic.policy.label import Label
 from mosaic.policy.submission import Way
 from mosaic.sync.reconciling import SyncSet
 from mosaic.wire.result_code import ResultCode
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from mosaic.node.node import Node
 
 _SLICE_NS: Final = 50_000_000
+_STAYS: Final = Label.WITHHELD | Label.HIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +93,14 @@ class HomeRecords(OwnRecords):
 
     def at(self, positions: Sequence[int]) -> list[bytes]:
         """What may go up of the records at these positions of the log."""
-        found = self._node.store.read(positions)
-        return [record for record in found if record is not None and self._may_go(record)]
+        store = self._node.store
+        found = zip(store.read(positions), store.labels(positions), strict=True)
+        return [record for record, label in found if record is not None and self._may_go(record, label)]
 
-    def _may_go(self, record: bytes) -> bool:
-        if record[136] & FLAG_FROM_AUTHOR:
+    def _may_go(self, record: bytes, label: int) -> bool:
+        if record[136] & FLAG_FROM_AUTHOR or label & _STAYS:
             return False
-        return is_open(record) or (self._is_own_server and may_read(record, self._viewers))
+        return is_open(record, label) or (self._is_own_server and may_read(record, self._viewers, label))
 
     async def take(self, records: Sequence[bytes]) -> list[ResultCode]:
         """Hands fetched records to the own server, by whose rules they are judged.

@@ -9,8 +9,7 @@ Source: filter.md (narrow elements), messages.md (TOO_OPEN).
 
 from __future__ import annotations
 
-from mosaic.core.filter import CompiledFilter, Filter
-from mosaic.core.filter_element import ReceivedSince, Since
+from mosaic.core.filter import CompiledFilter
 from mosaic.server.settings import ServerSettings
 
 
@@ -26,10 +25,5 @@ def too_open(compiled: CompiledFilter, limit: int, settings: ServerSettings, now
     if compiled.narrow or 0 < limit <= settings.open_query_limit:
         return False
     earliest = now_ns - settings.open_query_window_ns
-    elements = Filter.parse(compiled.data).elements
-    # Of a type that is there twice only the first counts.
-    for kind in (Since, ReceivedSince):
-        first = next((element for element in elements if isinstance(element, kind)), None)
-        if first is not None and first.timestamp >= earliest:
-            return False
-    return True
+    beginnings = (compiled.since, compiled.received_since)
+    return not any(begin is not None and begin >= earliest for begin in beginnings)

@@ -1,13 +1,58 @@
 """One open subscription, and how far it is with what it asks for.
 
+There may be a hundred thousand of them, so what only those need that are behind
+stands apart.
+
 Source: messages.md (SUBSCRIBE), edition §1.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import NamedTuple
+
 from mosaic.core.filter import CompiledFilter
+from mosaic.server.batch import NOT_STORED
 from mosaic.server.peer import Peer
 from mosaic.server.reader import Reading
+
+
+class Held(NamedTuple):
+    """A record that came while a subscription was behind.
+
+    Args:
+        record: Whole.
+        position: Where it stands in the log, NOT_STORED for an ephemeral one.
+        label: What was noted beside it about who may read it.
+    """
+
+    record: bytes
+    position: int
+    label: int
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether it is in the log, where it may have ceased to be served meanwhile."""
+        return self.position != NOT_STORED
+
+
+@dataclass(slots=True)
+class Lag:
+    """What a subscription is behind with.
+
+    Attributes:
+        held: Records that came meanwhile.
+        missed: The position from which on the log has to be read; None if all is held.
+        missed_records: How many stored records there are at least.
+        pending: What waited towards its peer when that was last looked at.
+        since_ns: When its queue was found full, or its peer was last seen to read.
+    """
+
+    held: list[Held]
+    missed: int | None = None
+    missed_records: int = 0
+    pending: int = 0
+    since_ns: int = 0
 
 
 class Subscription:
@@ -21,33 +66,12 @@ class Subscription:
 
     Attributes:
         live: Whether new records are delivered at once.
-        network: What carries its link.
-        target: Where they are delivered to: (link, query id).
         reading: What is being read for it, if anything.
         complete: Whether LOCALLY COMPLETE was sent.
-        held: Records that came while it was behind, with their labels.
-        missed: The position from which on the log has to be read; None if all is held.
-        missed_records: How many stored records there are at least.
-        pending: What waited towards its peer when that was last looked at.
-        behind_since_ns: When its queue was found full, or its peer was last seen to read.
+        lag: What it is behind with, if with anything.
     """
 
-    __slots__ = (
-        "behind_since_ns",
-        "compiled",
-        "complete",
-        "held",
-        "live",
-        "missed",
-        "missed_records",
-        "network",
-        "number",
-        "peer",
-        "pending",
-        "query_id",
-        "reading",
-        "target",
-    )
+    __slots__ = ("compiled", "complete", "lag", "live", "number", "peer", "query_id", "reading")
 
     def __init__(self, number: int, peer: Peer, query_id: int, compiled: CompiledFilter) -> None:
         self.number = number
@@ -55,12 +79,13 @@ class Subscription:
         self.query_id = query_id
         self.compiled = compiled
         self.live = False
-        self.network = peer.network
-        self.target = (peer.link, query_id)
         self.reading: Reading | None = None
         self.complete = False
-        self.held: list[tuple[bytes, int]] = []
-        self.missed: int | None = None
-        self.missed_records = 0
-        self.pending = 0
-        self.behind_since_ns = 0
+        self.lag: Lag | None = None
+
+    @property
+    def behind(self) -> Lag:
+        """What it is behind with, made where there was nothing yet."""
+        if self.lag is None:
+            self.lag = Lag([])
+        return self.lag

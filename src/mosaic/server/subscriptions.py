@@ -18,7 +18,7 @@ Source: messages.md (SUBSCRIBE, UNSUBSCRIBE), edition §1, §3.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from mosaic.core.filter import CompiledFilter
@@ -31,7 +31,7 @@ from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.reader import Reader, Reading, Then
 from mosaic.server.settings import ServerSettings
-from mosaic.server.subscription import Subscription
+from mosaic.server.subscription import Held, Subscription
 from mosaic.store.store import Store
 from mosaic.transport.network import Network
 from mosaic.wire.header import MessageType, encode_header
@@ -134,9 +134,11 @@ class Subscriptions:
             pending = peer.network.pending(peer.link)
             if pending <= self._settings.current.queue_bytes // 2:
                 self._resume(subscription)
-            elif pending < subscription.pending:
-                subscription.pending, subscription.behind_since_ns = pending, now_ns
-            elif now_ns - subscription.behind_since_ns > self._settings.current.slow_reader_ns:
+                continue
+            lag = subscription.behind
+            if pending < lag.pending:
+                lag.pending, lag.since_ns = pending, now_ns
+            elif now_ns - lag.since_ns > self._settings.current.slow_reader_ns:
                 self.cut(subscription, ResultCode.TEMPORARY_ERROR)
 
     def _resume(self, subscription: Subscription) -> None:
@@ -160,21 +162,16 @@ class Subscriptions:
     def _go_on(self, subscription: Subscription, parts: list[bytes]) -> None:
         """What was held goes out; then the subscription is live, or reads what it missed."""
         self._release(subscription)
-        held, subscription.held = subscription.held, []
-        for record, label in held:
-            if may_read(record, subscription.peer.viewers, label):
-                head = encode_header(
-                    MessageType.RECORD, _HEADER + len(record), query_id=subscription.query_id
-                )
-                parts += (head, record)
-                self._metrics.deliveries += 1
-        if subscription.missed is None:
-            subscription.live = True
-            return
+        lag, subscription.lag = subscription.lag, None
         peer = subscription.peer
         try:
+            if lag is not None:
+                self._hand_out(subscription, lag.held, parts)
+            if lag is None or lag.missed is None:
+                subscription.live = True
+                return
             scan = self._store.follow(
-                subscription.compiled, subscription.missed, viewers=peer.viewers, before=self._position
+                subscription.compiled, lag.missed, viewers=peer.viewers, before=self._position
             )
         except MosaicError as error:
             _LOG.error("a subscription could not go on: %s (%s)", error, error.hint)
@@ -183,17 +180,26 @@ class Subscriptions:
             parts.clear()
             self.cut(subscription, for_error(error))
             return
-        subscription.missed = None
-        subscription.missed_records = 0
         then = self._caught_up(subscription)
         self._read(subscription, Reading(peer, subscription.query_id, scan, then))
+
+    def _hand_out(self, subscription: Subscription, held: Sequence[Held], parts: list[bytes]) -> None:
+        """Adds what was held to what goes out, but not what has been deleted or hidden meanwhile."""
+        stored = [one.position for one in held if one.is_stored]
+        gone = {at for at, record in zip(stored, self._store.read(stored), strict=True) if record is None}
+        for record, position, label in held:
+            if position not in gone and may_read(record, subscription.peer.viewers, label):
+                length = _HEADER + len(record)
+                parts += (encode_header(MessageType.RECORD, length, query_id=subscription.query_id), record)
+                self._metrics.deliveries += 1
 
     def _read(self, subscription: Subscription, reading: Reading) -> None:
         subscription.reading = reading
         self._reader.ask(reading)
 
     def _release(self, subscription: Subscription) -> None:
-        subscription.peer.held_bytes -= sum(len(record) for record, _ in subscription.held)
+        if subscription.lag is not None:
+            subscription.peer.held_bytes -= sum(len(one.record) for one in subscription.lag.held)
 
     # --- handing on
 
@@ -243,10 +249,11 @@ class Subscriptions:
             if not subscription.live:
                 self._hold(subscription, record, position, label)
                 continue
-            if subscription.network is not network:
-                network = subscription.network
+            peer = subscription.peer
+            if peer.network is not network:
+                network = peer.network
                 targets, subscriptions = groups.setdefault(network, ([], []))
-            targets.append(subscription.target)
+            targets.append((peer.link, subscription.query_id))
             subscriptions.append(subscription)
         for carrier, (reached, theirs) in groups.items():
             full = carrier.deliver(record, reached)
@@ -257,25 +264,24 @@ class Subscriptions:
     def _fall_behind(self, subscription: Subscription, record: bytes, position: int, label: int) -> None:
         peer = subscription.peer
         subscription.live = False
-        subscription.pending = peer.network.pending(peer.link)
-        subscription.behind_since_ns = self._now_ns()
+        subscription.behind.pending = peer.network.pending(peer.link)
+        subscription.behind.since_ns = self._now_ns()
         self._lagging[subscription] = None
         self._hold(subscription, record, position, label)
 
     def _hold(self, subscription: Subscription, record: bytes, position: int, label: int) -> None:
         """Keeps a record for a subscription that is behind, or notes from where it has to read."""
-        peer = subscription.peer
-        if (subscription.missed is None or position == NOT_STORED) and peer.held_bytes + len(
-            record
-        ) <= self._settings.current.held_bytes:
+        peer, lag = subscription.peer, subscription.behind
+        has_room = peer.held_bytes + len(record) <= self._settings.current.held_bytes
+        if has_room and (lag.missed is None or position == NOT_STORED):
             peer.held_bytes += len(record)
-            subscription.held.append((record, label))
+            lag.held.append(Held(record, position, label))
         elif position != NOT_STORED:
-            if subscription.missed is None:
-                subscription.missed = position
-            subscription.missed_records += 1
+            if lag.missed is None:
+                lag.missed = position
+            lag.missed_records += 1
             if (
-                subscription.missed_records > self._settings.current.slow_reader_records
+                lag.missed_records > self._settings.current.slow_reader_records
                 and subscription in self._lagging
             ):
                 self.cut(subscription, ResultCode.TEMPORARY_ERROR)

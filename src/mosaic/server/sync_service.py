@@ -125,7 +125,7 @@ class SyncService:
             case SyncEnded(query_id):
                 self._forget(peer, query_id)
             case SyncGetAsked(query_id, prefixes):
-                self._get(peer, query_id, prefixes)
+                self._questions.get(peer, query_id, prefixes)
 
     def _opened(self, peer: Peer, asked: SyncOpened) -> None:
         now_ns = self._now_ns()
@@ -176,16 +176,6 @@ class SyncService:
         else:
             sync.heard_ns = now_ns
             sync.task = asyncio.create_task(self._go_on(sync, message), name="server: sync")
-
-    def _get(self, peer: Peer, query_id: int, prefixes: tuple[bytes, ...]) -> None:
-        try:
-            held = [position for position in self._store.contains(prefixes) if position is not None]
-            references = tuple(record[:48] for record in self._store.read(held) if record is not None)
-        except MosaicError as error:
-            self._metrics.queries_refused += 1
-            peer.send(peer.session.query_closed(query_id, for_error(error)))
-            return
-        self._questions.get(peer, query_id, references)
 
     # --- the work
 

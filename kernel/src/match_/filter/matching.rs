@@ -11,15 +11,14 @@ impl CompiledFilter {
 
     /// As `matches`, for a view that is at hand.
     pub fn matches_view(&self, record: RecordView<'_>, received: Option<u64>) -> bool {
-        lists(self.kinds.as_deref(), || record.kind())
-            && lists(self.authors.as_deref(), || record.author())
-            && lists(self.signers.as_deref(), || record.signer())
-            && lists(self.timestamps.as_deref(), || record.timestamp())
-            && within(self.since, self.until, || Some(record.timestamp()))
-            && within(self.received_since, self.received_until, || received)
+        lists(self.kinds(), || record.kind())
+            && lists(self.authors(), || record.author())
+            && lists(self.signers(), || record.signer())
+            && lists(self.timestamps(), || record.timestamp())
+            && within(self.since(), self.until(), || Some(record.timestamp()))
+            && within(self.received_since(), self.received_until(), || received)
             && self
-                .excludes
-                .as_ref()
+                .excludes()
                 .is_none_or(|ids| ids.binary_search(&record.id_prefix()).is_err())
             && self.tags_match(record)
     }
@@ -31,7 +30,7 @@ impl CompiledFilter {
                     .tags()
                     .any(|tag| wanted.binary_search_by(|one| one.as_ref().cmp(tag)).is_ok())
         };
-        self.tags.iter().all(|group| carries_any(group)) && !carries_any(&self.excluded_tags)
+        self.tags.iter().all(|group| carries_any(group)) && !carries_any(self.excluded_tags())
     }
 }
 
