@@ -18,7 +18,9 @@ use crate::store::files::DiskFiles;
 use crate::store::intake::{Incoming, mode, outcome};
 use crate::store::scan::{self, Query, Reference};
 use crate::store::segment::VERSION;
+use crate::store::snapshot;
 use crate::store::store;
+use crate::store::tally;
 use crate::store::verify;
 
 const DEFAULT_SEGMENT: u64 = 64 << 20;
@@ -268,9 +270,23 @@ impl Store {
         Ok(out)
     }
 
-    #[pyo3(signature = (*, min_dead_ratio = 0.5))]
-    fn compact(&self, py: Python<'_>, min_dead_ratio: f64) -> PyResult<u64> {
-        Ok(py.detach(|| compact::compact(&self.0, min_dead_ratio))?)
+    #[pyo3(signature = (*, min_dead_ratio = 0.5, roll = false))]
+    fn compact(&self, py: Python<'_>, min_dead_ratio: f64, roll: bool) -> PyResult<u64> {
+        Ok(py.detach(|| compact::compact(&self.0, min_dead_ratio, roll))?)
+    }
+
+    fn tally<'py>(&self, py: Python<'py>, filter: &Filter) -> PyResult<Vec<Sum<'py>>> {
+        let filter = Arc::clone(&filter.0);
+        let sums = py.detach(|| tally::tally(&self.0, filter))?;
+        let sum = |(author, kind, records, bytes): &tally::Sum| {
+            let (author, kind) = (PyBytes::new(py, author), PyBytes::new(py, kind));
+            (author, kind, *records, *bytes)
+        };
+        Ok(sums.iter().map(sum).collect())
+    }
+
+    fn snapshot(&self, py: Python<'_>) -> Snapshot {
+        Snapshot(py.detach(|| snapshot::Snapshot::take(Arc::clone(&self.0))))
     }
 
     fn verify(&self, py: Python<'_>) -> PyResult<Vec<String>> {
@@ -288,6 +304,34 @@ impl Store {
             store: Arc::clone(&self.0),
             scan: Mutex::new(scan),
         }
+    }
+}
+
+type Sum<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>, u64, u64);
+
+/// The log's files at one moment.
+#[pyclass(frozen, module = "mosaic._kernel._rust")]
+struct Snapshot(snapshot::Snapshot);
+
+#[pymethods]
+impl Snapshot {
+    #[getter]
+    fn files(&self) -> Vec<(String, u64)> {
+        self.0.files.clone()
+    }
+
+    #[getter]
+    fn end(&self) -> u64 {
+        self.0.end
+    }
+
+    #[getter]
+    fn last_received_ns(&self) -> u64 {
+        self.0.last_received
+    }
+
+    fn release(&self) {
+        self.0.release();
     }
 }
 
@@ -439,5 +483,6 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("DELETED", outcome::DELETED)?;
     module.add_class::<Store>()?;
     module.add_class::<Scan>()?;
+    module.add_class::<Snapshot>()?;
     module.add_function(wrap_pyfunction!(run_scans, module)?)
 }

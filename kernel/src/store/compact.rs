@@ -4,7 +4,7 @@
 //! record still stands in another segment (without them it would come back when the index is made
 //! again). Entries keep their positions, found through the new file's table.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crate::store::entry::{self, Head, What, number};
 use crate::store::error::{Error, Result};
@@ -13,12 +13,13 @@ use crate::store::segment::{HEADER, Header, Segment, VERSION, file_name};
 use crate::store::store::Store;
 use crate::store::view::View;
 
-/// Rewrites the closed segments of whose bytes `min_dead_ratio` at least are dead; the bytes freed.
-pub fn compact(store: &Store, min_dead_ratio: f64) -> Result<u64> {
-    let _compacting = store
-        .compacting
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+/// Rewrites the closed segments of whose bytes `min_dead_ratio` at least are dead; the bytes freed. With `roll`
+/// the segment at the end is closed first.
+pub fn compact(store: &Store, min_dead_ratio: f64, roll: bool) -> Result<u64> {
+    let _permit = store.rewriting.begin();
+    if roll {
+        store.roll()?;
+    }
     let mut freed = 0;
     for segment in worth_it(store, min_dead_ratio)? {
         freed += rewrite(store, &segment)?;

@@ -209,6 +209,14 @@ impl Log {
         }
     }
 
+    /// Closes the segment at the end, unless there is nothing in it.
+    pub fn close_segment(&self, tail: &mut Tail) -> Result<()> {
+        if tail.segment.end() == tail.segment.base() {
+            return Ok(());
+        }
+        self.roll(tail, 0)
+    }
+
     /// Closes the segment at the end and begins another with room for `length` bytes.
     fn roll(&self, tail: &mut Tail, length: u64) -> Result<()> {
         let header = Header {

@@ -21,13 +21,16 @@ pub mod log;
 pub mod merge;
 pub mod plan;
 pub mod recovery;
+pub mod rewriting;
 pub mod room;
 pub mod rows;
 pub mod scan;
 pub mod segment;
+pub mod snapshot;
 pub mod state;
 #[allow(clippy::module_inception)]
 pub mod store;
+pub mod tally;
 pub mod verify;
 pub mod view;
 

@@ -210,6 +210,14 @@ impl Segment {
         }
     }
 
+    /// Bytes of the file that are in use for what stands before a position.
+    pub fn size_until(&self, end: u64) -> u64 {
+        if self.is_compacted() || end >= self.end() {
+            return self.size();
+        }
+        HEADER + end.saturating_sub(self.base())
+    }
+
     /// The file's bytes from `offset` on, as far as entries go.
     fn bytes_from(&self, offset: u64) -> &[u8] {
         let end = match self.header.compacted {

@@ -21,6 +21,7 @@ use crate::store::labels::{self, READMITTED};
 use crate::store::lock::lock_folder;
 use crate::store::log::{Log, Segments, Tail};
 use crate::store::recovery::{self, Progress};
+use crate::store::rewriting::Rewriting;
 use crate::store::state::State;
 use crate::store::view::View;
 
@@ -53,7 +54,7 @@ pub struct Store {
     pub(super) log: Log,
     pub(super) index: Index,
     writer: Mutex<Option<Tail>>,
-    pub(super) compacting: Mutex<()>,
+    pub(super) rewriting: Rewriting,
     last_received: AtomicU64,
     state: State,
     lock: Mutex<Option<fs::File>>,
@@ -124,7 +125,7 @@ impl Store {
             log,
             index,
             writer: Mutex::new(Some(tail)),
-            compacting: Mutex::new(()),
+            rewriting: Rewriting::default(),
             last_received: AtomicU64::new(last_received),
             state,
             lock: Mutex::new(Some(lock)),
@@ -144,6 +145,19 @@ impl Store {
     /// The greatest received time ever appended (ns).
     pub fn last_received(&self) -> u64 {
         self.last_received.load(Ordering::Acquire)
+    }
+
+    /// The position behind the last record, and the greatest received time up to it.
+    pub(super) fn ends(&self) -> (u64, u64) {
+        let _writer = self.writer();
+        (self.end(), self.last_received())
+    }
+
+    /// Begins a new segment, so that the one at the end is closed.
+    pub(super) fn roll(&self) -> Result<()> {
+        let mut writer = self.writer();
+        let tail = writer.as_mut().ok_or(Error::Closed)?;
+        self.log.close_segment(tail)
     }
 
     /// The right to make snapshots; see `view`.
@@ -430,10 +444,9 @@ impl Store {
 
     /// Syncs the index, sets the clean mark and lets go of the folder.
     pub fn close(&self) -> Result<()> {
-        let _compacting = self
-            .compacting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        // Those who hold the files may go on reading them.
+        self.rewriting.hold();
+        self.rewriting.release();
         let mut writer = self.writer();
         if writer.take().is_none() {
             return Ok(());

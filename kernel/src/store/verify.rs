@@ -18,7 +18,13 @@ const MOST: usize = 100;
 /// A sentence for each difference between index and log, none when they agree.
 pub fn verify(store: &Store) -> Result<Vec<String>> {
     // A compaction would take away entries that the snapshot still counts.
-    let _compacting = store.compacting.lock();
+    store.rewriting.hold();
+    let told = compare(store);
+    store.rewriting.release();
+    told
+}
+
+fn compare(store: &Store) -> Result<Vec<String>> {
     let entered = store.enter();
     let view = store.view(&entered)?;
     let mut report = Report::default();

@@ -271,12 +271,36 @@ class Store:
     def stats(self) -> dict[str, int]:
         """records, removed, log_bytes, index_bytes, live_bytes, segments, end, tombstones (what Deletions that
         count name), labelled (withheld or hidden records), format (of the log)."""
-    def compact(self, *, min_dead_ratio: float = 0.5) -> int:
-        """Rewrites the closed segments with the most dead bytes; positions stay. Returns bytes freed."""
+    def compact(self, *, min_dead_ratio: float = 0.5, roll: bool = False) -> int:
+        """Rewrites the closed segments with the most dead bytes; positions stay. Returns bytes freed.
+
+        `roll`: closes the segment at the end first, so that with a ratio of 0 all that is dead goes. Waits
+        until snapshots are released.
+        """
+    def tally(self, filter: Filter) -> list[tuple[bytes, bytes, int, int]]:
+        """(author, kind, records, bytes of the log) of what is served and matches, by author and kind."""
+    def snapshot(self) -> Snapshot:
+        """The files of the log as they are now; none is rewritten or removed until it is released."""
     def verify(self) -> list[str]:
         """Compares index and log; a sentence for each difference, none when they agree."""
     def close(self) -> None:
         """Syncs the index, sets the clean mark and lets go of the folder."""
+
+@final
+class Snapshot:
+    """Files of the log at one moment. What is appended later stands behind the bytes that count."""
+
+    @property
+    def files(self) -> list[tuple[str, int]]:
+        """(name in `log/`, bytes that count), oldest first."""
+    @property
+    def end(self) -> int:
+        """The position behind the last record in them."""
+    @property
+    def last_received_ns(self) -> int:
+        """The greatest received time up to then."""
+    def release(self) -> None:
+        """Lets compaction go on. A second call does nothing."""
 
 @final
 class Scan:

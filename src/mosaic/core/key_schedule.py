@@ -144,6 +144,24 @@ class KeySchedule:
         standing, since = self._signers.get(signer.bytes, (Standing.UNLISTED, 0))
         return since if standing is Standing.REVOKED_PAST else None
 
+    def was_in_use(self, signer: PublicKey, when: int) -> bool:
+        """Whether a key was one to act with at some time.
+
+        The master and active keys always; a key out of use until then, or
+        always if the schedule gives no time; a key revoked since a time until
+        that time; all others never.
+
+        Args:
+            signer: The key.
+            when: The time, ns.
+        """
+        if signer == self.master:
+            return True
+        standing, since = self._signers.get(signer.bytes, (Standing.UNLISTED, 0))
+        if standing is Standing.OUT_OF_USE:
+            return not since or when <= since
+        return standing is Standing.ACTIVE or (standing is Standing.REVOKED_PAST and when <= since)
+
     def signing_keys(self) -> tuple[PublicKey, ...]:
         """The active signing subkeys, in the order of their first entries."""
         active = (key for key, (standing, _) in self._signers.items() if standing is Standing.ACTIVE)

@@ -3,7 +3,7 @@
 In this order: it is a valid record; it is not too far in the future; its
 signer may sign for its author; FROM_AUTHOR; key schedules, profiles and Vouches
 are the master's; ephemeral records are in time and new; the policy's hooks; how it
-stands to others at its address.
+stands to others at its address, and whether a Deletion counts.
 
 Source: edition §3 (records, who may sign, replaceable, ephemeral, FROM_AUTHOR).
 """
@@ -25,10 +25,11 @@ from mosaic.policy.submission import Submission, Way
 from mosaic.policy.verdict import Hook, Refuse, both, decide
 from mosaic.server.authority import Authority, Signer
 from mosaic.server.batch import Batch, Bearer, Segment
+from mosaic.server.deletion import counts, is_deletion
 from mosaic.server.ephemeral import EphemeralMemory
 from mosaic.server.live import Live
 from mosaic.server.settings import ServerSettings
-from mosaic.store.store import Mode, Store
+from mosaic.store.store import DELETES, Mode, Store
 from mosaic.wire.result_code import ResultCode, for_error
 
 _KEY_SCHEDULE: Final = KEY_SCHEDULE.bytes
@@ -143,13 +144,9 @@ class Judge:
                     segment.end = index
                     return
                 segment.schedule = index
-            if kind == _REPLACEABLE:
-                mode = Mode.REPLACE_SIGNER if signer is _UNVERIFIED else Mode.REPLACE_ADDRESS
-            else:
-                mode = Mode.KEEP_ALL
             indexes.append(index)
             accepted.append(record)
-            modes.append(mode)
+            modes.append(self._mode(record, signer))
             labels.append(verdict.label)
             if signer is _UNVERIFIED and record[64:96] != record[96:128]:
                 # Until the schedule comes, nobody can tell whose it is.
@@ -161,6 +158,14 @@ class Judge:
                 segment.end = index + 1
                 return
         segment.end = end
+
+    def _mode(self, record: bytes, signer: Signer) -> int:
+        """How a record stands to others: at its address, and by what it deletes."""
+        if record[63] & 3 == _REPLACEABLE:
+            return Mode.REPLACE_SIGNER if signer is _UNVERIFIED else Mode.REPLACE_ADDRESS
+        if is_deletion(record) and counts(Record(record), self._authority.schedule_of(record[64:96])):
+            return Mode.KEEP_ALL | DELETES
+        return Mode.KEEP_ALL
 
     def _refuse_invalid(self, verdict: int, bearer: Bearer) -> ResultCode:
         error = validation.error_for(verdict)

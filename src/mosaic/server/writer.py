@@ -14,13 +14,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from mosaic.core import key_schedule
 from mosaic.core.record import Record
 from mosaic.errors import MosaicError
 from mosaic.server.authority import Authority
 from mosaic.server.batch import NOT_STORED, Batch, Committed, Segment
+from mosaic.server.deletion import settle_deletions
 from mosaic.server.metrics import Metrics
 from mosaic.server.schedule_change import settle
 from mosaic.store.store import Outcome, Store
@@ -28,6 +29,7 @@ from mosaic.wire.result_code import ResultCode, for_error
 
 _LOG: Final = logging.getLogger(__name__)
 _STORED: Final = int(Outcome.STORED)
+_T = TypeVar("_T")
 
 
 def _results_of_outcomes() -> bytes:
@@ -82,13 +84,39 @@ class Writer:
         self._now_ns = now_ns
         self._last_received_ns = store.last_received_ns
         self._thread = ThreadPoolExecutor(1, "mosaic-write")
+        self._turn = asyncio.Lock()
 
     async def stop(self) -> None:
         """Ends the thread. Nothing may be under way."""
         await asyncio.to_thread(self._thread.shutdown)
 
+    async def change(
+        self, work: Callable[[], _T], *, then: Callable[[_T], Awaitable[None]] | None = None
+    ) -> _T:
+        """Runs `work` while nothing is written: the one way to change the store beside taking records in.
+
+        Args:
+            work: Runs in the writer's thread.
+            then: Gets what `work` gave, before anything else is written: to hand on what changed.
+
+        Returns:
+            What `work` gave; its errors are raised.
+        """
+        async with self._turn:
+            done = await self._in_thread(work)
+            if then is not None:
+                await then(done)
+            return done
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
     async def write(self, batch: Batch, segment: Segment) -> None:
         """Writes what was accepted, notes the results, and hands on what is new."""
+        async with self._turn:
+            await self._write(batch, segment)
+
+    async def _write(self, batch: Batch, segment: Segment) -> None:
         written = await self._append(batch, segment)
         results = written.outcomes.translate(_RESULTS)
         if len(results) == len(batch.records):
@@ -119,7 +147,7 @@ class Writer:
         try:
             if segment.schedule is not None:
                 await self._settle(batch.records[segment.schedule])
-            written = await asyncio.get_running_loop().run_in_executor(self._thread, write)
+            written = await self._in_thread(write)
         except MosaicError as error:
             self._write_failed(batch, segment, error)
             return _Written(b"", [], [], self._store.end)
@@ -169,9 +197,14 @@ class Writer:
         author = schedule.master.bytes
         former = self._authority.schedule_of(author)
         if former is None or (schedule.supersedes(former) and schedule.entries != former.entries):
-            self._metrics.records_removed += await asyncio.get_running_loop().run_in_executor(
-                self._thread, settle, self._store, schedule, former, self._authority.vouched(author)
-            )
+            vouched = self._authority.vouched(author)
+
+            def judge_anew() -> int:
+                removed = settle(self._store, schedule, former, vouched)
+                settle_deletions(self._store, schedule, former)
+                return removed
+
+            self._metrics.records_removed += await self._in_thread(judge_anew)
 
     def _schedule_arrived(self, record: bytes, outcome: int) -> None:
         """A key schedule was written, or shown again: rights are judged anew."""

@@ -63,6 +63,25 @@ class Scan(Protocol):
         """
 
 
+class Snapshot(Protocol):
+    """The log's files at one moment, for a copy while the store is in use."""
+
+    @property
+    def files(self) -> list[tuple[str, int]]:
+        """(name in the folder `log`, bytes that count), oldest first."""
+
+    @property
+    def end(self) -> int:
+        """The position behind the last record in them."""
+
+    @property
+    def last_received_ns(self) -> int:
+        """The greatest received time up to then."""
+
+    def release(self) -> None:
+        """Lets the files be rewritten again. A second call does nothing."""
+
+
 class Store(Protocol):
     """Records on disk. Any thread may read while one writes; all calls are safe from any thread.
 
@@ -187,11 +206,21 @@ class Store(Protocol):
         `format`: that of the log.
         """
 
-    def compact(self, *, min_dead_ratio: float = 0.5) -> int:
+    def compact(self, *, min_dead_ratio: float = 0.5, roll: bool = False) -> int:
         """Gives back the room of what is no longer served; the bytes freed. Positions stay.
 
-        `min_dead_ratio`: the share (0 to 1) of a segment's bytes that must be dead to make it worth it.
+        Waits until snapshots are released.
+
+        Args:
+            min_dead_ratio: The share (0 to 1) of a segment's bytes that must be dead to make it worth it.
+            roll: Ends the segment that is written to first; with a ratio of 0 all that is dead goes.
         """
+
+    def tally(self, filter: _rust.Filter) -> list[tuple[bytes, bytes, int, int]]:  # noqa: A002
+        """What is served and matches: (author, kind, records, bytes of the log) for each author and kind."""
+
+    def snapshot(self) -> Snapshot:
+        """The files as they are now; none is rewritten or removed until it is released."""
 
     def verify(self) -> list[str]:
         """Compares index and log; a sentence for each difference, none when they agree.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::samples::{deletion, open, record, served};
+use crate::match_::filter::CompiledFilter;
 use crate::store::access::Viewers;
 use crate::store::compact::compact;
 use crate::store::files::DiskFiles;
@@ -12,7 +13,9 @@ use crate::store::intake::{Incoming, mode, outcome};
 use crate::store::labels::{HIDDEN, ONLY_TAGGED, WITHHELD};
 use crate::store::scan::Scan;
 use crate::store::segment::{Header, file_name};
+use crate::store::snapshot::Snapshot;
 use crate::store::store::Store;
+use crate::store::tally::tally;
 use crate::store::verify::verify;
 
 const DELETES: u8 = mode::KEEP_ALL | mode::DELETES;
@@ -45,7 +48,7 @@ fn trouble(store: Store, folder: &Path, what: usize) -> Store {
             // Something behind it closes the segment that holds it.
             let filler = record(900, 1, 0xaa, 3900);
             store.append(&[take(&filler, mode::KEEP_ALL)]).unwrap();
-            compact(&store, 0.0).unwrap();
+            compact(&store, 0.0, false).unwrap();
             if what == 2 {
                 return store;
             }
@@ -218,8 +221,58 @@ fn a_deletion_counts_only_when_it_is_said_so_and_from_then_on() {
     assert!(store.append(&[wrong]).is_err());
 }
 
+#[test]
+fn a_snapshot_keeps_its_files_and_a_roll_lets_all_that_is_dead_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(store(folder.path(), b"boot"));
+    let old = record(1, 100, 7, 300);
+    let positions = store
+        .append(&[take(&old, mode::KEEP_ALL)])
+        .unwrap()
+        .positions;
+    let snapshot = Snapshot::take(Arc::clone(&store));
+    let by = deletion(2, 200, &[&old[..48]]);
+    store.append(&[take(&by, DELETES)]).unwrap();
+    let (name, bytes) = snapshot.files[0].clone();
+    assert_eq!((snapshot.files.len(), snapshot.last_received), (1, 5));
+    assert_eq!(bytes, 64 + snapshot.end - positions[0]);
+    let compacting = std::thread::spawn({
+        let store = Arc::clone(&store);
+        move || compact(&store, 0.0, true).unwrap()
+    });
+    let file = fs::read(folder.path().join("log").join(&name)).unwrap();
+    assert!(
+        file[..bytes as usize]
+            .windows(48)
+            .any(|part| part == &old[..48])
+    );
+    snapshot.release();
+    snapshot.release();
+    assert!(compacting.join().unwrap() > 0);
+    for path in segments(folder.path()) {
+        let file = fs::read(path).unwrap();
+        let payload = &old[48..152];
+        assert!(!file.windows(payload.len()).any(|part| part == payload));
+    }
+    assert_eq!(
+        store
+            .append(&[take(&old, mode::KEEP_ALL)])
+            .unwrap()
+            .outcomes,
+        [outcome::DELETED]
+    );
+    assert_eq!(verify(&store).unwrap(), Vec::<String>::new());
+    let filter = CompiledFilter::parse(&[8, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+    let sums = tally(&store, Arc::new(filter)).unwrap();
+    assert_eq!(sums.len(), 1);
+    assert_eq!(
+        (sums[0].0, sums[0].2, sums[0].3),
+        ([1; 32], 1, 32 + by.len() as u64)
+    );
+}
+
 fn followed(store: &Store, viewers: Viewers, from: u64) -> Vec<u64> {
-    let filter = crate::match_::filter::CompiledFilter::parse(&[8, 0, 0, 0, 0, 0, 0, 0]).unwrap();
+    let filter = CompiledFilter::parse(&[8, 0, 0, 0, 0, 0, 0, 0]).unwrap();
     let mut scan = Scan::follow(Arc::new(filter), viewers, from, store.end());
     let (mut out, entered) = (Vec::new(), store.enter());
     let view = store.view(&entered).unwrap();
@@ -325,7 +378,7 @@ fn a_log_of_the_first_version_is_used_on_and_gets_nothing_new_into_its_files() {
         fs::read(folder.path().join("log").join(&name)).unwrap(),
         aged
     );
-    compact(&store, 0.0).unwrap();
+    compact(&store, 0.0, false).unwrap();
     assert_eq!(verify(&store).unwrap(), Vec::<String>::new());
     store.close().unwrap();
     for path in segments(folder.path()) {

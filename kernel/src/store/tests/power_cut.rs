@@ -61,7 +61,7 @@ impl Run {
                 0..=2 => remove(&store, &mut known, &mut chance),
                 5..=7 => delete(&store, &mut known, &mut chance, &mut number),
                 8 => readmit(&store, &mut known, &mut chance),
-                3 => drop(compact(&store, 0.3).unwrap()),
+                3 => drop(compact(&store, 0.3, false).unwrap()),
                 4 => {
                     store.close().unwrap();
                     known.stopped = true;
