@@ -100,6 +100,11 @@ def _published_age_s(node: Node) -> Rows:
     return [((), (node.clock.now_ns() - published_ns) / 1e9)] if published_ns else []
 
 
+def _backup_age_s(node: Node) -> Rows:
+    age_s = node.backups.age_s()
+    return [] if age_s is None else [((), age_s)]
+
+
 def _settings_wrong(node: Node) -> float:
     return bool(node.operating and node.operating.reload.fault)
 
@@ -143,6 +148,12 @@ METRICS: Final[tuple[Row, ...]] = (
         "gauge",
         "How long the table of leap seconds still holds.",
         _one(_clock_left_s),
+    ),
+    Row(
+        "backup_age_seconds",
+        "gauge",
+        "How old the newest backup is that the node made.",
+        _backup_age_s,
     ),
     Row("settings_wrong", "gauge", "1 while the settings' file has faults, else 0.", _one(_settings_wrong)),
     Row("uptime_seconds", "gauge", "How long the node has been at work.", _one(_since_begin_s)),

@@ -54,6 +54,7 @@ from mosaic.node.private_db import PrivateDb
 from mosaic.node.publishing import Published, Publishing
 from mosaic.node.records import OwnRecords
 from mosaic.node.rules import Rules
+from mosaic.node.scheduled_backups import ScheduledBackups
 from mosaic.node.schedules import Schedules
 from mosaic.node.seeker import Seeker
 from mosaic.node.settings import NodeSettings
@@ -80,6 +81,7 @@ class Node(Observed):
         self.db = db
         self.operating: Operating | None = None
         self.kind_counts = KindCounts()
+        self.backups = ScheduledBackups(self)
         self.clock = Clock()
         self._lock = lock
         self._stack = contextlib.AsyncExitStack()
@@ -291,6 +293,7 @@ class Node(Observed):
             self.schedules.run(),
             upkeep.run(),
             mirrors.run(),
+            self.backups.run(),
         ):
             self._tasks.append(asyncio.create_task(kept_up(job)))
 

@@ -165,6 +165,32 @@ class LogSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class BackupSettings:
+    """Backups that the node makes by itself.
+
+    Raises:
+        UsageError: a folder without a password's file, and not said to be plain.
+    """
+
+    folder: str = field(default="", metadata={"help": "the folder for backups; empty: none are made"})
+    every_s: float = field(default=86_400.0, metadata={"help": "how often", "least": 60})
+    keep: int = field(default=14, metadata={"help": "how many of the newest stay in the folder", "least": 1})
+    password_file: str = field(
+        default="", metadata={"help": "the file whose first line is the password that encrypts them"}
+    )
+    plain: bool = field(
+        default=False, metadata={"help": "make them without a password; they can't open the keys again"}
+    )
+
+    def __post_init__(self) -> None:
+        if self.folder and not self.password_file and not self.plain:
+            raise UsageError(
+                "backups need a password",
+                hint="Name the file that holds it in [backup]: password_file; or say plain = true.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorSettings:
     """What people are told about whoever runs the server: on its page at /service."""
 

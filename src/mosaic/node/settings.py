@@ -20,6 +20,7 @@ from mosaic.dht.settings import DhtSettings
 from mosaic.errors import UsageError
 from mosaic.node.mirror_settings import MirrorSettings
 from mosaic.node.operating_settings import (
+    BackupSettings,
     ListenSettings,
     LogSettings,
     MetricsSettings,
@@ -71,6 +72,7 @@ class NodeSettings:
     operator: OperatorSettings = field(default_factory=OperatorSettings)
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
     mirror: tuple[MirrorSettings, ...] = field(
         default=(), metadata={"help": "servers with which this one is kept in step", "reload": False}
     )

@@ -48,7 +48,7 @@ def text(loaded: Loaded, *, explained: bool = False) -> str:
     if loaded.preset:
         document.add("preset", tomlkit.item(loaded.preset))
     for section, entries in by_section(loaded.entries).items():
-        table = _table_at(document, section)
+        table = _table_at(document, section) if section else document
         for entry in entries:
             if explained:
                 for line in textwrap.wrap(entry.help, _WIDTH):
@@ -68,14 +68,14 @@ def shown(entry: Entry, value: object) -> Any:
 
 
 def by_section(entries: Mapping[str, Entry]) -> dict[str, list[Entry]]:
-    """The settings of each section, in their order."""
+    """The settings of each section, in order; those above all sections (lists of tables) last."""
     sections: dict[str, list[Entry]] = {}
-    for entry in entries.values():
+    for entry in sorted(entries.values(), key=lambda each: not each.section):
         sections.setdefault(entry.section, []).append(entry)
     return sections
 
 
-def _add(table: Table, entry: Entry, loaded: Loaded) -> None:
+def _add(table: Table | tomlkit.TOMLDocument, entry: Entry, loaded: Loaded) -> None:
     value = loaded.values[entry.path]
     if entry.tables is not None:
         rows: AoT = tomlkit.aot()
@@ -129,7 +129,8 @@ def page(loaded: Loaded) -> str:
 
 def _tables(loaded: Loaded) -> Iterator[str]:
     for section, entries in by_section(loaded.entries).items():
-        yield from ("", f"## [{section}]", "", "| name | default | what it does |", "| --- | --- | --- |")
+        title = f"[{section}]" if section else ", ".join(f"[[{entry.name}]]" for entry in entries)
+        yield from ("", f"## {title}", "", "| name | default | what it does |", "| --- | --- | --- |")
         for entry in entries:
             yield _line(entry, loaded.values[entry.path])
             for within in (entry.tables or {}).values():
