@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from mosaic.node.clock import Clock
+from mosaic.policy.limits import LimitTable
 from mosaic.server.server import Server
 from mosaic.server.settings import ServerSettings
 from mosaic.store.blobs import BlobStore
@@ -37,7 +38,9 @@ def arguments() -> argparse.Namespace:
 
 async def serve(options: argparse.Namespace) -> None:
     store = open_store(options.folder / "store")
-    settings = ServerSettings(stranger_records_per_second=0, check_threads=options.check_threads)
+    settings = ServerSettings(
+        limits=LimitTable(anonymous=LimitTable().served), check_threads=options.check_threads
+    )
     server = Server(
         store, BlobStore(options.folder / "blobs"), settings, now_ns=Clock().now_ns, served=lambda _: True
     )

@@ -46,8 +46,8 @@ def test_what_is_said_more_closely_counts(tmp_path: Path) -> None:
     loaded = load(path, env=env, given={"server.lookups": 4}, defaults=SERVING, more=MORE)
     server = loaded.settings.server
     assert (server.connections, server.queries_per_link, server.lookups) == (2, 3, 4)
-    assert server.stranger_burst != NodeSettings().server.stranger_burst
-    names = ("stranger_burst", "connections", "queries_per_link", "lookups", "drain")
+    assert server.connections_per_address != NodeSettings().server.connections_per_address
+    names = ("connections_per_address", "connections", "queries_per_link", "lookups", "drain")
     assert [loaded.origin[f"server.{name}"] for name in names] == [
         "preset public",
         str(path),

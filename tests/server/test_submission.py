@@ -13,6 +13,7 @@ from mosaic.core.nonce import FIXED
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import StoreFull
+from mosaic.policy.limits import Limits, LimitTable
 from mosaic.policy.submission import Submission, Way
 from mosaic.policy.verdict import ACCEPT, Refuse, Verdict
 from mosaic.server.settings import ServerSettings
@@ -102,7 +103,9 @@ async def test_strangers_may_write_what_notifies_somebody_who_lives_here(tmp_pat
 
 
 async def test_strangers_who_write_too_fast_are_told_so(tmp_path: Path) -> None:
-    settings = ServerSettings(stranger_records_per_second=2, stranger_burst=3)
+    settings = ServerSettings(
+        limits=LimitTable(Limits(records_per_second=2, burst=3), Limits(records_per_second=2, burst=3))
+    )
     async with running(tmp_path, ANNA, settings=settings) as world:
         eve = await world.connect(EVE.master)
         records = [EVE.record(world.now(), notify=[ANNA.key]) for _ in range(8)]

@@ -22,7 +22,7 @@ class Arrival:
 
     Args:
         key: The key that the peer has proven (32 bytes), or None.
-        address: The group of addresses that it comes from, see `address_group`.
+        address: The group of addresses that it comes from, see `address_group`; empty if nobody knows.
     """
 
     key: bytes | None
@@ -67,11 +67,16 @@ class ConnectionLimits:
         self._total = total
         self._per_address = per_address
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self._count
+
     def hook(self, arrival: Arrival) -> Verdict:
         """Refuses who is one too many."""
         if self._count >= self._total:
             return Refuse(ResultCode.TEMPORARY_ERROR, "all connections are taken")
-        if self._from[arrival.address] >= self._per_address:
+        if arrival.address and self._from[arrival.address] >= self._per_address:
             return Refuse(ResultCode.TOO_FAST, "the address has too many connections")
         return ACCEPT
 

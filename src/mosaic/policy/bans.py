@@ -49,6 +49,15 @@ class Ban:
         return self.until_ns is None or now_ns < self.until_ns
 
     @property
+    def refusal(self) -> Refuse:
+        """What whoever is banned is told."""
+        if self.what == "key":
+            codes = (ResultCode.PUBKEY_PERM_BANNED, ResultCode.PUBKEY_TEMP_BANNED)
+        else:
+            codes = (ResultCode.IP_PERM_BANNED, ResultCode.IP_TEMP_BANNED)
+        return Refuse(codes[self.until_ns is not None], self.reason)
+
+    @property
     def name(self) -> tuple[str, bytes, int]:
         """What no other ban has as well: what is banned."""
         return self.what, self.value, self.prefix
@@ -132,30 +141,36 @@ class BanList:
             self.remove(ban)
         return bool(ended)
 
-    def of_address(self, address: str, now_ns: int) -> Refuse | None:
-        """The refusal for who comes from an address or an `address_group`, None if it is not banned."""
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a ban of this name."""
+        return name in self._all
+
+    def ban_of_address(self, address: str, now_ns: int) -> Ban | None:
+        """The ban of an address or an `address_group`, one for good before one for a while."""
         if not self._networks:
             return None
         try:
             value, _ = network(address)
         except ValueError:
             return None
-        found: Refuse | None = None
+        found: Ban | None = None
         for (length, prefix), bans in self._networks.items():
             ban = bans.get(_leading(value, prefix)) if length == len(value) else None
             if ban is not None and ban.holds(now_ns):
+                found = ban
                 if ban.until_ns is None:
-                    return Refuse(ResultCode.IP_PERM_BANNED, ban.reason)
-                found = Refuse(ResultCode.IP_TEMP_BANNED, ban.reason)
+                    break
         return found
+
+    def of_address(self, address: str, now_ns: int) -> Refuse | None:
+        """The refusal for who comes from an address or an `address_group`, None if it is not banned."""
+        ban = self.ban_of_address(address, now_ns)
+        return None if ban is None else ban.refusal
 
     def of_key(self, key: bytes, now_ns: int) -> Refuse | None:
         """The refusal for a key (32 bytes), None if it is not banned."""
         ban = self._keys.get(key)
-        if ban is None or not ban.holds(now_ns):
-            return None
-        code = ResultCode.PUBKEY_PERM_BANNED if ban.until_ns is None else ResultCode.PUBKEY_TEMP_BANNED
-        return Refuse(code, ban.reason)
+        return ban.refusal if ban is not None and ban.holds(now_ns) else None
 
     def networks(self, now_ns: int) -> list[tuple[bytes, int]]:
         """The networks that are banned now: (address, bits that count)."""

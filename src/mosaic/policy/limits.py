@@ -30,14 +30,11 @@ class Limits:
     )
     scan_ms_per_second: float = field(
         default=100.0,
-        metadata={"help": "work on queries for one address, in ms a second; ten times that at once"},
+        metadata={"help": "work on queries for one address, in ms a second; ten times as much at once"},
     )
     link_bytes_per_second: int = field(
         default=8 * 1_048_576,
         metadata={"help": "bytes a second that one link may send; eight times that at once"},
-    )
-    outgoing_bytes: int = field(
-        default=65_536, metadata={"help": "what may wait towards one peer before its queries wait (bytes)"}
     )
     blob_bytes: int = field(default=BLOB_LIMIT, metadata={"help": "longest blob that is read at all (bytes)"})
     work_bits: int = field(
@@ -52,7 +49,6 @@ _CONTACT = Limits(
     subscriptions=400,
     queries=64,
     scan_ms_per_second=400.0,
-    outgoing_bytes=131_072,
 )
 _SERVED = Limits(
     records_per_second=0.0,
@@ -61,7 +57,6 @@ _SERVED = Limits(
     queries=64,
     scan_ms_per_second=0.0,
     link_bytes_per_second=0,
-    outgoing_bytes=131_072,
 )
 
 

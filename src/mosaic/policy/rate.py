@@ -71,7 +71,7 @@ class RateLimit:
 
 
 Around: TypeAlias = tuple[tuple[bytes, int], ...]
-"""The networks around an address, from the smallest to the largest: (their first address, bits that count)."""
+"""The networks around an address, smallest first: (their first address, bits that count)."""
 
 _SIZES: Final = {4: (32, 24, 16), 16: (64, 48, 32)}
 _WIDER: Final = (1, 4, 16)

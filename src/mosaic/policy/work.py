@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from mosaic.policy.standing import Standing
-
 WORK_TAG: Final = 0x4D02
 """The tag's type: 8 free bytes, the bits claimed (u8), 3 zero bytes."""
 COUNTS_NS: Final = 72 * 3_600 * 1_000_000_000
@@ -51,23 +49,17 @@ def _claimed(record: bytes) -> int:
 
 
 class WorkRule:
-    """Whether a record shows the work that is asked of whoever brings it.
+    """Whether a record shows the work that is asked.
 
     Args:
-        bits_of: What is asked, by how the server stands to the bearer (bits).
         known: Whether a key (32 bytes) is that of somebody whom the server serves, or a contact of one: of
             their records no work is asked, whoever brings them.
     """
 
-    __slots__ = ("_bits_of", "_known")
+    __slots__ = ("_known",)
 
-    def __init__(self, bits_of: Callable[[Standing], int], known: Callable[[bytes], bool]) -> None:
-        self._bits_of = bits_of
+    def __init__(self, known: Callable[[bytes], bool]) -> None:
         self._known = known
-
-    def asks(self, standing: Standing) -> int:
-        """The bits that are asked of somebody; never of people served and their contacts."""
-        return 0 if standing >= Standing.CONTACT else self._bits_of(standing)
 
     def done(self, record: bytes, bits: int, now_ns: int) -> bool:
         """Whether a record shows so many bits, or needs none.

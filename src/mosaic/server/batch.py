@@ -44,6 +44,18 @@ class Bearer(Protocol):
     def suspect(self) -> bool:
         """Whether a record with a false signature came from there lately."""
 
+    @property
+    def tried(self) -> bool:
+        """Whether records came from there that were looked at, none with a false signature."""
+
+    @property
+    def favoured(self) -> bool:
+        """Whether it goes before strangers: somebody served or a contact of one."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody is there any more to be answered."""
+
     def answer(self, records: Sequence[bytes], results: bytes) -> None:
         """Tells what became of records, one result code (a byte) for each."""
 
@@ -58,14 +70,26 @@ class DirectBearer:
         way: OWNER for acts of people here, else how the records were found.
         viewers: The keys (32 bytes each) of the person who acts, if anybody does.
         received_by_ns: By when an outbox of the author says that it received the records (ns), if one does.
+        count: How many records it brings.
     """
 
-    __slots__ = ("answered", "received_by_ns", "suspect", "viewers", "way")
+    __slots__ = ("_count", "_results", "answered", "received_by_ns", "suspect", "viewers", "way")
 
     standing: Final = Standing.SERVED
     address: Final = ""
+    tried: Final = True
+    favoured: Final = True
+    gone: Final = False
 
-    def __init__(self, way: Way, viewers: tuple[bytes, ...] = (), received_by_ns: int | None = None) -> None:
+    def __init__(
+        self,
+        way: Way,
+        viewers: tuple[bytes, ...] = (),
+        received_by_ns: int | None = None,
+        count: int = 1,
+    ) -> None:
+        self._count = count
+        self._results: list[ResultCode] = []
         self.way = way
         self.viewers = viewers
         self.received_by_ns = received_by_ns
@@ -73,10 +97,11 @@ class DirectBearer:
         self.answered: asyncio.Future[list[ResultCode]] = asyncio.get_running_loop().create_future()
 
     def answer(self, records: Sequence[bytes], results: bytes) -> None:
-        """Hands the results to who waits for them."""
+        """Hands the results to who waits for them, when the last of them is there."""
         del records
-        if not self.answered.done():
-            self.answered.set_result([ResultCode(result) for result in results])
+        self._results += [ResultCode(result) for result in results]
+        if len(self._results) >= self._count and not self.answered.done():
+            self.answered.set_result(self._results)
 
     def caught(self) -> None:
         """Nothing to do: what comes from elsewhere has batches of its own already."""

@@ -24,6 +24,7 @@ from mosaic.core import validation
 from mosaic.policy.submission import Way
 from mosaic.server.batch import Batch, Bearer, DirectBearer, Run
 from mosaic.server.judge import Judge
+from mosaic.server.lanes import Lanes
 from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
 from mosaic.server.screening import Screener, Screening
@@ -62,7 +63,7 @@ class Intake:
         self._settings = settings
         self._metrics = metrics
         self._has_room = has_room
-        self._waiting: dict[Bearer, list[bytes]] = {}
+        self._waiting = Lanes()
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -81,11 +82,7 @@ class Intake:
 
     def offer(self, bearer: Bearer, records: list[bytes]) -> None:
         """Takes records of a bearer, who is answered in their order. Belongs to the loop's thread."""
-        waiting = self._waiting.get(bearer)
-        if waiting is None:
-            self._waiting[bearer] = records
-        else:
-            waiting += records
+        self._waiting.add(bearer, records)
         self._waiting_bytes += sum(map(len, records))
         self._metrics.records_offered += len(records)
         self._arrived.set()
@@ -109,7 +106,7 @@ class Intake:
         await self._room.wait()
         if self._stopped:
             return [ResultCode.SHUTTING_DOWN] * len(records)
-        bearer = DirectBearer(way, viewers, received_by_ns)
+        bearer = DirectBearer(way, viewers, received_by_ns, len(records))
         self.offer(bearer, list(records))
         return await bearer.answered
 
@@ -117,6 +114,11 @@ class Intake:
     def is_full(self) -> bool:
         """Whether more is waiting than should; links are not read until it is less."""
         return self._waiting_bytes >= self._settings.current.backlog_bytes
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so much waits that strangers are to come back later: the rest is for people served."""
+        return self._waiting_bytes >= self._settings.current.backlog_bytes // 2
 
     # --- life
 
@@ -140,9 +142,8 @@ class Intake:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
-        for bearer, records in self._waiting.items():
+        for bearer, records in self._waiting.clear():
             bearer.answer(records, bytes((ResultCode.SHUTTING_DOWN,)) * len(records))
-        self._waiting.clear()
         self._room.set()
         await asyncio.to_thread(self._checker.shutdown)
         await self._writer.stop()
@@ -151,33 +152,20 @@ class Intake:
 
     def _take(self) -> Batch:
         """The next batch: all that waits, or a fair part of it."""
-        most = self._settings.current.batch_records
-        waiting = self._waiting
-        share = max(1, most // len(waiting)) if sum(map(len, waiting.values())) > most else most
-        records: list[bytes] = []
-        runs: list[Run] = []
-        rest: dict[Bearer, list[bytes]] = {}
-        for bearer, arrived in waiting.items():
-            if len(records) >= most:
-                rest[bearer] = arrived
-                continue
-            begin = len(records)
-            if len(arrived) > share:
-                rest[bearer] = arrived[share:]
-                records += arrived[:share]
-            else:
-                records += arrived
-            runs.append(Run(bearer, begin, len(records)))
-        self._waiting = rest
-        if not rest:
+        self._waiting_bytes -= self._waiting.tidy()
+        batch = self._waiting.take(self._settings.current.batch_records)
+        if not self._waiting:
             self._arrived.clear()
-        return Batch(records, runs)
+        return batch
 
     async def _check_batches(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._arrived.wait()
             batch = self._take()
+            if not batch.records:
+                self._settle()
+                continue
             self._under_way += 1
             batch.results = bytearray(len(batch.records))
             try:
@@ -202,16 +190,20 @@ class Intake:
     def _check(self, batch: Batch) -> bytes:
         """Verdicts for all records; those of suspects are summed apart, so that they slow nobody down."""
         suspects = [run for run in batch.runs if run.bearer.suspect]
-        if not suspects:
+        untried = [run for run in batch.runs if not run.bearer.suspect and not _is_trusted(run.bearer)]
+        if not suspects and not untried:
             return validation.check_batch(batch.records, threads=self._threads)
         verdicts = bytearray(len(batch.records))
-        honest = [run for run in batch.runs if not run.bearer.suspect]
+        honest = [run for run in batch.runs if not run.bearer.suspect and _is_trusted(run.bearer)]
         self._check_runs(batch.records, honest, verdicts, 256)
+        self._check_runs(batch.records, untried, verdicts, _SUSPECT_BATCH)
         for run in suspects:
             self._check_runs(batch.records, [run], verdicts, _SUSPECT_BATCH)
         return bytes(verdicts)
 
     def _check_runs(self, records: list[bytes], runs: list[Run], verdicts: bytearray, size: int) -> None:
+        if not runs:
+            return
         chosen = [record for run in runs for record in records[run.begin : run.end]]
         found = validation.check_batch(chosen, batch=size, threads=self._threads)
         at = 0
@@ -234,8 +226,12 @@ class Intake:
                 self._fail(batch)
             self._answer(batch)
             self._under_way -= 1
-            if not self._under_way and not self._waiting:
-                self._idle.set()
+            self._settle()
+
+    def _settle(self) -> None:
+        """Tells those who wait for it that nothing is under way any more."""
+        if not self._under_way and not self._waiting:
+            self._idle.set()
 
     def _fail(self, batch: Batch) -> None:
         for index, result in enumerate(batch.results):
@@ -269,3 +265,8 @@ class Intake:
         if not self.is_full:
             self._room.set()
             self._has_room()
+
+
+def _is_trusted(bearer: Bearer) -> bool:
+    """Whether its signatures are summed with those of others."""
+    return bearer.tried or bearer.favoured

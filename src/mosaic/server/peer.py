@@ -7,9 +7,12 @@ Source: messages.md "Submission Result"; edition §2 (what a connection counts a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from mosaic.policy.limits import Limits
+from mosaic.policy.offences import Offence
+from mosaic.policy.rate import Around
 from mosaic.policy.standing import Standing
 from mosaic.policy.submission import Way
 from mosaic.protocol.server_session import ServerSession
@@ -26,6 +29,15 @@ _HEADS: Final = [
     encode_header(MessageType.SUBMISSION_RESULT, SubmissionResult.LENGTH, code) for code in range(256)
 ]
 _PREFIX: Final = 32
+_SECOND: Final = 1_000_000_000
+_AHEAD: Final = 8
+"""Seconds' worth of bytes that may come at once."""
+_NONE: Final = Limits()
+
+
+def _ignore(peer: Peer, what: Offence) -> None:
+    """Of peers whose address says nothing about them."""
+    del peer, what
 
 
 class Peer:
@@ -38,10 +50,18 @@ class Peer:
         address: Where it comes from, for limits; not its port.
         session: The protocol's state.
         viewers: What the connection counts as.
+        limits: What it may do at first.
+        around: See below.
+        offended: Told what it does that it should not.
 
     Attributes:
         standing: How the server stands to it; the greatest of what its keys have.
+        limits: What it may do; those of its standing.
+        favoured: Whether it goes before strangers: somebody served or a contact of one.
         suspect: Whether a false signature came over it lately.
+        tried: Whether records came over it that were looked at, none with a false signature.
+        around: The networks around its address; none where that says nothing about who it is.
+        proxied: Whether a proxy of the operator's has brought it.
         readings: Queries and stored parts of subscriptions under way, by query id.
         subscriptions: Open subscriptions, by query id.
         held_bytes: Live records that are kept for it while older ones are on their way.
@@ -50,26 +70,34 @@ class Peer:
     """
 
     __slots__ = (
+        "_bytes",
+        "_bytes_ns",
         "_clean",
+        "_offended",
         "address",
+        "around",
         "blobs",
+        "favoured",
         "gone",
         "held_bytes",
         "key",
+        "limits",
         "link",
         "network",
+        "proxied",
         "readings",
         "session",
         "standing",
         "subscriptions",
         "suspect",
+        "tried",
         "viewers",
     )
 
     way: Final = Way.LINK
     received_by_ns: Final = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a link is known by
         self,
         network: Network,
         link: int,
@@ -77,6 +105,10 @@ class Peer:
         address: str,
         session: ServerSession,
         viewers: tuple[bytes, ...],
+        *,
+        limits: Limits = _NONE,
+        around: Around = (),
+        offended: Callable[[Peer, Offence], None] = _ignore,
     ) -> None:
         self.network = network
         self.link = link
@@ -85,7 +117,15 @@ class Peer:
         self.session = session
         self.viewers = viewers
         self.standing = Standing.ANONYMOUS if key is None else Standing.STRANGER
+        self.limits = limits
+        self.around = around
+        self.proxied = False
+        self.favoured = False
         self.suspect = False
+        self.tried = False
+        self._offended = offended
+        self._bytes = 0.0
+        self._bytes_ns = 0
         self.readings: dict[int, Reading] = {}
         self.subscriptions: dict[int, Subscription] = {}
         self.held_bytes = 0
@@ -120,6 +160,8 @@ class Peer:
         if self.suspect:
             self._clean += len(records)
             self.suspect = self._clean < _CLEAN_AGAIN
+        else:
+            self.tried = True
         first = results[0]
         if results.count(first) == len(results):
             head = _HEADS[first]
@@ -139,6 +181,22 @@ class Peer:
         """A record with a false hash or signature came over this link."""
         self.suspect = True
         self._clean = 0
+        if not self.gone:
+            self._offended(self, Offence.FALSE_SIGNATURE)
+
+    def offend(self, what: Offence) -> None:
+        """It did something else that it should not."""
+        if not self.gone:
+            self._offended(self, what)
+
+    def came(self, count: int, now_ns: int) -> bool:
+        """Whether it may have sent so many bytes more by now."""
+        pace = self.limits.link_bytes_per_second
+        if not pace:
+            return True
+        self._bytes = max(0.0, self._bytes - max(0, now_ns - self._bytes_ns) * pace / _SECOND) + count
+        self._bytes_ns = now_ns
+        return self._bytes <= pace * _AHEAD
 
 
 _CLEAN_AGAIN: Final = 4_096

@@ -9,6 +9,8 @@ Source: messages.md (GET, QUERY, SUBSCRIBE, UNSUBSCRIBE, QUERY CLOSED), edition 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mosaic.core.filter import CompiledFilter, compile_filter
 from mosaic.errors import InvalidFilter, MosaicError
 from mosaic.protocol.events import QueryAsked, SubscribeAsked
@@ -23,6 +25,12 @@ from mosaic.store.store import Store
 from mosaic.wire.result_code import ResultCode, for_error
 
 
+def _always(peer: Peer) -> bool:
+    """Work that nobody counts."""
+    del peer
+    return True
+
+
 class Questions:
     """What links have asked of the store.
 
@@ -32,6 +40,7 @@ class Questions:
         subscriptions: Answers SUBSCRIBE.
         settings: The server's.
         metrics: Counted in.
+        may_ask: Whether there is work left for a peer.
     """
 
     def __init__(
@@ -41,7 +50,9 @@ class Questions:
         subscriptions: Subscriptions,
         settings: Live[ServerSettings],
         metrics: Metrics,
+        may_ask: Callable[[Peer], bool] = _always,
     ) -> None:
+        self._may_ask = may_ask
         self._store = store
         self._reader = reader
         self._subscriptions = subscriptions
@@ -58,12 +69,12 @@ class Questions:
     def ask(self, peer: Peer, asked: QueryAsked | SubscribeAsked, now_ns: int) -> None:
         """Begins to answer a QUERY or a SUBSCRIBE."""
         subscribes = isinstance(asked, SubscribeAsked)
-        most = (
-            self._settings.current.subscriptions_per_link
-            if subscribes
-            else self._settings.current.queries_per_link
-        )
-        if len(peer.subscriptions if subscribes else peer.readings) >= most:
+        settings, limits = self._settings.current, peer.limits
+        if subscribes:
+            most = min(settings.subscriptions_per_link, limits.subscriptions)
+        else:
+            most = min(settings.queries_per_link, limits.queries)
+        if len(peer.subscriptions if subscribes else peer.readings) >= most or not self._may_ask(peer):
             self._refuse(peer, asked.query_id, ResultCode.TOO_FAST)
             return
         compiled = self._compile(peer, asked, now_ns)
@@ -80,7 +91,8 @@ class Questions:
 
     def get(self, peer: Peer, query_id: int, references: tuple[bytes, ...]) -> None:
         """Begins to answer a GET under its query id."""
-        if self._stopping or len(peer.readings) >= self._settings.current.queries_per_link:
+        most = min(self._settings.current.queries_per_link, peer.limits.queries)
+        if self._stopping or len(peer.readings) >= most or not self._may_ask(peer):
             result = ResultCode.SHUTTING_DOWN if self._stopping else ResultCode.TOO_FAST
             self._refuse(peer, query_id, result)
             return
@@ -149,7 +161,7 @@ class Questions:
             compiled = compile_filter(asked.filter)
             if self._stopping:
                 result = ResultCode.SHUTTING_DOWN
-            elif too_open(compiled, asked.limit, self._settings.current, now_ns):
+            elif too_open(compiled, asked.limit, self._settings.current, peer.limits, now_ns):
                 result = ResultCode.TOO_OPEN
             else:
                 return compiled

@@ -36,10 +36,18 @@ from mosaic.wire.result_code import ResultCode, for_error
 _LOG: Final = logging.getLogger(__name__)
 _HEAD: Final = Struct("<BBH")
 _AT_ONCE: Final = 64
+_OTHERS_AT_ONCE: Final = 8
+"""Questions of strangers that are worked on together where there are also people served who ask."""
 _LEAST_SLICE: Final = 4_096
 _ROWS: Final = 2
 
 Then = Callable[["Reading", list[bytes]], None]
+
+
+def _unbounded(peer: Peer, spent_ns: int) -> bool:
+    """Work that nobody counts."""
+    del peer, spent_ns
+    return True
 
 
 class Reading:
@@ -80,6 +88,8 @@ class Reader:
         metrics: Counted in.
         failed: Called on the loop with a question that can't be answered, and why.
         stalled: Called on the loop with a peer that reads none of its answers.
+        spent: Called on the loop with a peer and the time (ns) that work for it took; whether there may
+            be more.
         now_ns: The clock.
     """
 
@@ -90,14 +100,18 @@ class Reader:
         *,
         failed: Callable[[Reading, ResultCode], None],
         stalled: Callable[[Peer], None],
+        spent: Callable[[Peer, int], bool] = _unbounded,
         now_ns: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._failed = failed
         self._stalled = stalled
+        self._spent = spent
         self._now_ns = now_ns
+        self._first: deque[Reading] = deque()
         self._ready: deque[Reading] = deque()
+        self._favoured = False
         self._parked: dict[Peer, list[Reading]] = {}
         self._progress: dict[Peer, tuple[int, int]] = {}
         self._wake = asyncio.Event()
@@ -123,14 +137,20 @@ class Reader:
         if reading.peer in self._parked:
             self._parked[reading.peer].append(reading)
             return
-        self._ready.append(reading)
+        self._line_up(reading)
         self._wake.set()
+
+    def _line_up(self, reading: Reading) -> None:
+        favoured = reading.peer.favoured
+        self._favoured |= favoured
+        (self._first if favoured else self._ready).append(reading)
 
     def drained(self, peer: Peer) -> None:
         """A peer has read enough of its answers: its questions go on."""
         readings = self._parked.pop(peer, None)
         if readings:
-            self._ready.extend(readings)
+            for reading in readings:
+                self._line_up(reading)
             self._wake.set()
 
     def gone(self, peer: Peer) -> None:
@@ -163,8 +183,13 @@ class Reader:
         peers: dict[Peer, int] = {}
         most = 1
         count: dict[int, int] = {}
-        while self._ready and len(chosen) < _AT_ONCE:
-            reading = self._ready.popleft()
+        others = 0
+        while (self._first or self._ready) and len(chosen) < _AT_ONCE:
+            if not self._first:
+                others += 1
+                if self._favoured and others > _OTHERS_AT_ONCE:
+                    break
+            reading = (self._first or self._ready).popleft()
             peer = reading.peer
             if reading.stopped:
                 continue
@@ -191,21 +216,23 @@ class Reader:
                 await self._wake.wait()
                 continue
             work = partial(
-                run_scans,
+                _timed,
                 [(reading.scan, reading.head) for reading in readings],
                 max_bytes,
                 self._settings.current.slice_ns,
                 groups=peers,
                 group_bytes=self._settings.current.slice_bytes,
             )
+            slices: list[Slice | MosaicError]
+            spent_ns = 0
             try:
-                slices: list[Slice | MosaicError] = await loop.run_in_executor(self._pool, work)
+                slices, spent_ns = await loop.run_in_executor(self._pool, work)
             except Exception:  # noqa: BLE001 - whatever goes wrong, others must be answered
                 _LOG.exception("%d questions could not be answered", len(readings))
                 slices = [StoreError("a question could not be answered")] * len(readings)
-            self._hand_out(readings, slices)
+            self._hand_out(readings, slices, spent_ns // len(readings))
 
-    def _hand_out(self, readings: list[Reading], slices: list[Slice | MosaicError]) -> None:
+    def _hand_out(self, readings: list[Reading], slices: list[Slice | MosaicError], each_ns: int) -> None:
         outgoing: dict[Peer, list[bytes]] = {}
         unfinished: list[Reading] = []
         finished: list[Reading] = []
@@ -230,5 +257,22 @@ class Reader:
         for peer, parts in outgoing.items():
             if parts:
                 peer.send(b"".join(parts))
+        self._charge(readings, unfinished, each_ns)
+
+    def _charge(self, worked_on: list[Reading], unfinished: list[Reading], each_ns: int) -> None:
+        """Counts the work that was done; who may have more of it stands in the row again."""
+        over = {reading.peer for reading in worked_on if not self._spent(reading.peer, each_ns)}
         for reading in unfinished:
-            self.ask(reading)
+            if reading.peer in over and not reading.stopped:
+                self._failed(reading, ResultCode.TOO_OPEN)
+            else:
+                self.ask(reading)
+
+
+def _timed(
+    scans: list[tuple[Scan, bytes]], max_bytes: int, max_ns: int, *, groups: list[int], group_bytes: int
+) -> tuple[list[Slice | MosaicError], int]:
+    """Slices of scans, and the time (ns) that this thread has worked for them."""
+    began_ns = time.thread_time_ns()
+    slices = run_scans(scans, max_bytes, max_ns, groups=groups, group_bytes=group_bytes)
+    return slices, time.thread_time_ns() - began_ns

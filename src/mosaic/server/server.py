@@ -14,14 +14,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from mosaic.errors import MosaicError
 from mosaic.policy.admission import AdmissionHook
+from mosaic.policy.bans import BanList
+from mosaic.policy.rules import not_banned
 from mosaic.policy.submission import Way
+from mosaic.policy.verdict import Hook
 from mosaic.policy.whole import Policy, policy_of
 from mosaic.protocol.settings import ServerSessionSettings
+from mosaic.server.admission import Admission, gate_rows
 from mosaic.server.authority import Authority, ScheduleSource
 from mosaic.server.blob_service import Blobs, BlobService
 from mosaic.server.contacts import Contacts
@@ -32,6 +37,7 @@ from mosaic.server.live import Live
 from mosaic.server.lookups import Lookups, LookupService
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
+from mosaic.server.proxies import Proxies
 from mosaic.server.publisher import Listener, Publisher
 from mosaic.server.questions import Questions
 from mosaic.server.reader import Reader, Reading
@@ -51,6 +57,9 @@ from mosaic.wire.result_code import ResultCode
 _LOG = logging.getLogger(__name__)
 _TICK_S = 1.0
 _TICKS_A_MINUTE = 60
+_BLOCK_S = 0.1
+_NOBODY = bytes(32)
+"""A key that nobody has: who serves it serves everyone."""
 
 
 class Server:
@@ -69,9 +78,11 @@ class Server:
         prover: Proves the server's key to browsers; None refuses them.
         lookups: Looks into the DHT for clients; None finds nothing.
         screener: Asked about what strangers bring before the policy is, if there is one.
+        bans: Whom it has nothing to do with; those that it makes itself are added.
 
     Raises:
         InvalidUrl: one of the authorities in the settings is none.
+        UsageError: one of the proxies in the settings is neither an address nor a network.
     """
 
     def __init__(  # noqa: PLR0913 - what a server is made of
@@ -89,10 +100,15 @@ class Server:
         prover: Prover | None = None,
         lookups: Lookups | None = None,
         screener: Screener | None = None,
+        bans: BanList | None = None,
     ) -> None:
         self.metrics = Metrics()
         self._settings = live = Live(settings)
+        self.bans = BanList() if bans is None else bans
+        """Whom the server has nothing to do with; after a change `bans_changed` is to be called."""
+        self._blocking: asyncio.TimerHandle | None = None
         self._store = store
+        self._now_ns = now_ns
         self._networks: list[Network] = []
         self._paused = False
         self._running = False
@@ -101,16 +117,35 @@ class Server:
         self._authority = Authority(
             store, served, now_ns, fresh_ns=settings.schedule_checked_ns, source=schedules
         )
-        self._reader = Reader(live, self.metrics, failed=self._failed, stalled=self._stalled, now_ns=now_ns)
+        self._served = served
+        self.contacts = Contacts(store, served, self._contact_changed)
+        self._admission = Admission(
+            live,
+            self.bans,
+            admission,
+            self.metrics,
+            now_ns=now_ns,
+            known=self._is_known,
+            everyone=self._serves_everyone,
+            close=self._close,
+            changed=self._block_soon,
+        )
+        self._reader = Reader(
+            live,
+            self.metrics,
+            failed=self._failed,
+            stalled=self._stalled,
+            spent=self._admission.asked,
+            now_ns=now_ns,
+        )
         self._subscriptions = Subscriptions(store, self._reader, live, self.metrics, now_ns=now_ns)
         self._publisher = Publisher(self._subscriptions)
         policy = policy or policy_of((), served)
-        self.contacts = Contacts(store, served, self._contact_changed)
         self._publisher.listen(self.contacts.note)
         self._judge = Judge(
             store,
             self._authority,
-            policy.records,
+            self._rules(policy),
             live,
             served=served,
             has_consumers=self._subscriptions.has_consumers,
@@ -138,7 +173,9 @@ class Server:
         self._authorities = Authorities(settings.authorities)
         self._lookups = LookupService(lookups, live, self.metrics, now_ns)
         session_settings = session_settings or ServerSessionSettings(service_url=settings.service_url)
-        self._questions = Questions(store, self._reader, self._subscriptions, live, self.metrics)
+        self._questions = Questions(
+            store, self._reader, self._subscriptions, live, self.metrics, self._admission.may_ask
+        )
         self._syncs = SyncService(store, self._questions, live, self.metrics, now_ns)
         self._sessions = Sessions(
             self._intake,
@@ -151,7 +188,7 @@ class Server:
             session_settings=session_settings,
             metrics=self.metrics,
             rights=Rights(self._authority, self._questions, served, self.contacts),
-            admission=admission,
+            admission=self._admission,
             now_ns=now_ns,
         )
 
@@ -160,6 +197,7 @@ class Server:
     def attach(self, network: Network) -> None:
         """Serves the links of a network from now on, or from `start` on."""
         self._networks.append(network)
+        self._watch_door(network)
         if self._running:
             network.start(partial(self._take, network))
 
@@ -183,6 +221,8 @@ class Server:
         if not self._running:
             return
         self._running = False
+        if self._blocking is not None:
+            self._blocking.cancel()
         grace_s = self.settings.drain_s if drain_s is None else drain_s
         self._sessions.refuse_new()
         await self._intake.drained()
@@ -209,6 +249,7 @@ class Server:
         The running server does it once a second.
         """
         self._sessions.tick()
+        self._lighten()
         self._reader.look_after()
         self._subscriptions.look_after()
         self._blobs.look_after()
@@ -238,13 +279,17 @@ class Server:
 
         Raises:
             InvalidUrl: one of the authorities in the settings is none; nothing has changed then.
+            UsageError: the same, for one of the proxies.
         """
+        Proxies(settings.proxies)  # is refused before anything has changed
         self._authorities.set_configured(settings.authorities)
         self._settings.replace(settings)
+        for network in self._networks:
+            self._watch_door(network)
 
     def follow_policy(self, policy: Policy) -> None:
         """Other rules hold for records and blobs that come from now on."""
-        self._judge.ask(policy.records)
+        self._judge.ask(self._rules(policy))
         self._blobs.ask(policy.blobs)
 
     async def submit(
@@ -290,6 +335,19 @@ class Server:
         """Somebody has moved in or out: the rights of all connections are judged anew."""
         self._sessions.rights_changed()
 
+    def bans_changed(self) -> None:
+        """Other bans hold: whoever is banned by now is told so, and goes."""
+        self._sessions.bans_changed()
+        self._block_soon()
+
+    @property
+    def door(self) -> Mapping[str, int]:
+        """What happened to connections before they were links, on all networks together, by name."""
+        counted: Counter[str] = Counter()
+        for network in self._networks:
+            counted.update(network.counts())
+        return counted
+
     @property
     def links(self) -> int:
         """How many links are open."""
@@ -301,6 +359,45 @@ class Server:
         return len(self._subscriptions)
 
     # --- inside
+
+    def _rules(self, policy: Policy) -> tuple[Hook, ...]:
+        """The policy behind what holds for everybody."""
+        return not_banned(lambda key: self.bans.of_key(key, self._now_ns())), *policy.records
+
+    def _serves_everyone(self) -> bool:
+        return self._served(_NOBODY)
+
+    def _is_known(self, key: bytes) -> bool:
+        """Whether a key is that of somebody served or of a contact, where that tells him from others."""
+        return not self._serves_everyone() and (self._served(key) or key in self.contacts)
+
+    def _close(self, peer: Peer, result: ResultCode) -> None:
+        self._sessions.close(peer, result)
+
+    def _watch_door(self, network: Network) -> None:
+        """Tells a network who may connect."""
+        network.set_gate(gate_rows(self.settings))
+        network.set_trusted(self._admission.proxies.trusted)
+        network.set_blocked(self._admission.blocked())
+
+    def _block_soon(self) -> None:
+        """Tells the networks who is kept out; once for all who are banned within a moment."""
+        if self._running and self._blocking is None:
+            self._blocking = asyncio.get_running_loop().call_later(_BLOCK_S, self._block)
+
+    def _block(self) -> None:
+        self._blocking = None
+        blocked = self._admission.blocked()
+        for network in self._networks:
+            network.set_blocked(blocked)
+
+    def _lighten(self) -> None:
+        """Keeps what waits towards all peers within its bound."""
+        most = self.settings.outgoing_total_bytes
+        for network in self._networks:
+            over = network.pending_total() - most
+            if over > 0:
+                self._sessions.lighten(network, over)
 
     def _take(self, network: Network, events: Sequence[Event]) -> None:
         self._sessions.take(network, events)

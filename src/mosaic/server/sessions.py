@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from mosaic.errors import Disconnected, MosaicError
-from mosaic.policy.admission import AdmissionHook, Arrival, ConnectionLimits, address_group
-from mosaic.policy.rate import RateLimit
-from mosaic.policy.verdict import Refuse, decide
+from mosaic.policy.admission import address_group
+from mosaic.policy.offences import Offence
+from mosaic.policy.verdict import Refuse
 from mosaic.protocol.events import (
     BlobAsked,
     BlobSubmitted,
@@ -37,6 +37,7 @@ from mosaic.protocol.events import (
 )
 from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
+from mosaic.server.admission import Admission
 from mosaic.server.blob_service import BlobService
 from mosaic.server.intake import Intake
 from mosaic.server.live import Live
@@ -58,11 +59,18 @@ from mosaic.transport.events import (
 )
 from mosaic.transport.network import Event, Network
 from mosaic.wire.header import MessageType
-from mosaic.wire.limits import RECORD_LIMIT
+from mosaic.wire.limits import BLOB_HEAD
 from mosaic.wire.result_code import ResultCode
 
 _LOG: Final = logging.getLogger(__name__)
 _SUBMISSION: Final = int(MessageType.SUBMISSION)
+_BLOB: Final = int(MessageType.BLOB_SUBMISSION)
+_FRAME_COSTS: Final = 128
+"""What a frame counts for beside its bytes in the pace of its link."""
+_LOOKED_AT: Final = 8
+"""Each link is looked at again after so many ticks: it may come from elsewhere by now."""
+_HEAVIEST: Final = 256
+_STOPPING: Final = Refuse(ResultCode.SHUTTING_DOWN, "the server is going down")
 
 
 class Sessions:
@@ -79,7 +87,7 @@ class Sessions:
         session_settings: The protocol's.
         metrics: Counted in.
         rights: What connections count as.
-        admission: Rules about connections beside the limits of the settings.
+        admission: Who is let in, and how much of it he may do.
         now_ns: The clock.
     """
 
@@ -96,7 +104,7 @@ class Sessions:
         session_settings: ServerSessionSettings,
         metrics: Metrics,
         rights: Rights,
-        admission: Sequence[AdmissionHook],
+        admission: Admission,
         now_ns: Callable[[], int],
     ) -> None:
         self._intake = intake
@@ -110,23 +118,15 @@ class Sessions:
         self._metrics = metrics
         self._rights = rights
         self._now_ns = now_ns
-        self._limits = ConnectionLimits(
-            settings.current.connections, settings.current.connections_per_address
-        )
-        self._admission = tuple(admission)
-        self._rate = RateLimit(settings.current.stranger_records_per_second, settings.current.stranger_burst)
-        settings.watch(self._configure)
+        self._admission = admission
         self._peers: dict[tuple[Network, int], Peer] = {}
         self._greeting: dict[Peer, None] = {}
         self._stopping = False
+        self._ticks = 0
 
     def __len__(self) -> int:
         """How many links are open."""
         return len(self._peers)
-
-    def _configure(self, settings: ServerSettings) -> None:
-        self._limits.configure(settings.connections, settings.connections_per_address)
-        self._rate.configure(settings.stranger_records_per_second, settings.stranger_burst)
 
     # --- the pump
 
@@ -145,6 +145,9 @@ class Sessions:
                     at += 1
                 frames = [event[2] for event in events[begin:at]]
                 try:
+                    if not peer.came(sum(map(len, frames)), now_ns):
+                        self._too_much(peer)
+                        continue
                     self._take_submissions(peer, frames, now_ns)
                 except Exception:  # noqa: BLE001 - a fault of ours costs this link, not its neighbours
                     self._give_up(peer)
@@ -169,7 +172,7 @@ class Sessions:
         while begin < len(frames):
             records = peer.session.receive_run(frames, begin)
             if records:
-                self._submit(peer, records, now_ns)
+                self._submit(peer, records)
                 begin += len(records)
             else:
                 self._act(peer, peer.session.receive(frames[begin], now_ns), now_ns)
@@ -177,6 +180,9 @@ class Sessions:
 
     def _take_one(self, peer: Peer, what: int, data: bytes, now_ns: int) -> None:
         if what < LINK_OPENED:
+            if not peer.came(len(data) + _FRAME_COSTS, now_ns):
+                self._too_much(peer)
+                return
             self._act(peer, peer.session.receive(data, now_ns), now_ns)
         elif what == LINK_DRAINED:
             self._questions.drained(peer)
@@ -187,8 +193,26 @@ class Sessions:
             self._act(peer, peer.session.refused_length(data, now_ns), now_ns)
         elif what == LINK_SPOOLED:
             self._take_spooled(peer, data, now_ns)
-        elif what == LINK_UPGRADE and not peer.gone and not self._upgrades.answer(peer, data, now_ns):
+        elif what == LINK_UPGRADE and not peer.gone:
+            self._upgrade(peer, data, now_ns)
+
+    def _upgrade(self, peer: Peer, data: bytes, now_ns: int) -> None:
+        told = self._admission.proxies.told(data[1:]) if peer.proxied else None
+        if told is not None:
+            self._admission.moved(peer, address_group(told))
+            if self._admission.of_address(peer) or self._admission.room(peer):
+                # No message can be said before the answer: the proxy sees a connection that ends.
+                self._metrics.links_refused += 1
+                peer.network.abort(peer.link)
+                self._end(peer)
+                return
+        if not self._upgrades.answer(peer, data, now_ns):
             self._end(peer)
+
+    def _too_much(self, peer: Peer) -> None:
+        """More comes over a link than its pace allows."""
+        peer.offend(Offence.TOO_FAST)
+        self.close(peer, ResultCode.TOO_FAST)
 
     def _take_spooled(self, peer: Peer, prefix: bytes, now_ns: int) -> None:
         try:
@@ -204,29 +228,40 @@ class Sessions:
 
     def _open(self, network: Network, link: int, key: bytes, now_ns: int) -> None:
         try:
-            address = address_group(network.peer_address(link)[0])
+            address, around, proxied = self._admission.place(network, link)
         except Disconnected:
             return
         session = ServerSession(self._session_settings, key or None, now_ns)
-        peer = Peer(network, link, key or None, address, session, ())
-        verdict = decide((self._limits.hook, *self._admission), Arrival(peer.key, address))
-        if self._stopping or isinstance(verdict, Refuse):
+        peer = Peer(
+            network, link, key or None, address, session, (), around=around, offended=self._admission.offended
+        )
+        peer.proxied = proxied
+        refused = _STOPPING if self._stopping else self._admission.of_address(peer)
+        if refused is None:
+            self._rights.give(peer)
+            refused = self._admission.of_key(peer) or self._admission.room(peer)
+        if refused is not None:
             self._metrics.links_refused += 1
-            result = verdict.result if isinstance(verdict, Refuse) else ResultCode.SHUTTING_DOWN
-            peer.send(session.closing(result))
+            peer.send(session.closing(refused.result))
             network.close(link)
             return
         self._peers[network, link] = peer
         self._greeting[peer] = None
-        self._limits.opened(address)
+        self._admission.opened(peer)
         self._metrics.links_opened += 1
-        self._rights.give(peer)
+        self._judged(peer)
+
+    def _judged(self, peer: Peer) -> None:
+        """It is known what a link counts as."""
+        self._admission.judged(peer)
+        if peer.limits.blob_bytes < self._settings.current.blob_limit:
+            peer.network.limit_frames(peer.link, _BLOB, peer.limits.blob_bytes + BLOB_HEAD)
 
     def _forget(self, peer: Peer) -> None:
         """A link has ended."""
         if self._peers.pop((peer.network, peer.link), None) is None:
             return
-        self._limits.closed(peer.address)
+        self._admission.closed(peer)
         self._end(peer)
 
     def _end(self, peer: Peer) -> None:
@@ -246,13 +281,31 @@ class Sessions:
             peer.network.close(peer.link)
 
     def tick(self) -> None:
-        """Ends links that have not said HELLO in time."""
+        """Ends links that have not said HELLO in time, and of those that are open looks at some again."""
         now_ns = self._now_ns()
+        self._admission.tick()
+        self._ticks += 1
+        some = [peer for peer in self._peers.values() if peer.link % _LOOKED_AT == self._ticks % _LOOKED_AT]
+        self._admission.recheck(some)
         for peer in list(self._greeting):
             if peer.session.is_open:
                 del self._greeting[peer]
             else:
                 self._act(peer, peer.session.tick(now_ns), now_ns)
+
+    def bans_changed(self) -> None:
+        """Other bans hold: who is banned by now goes."""
+        self._admission.recheck(list(self._peers.values()))
+
+    def lighten(self, network: Network, bytes_over: int) -> None:
+        """Cuts the links of strangers that leave most unread, until so many bytes less wait towards them."""
+        for link, waiting in network.heaviest(_HEAVIEST):
+            if bytes_over <= 0:
+                return
+            peer = self._peers.get((network, link))
+            if peer is not None and not peer.favoured:
+                network.abort(link)
+                bytes_over -= waiting
 
     def close_all(self, result: ResultCode) -> None:
         """Says CLOSING on all links and closes them."""
@@ -268,10 +321,16 @@ class Sessions:
     def rights_changed(self, author: bytes | None = None) -> None:
         """Judges rights anew: of connections that the author's (32 bytes) schedule concerns, or of all."""
         self._rights.changed(list(self._peers.values()), author)
+        for peer in self._peers.values():
+            if peer.key is not None:
+                self._judged(peer)
 
     def look_at_strangers(self) -> None:
         """Judges the rights of connections anew that count as somebody who lives elsewhere."""
         self._rights.look_at_strangers(list(self._peers.values()))
+        for peer in self._peers.values():
+            if peer.key is not None:
+                self._judged(peer)
 
     # --- what is asked
 
@@ -282,7 +341,7 @@ class Sessions:
             case None:
                 pass
             case Submitted(record):
-                self._submit(peer, [record], now_ns)
+                self._submit(peer, [record])
             case QueryAsked() | SubscribeAsked():
                 self._questions.ask(peer, event, now_ns)
             case GetAsked(query_id, references):
@@ -303,6 +362,7 @@ class Sessions:
                 self._key_proven(peer, key)
             case Finished(result, reason):
                 self._metrics.protocol_errors += 1
+                peer.offend(Offence.PROTOCOL_ERROR)
                 _LOG.info("a link from %s ends with %s: %s", peer.address, result.name, reason)
                 self._end(peer)
                 peer.network.close(peer.link)
@@ -313,26 +373,20 @@ class Sessions:
         """From here on a link counts as if TLS had proven the key."""
         self._metrics.keys_proven += 1
         peer.key = key
-        verdict = decide(self._admission, Arrival(key, peer.address))
-        if isinstance(verdict, Refuse):
-            self.close(peer, verdict.result)
+        self._rights.give(peer)
+        refused = self._admission.of_key(peer)
+        if refused is not None:
+            self.close(peer, refused.result)
         else:
-            self._rights.give(peer)
+            self._judged(peer)
 
-    def _submit(self, peer: Peer, records: list[bytes], now_ns: int) -> None:
+    def _submit(self, peer: Peer, records: list[bytes]) -> None:
         if self._stopping:
             peer.refuse(records, ResultCode.SHUTTING_DOWN)
             return
-        longest = self._settings.current.record_limit
-        if longest < RECORD_LIMIT:
-            too_large = [record for record in records if len(record) > longest]
-            if too_large:
-                peer.refuse(too_large, ResultCode.TOO_LARGE)
-                records = [record for record in records if len(record) <= longest]
-        if not peer.at_home:
-            granted = self._rate.take(peer.name, len(records), now_ns)
-            if granted < len(records):
-                peer.refuse(records[granted:], ResultCode.TOO_FAST)
-                records = records[:granted]
+        if not peer.favoured and self._intake.is_crowded:
+            peer.refuse(records, ResultCode.TOO_FAST)
+            return
+        records = self._admission.records(peer, records)
         if records:
             self._intake.offer(peer, records)

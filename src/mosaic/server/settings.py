@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from mosaic.policy.limits import LimitTable
 from mosaic.wire.limits import BLOB_LIMIT, RECORD_LIMIT
 
 SECOND: Final = 1_000_000_000
@@ -24,11 +25,23 @@ class ServerSettings:
     connections_per_address: int = field(
         default=2_000, metadata={"help": "links that may be open at once from one address"}
     )
+    connections_per_second: float = field(
+        default=20.0,
+        metadata={"help": "links that one address may open a second; ten times that at once (0: no limit)"},
+    )
+    proxies: tuple[str, ...] = field(
+        default=(),
+        metadata={
+            "help": "addresses or networks of your own proxies: who comes through them is taken from "
+            "X-Forwarded-For, and unknown without it"
+        },
+    )
+    limits: LimitTable = field(default_factory=LimitTable, metadata={"at": "limits"})
     subscriptions_per_link: int = field(
-        default=200, metadata={"help": "subscriptions that one link may have open"}
+        default=1_000, metadata={"help": "subscriptions that one link may have open, whoever it is"}
     )
     queries_per_link: int = field(
-        default=64, metadata={"help": "queries that one link may have under way at once"}
+        default=64, metadata={"help": "queries that one link may have under way at once, whoever it is"}
     )
     record_limit: int = field(
         default=RECORD_LIMIT, metadata={"reload": False, "help": "longest record taken, in bytes"}
@@ -38,13 +51,6 @@ class ServerSettings:
     )
     blobs_waiting_per_link: int = field(
         default=64, metadata={"help": "blobs that one link may wait for at once"}
-    )
-    stranger_records_per_second: float = field(
-        default=100.0,
-        metadata={"help": "records a second from one key or address that does not live here (0: no limit)"},
-    )
-    stranger_burst: int = field(
-        default=1_000, metadata={"help": "records that such a key or address may send at once after a pause"}
     )
     open_query_limit: int = field(
         default=500,
@@ -95,6 +101,10 @@ class ServerSettings:
     held_bytes: int = field(
         default=32_768,
         metadata={"help": "live records kept for one peer while older ones are on their way, in bytes"},
+    )
+    outgoing_total_bytes: int = field(
+        default=268_435_456,
+        metadata={"help": "what may wait towards all peers (bytes); beyond, those with most are cut"},
     )
     slow_reader_ns: int = field(
         default=30 * SECOND,

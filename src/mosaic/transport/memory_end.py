@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from mosaic._kernel import _rust
 from mosaic.transport.events import LINK_CLOSED, LINK_DRAINED, LINK_REFUSED_LENGTH, LINK_SPOOLED
@@ -82,6 +82,10 @@ class Spool:
         self.left -= len(data)
 
 
+_NO_LIMIT: Final = 1 << 32
+"""More than a header can say."""
+
+
 class MemoryEnd:
     """One end of one link.
 
@@ -104,6 +108,7 @@ class MemoryEnd:
         self.inbox_bytes = 0
         self.out_bytes = 0
         self.spooled: deque[tuple[str, bytes, int]] = deque()
+        self.own_limits: dict[int, int] = {}
         self.muted = self.closing = self.gone = False
         self._accepted = accepted
         self.out: deque[bytes | FilePart] = deque()
@@ -224,10 +229,14 @@ class MemoryEnd:
     def _is_whole(self, data: bytes) -> bool:
         """Whether these are one frame and nothing else: the common case."""
         settings = self._settings
-        if len(data) < _HEADER or len(data) > settings.frame_limits[data[0]]:
+        if len(data) < _HEADER or len(data) > self._longest_of(data[0]):
             return False
         spooled = settings.spool_prefix[data[0]] and len(data) > settings.spool_over
         return int.from_bytes(data[4:8], "little") == len(data) and not spooled
+
+    def _longest_of(self, kind: int) -> int:
+        """The greatest length of a type on this link."""
+        return min(self._settings.frame_limits[kind], self.own_limits.get(kind, _NO_LIMIT))
 
     def _cut_one(self) -> bool:
         """Takes one frame, or a part of a body, from the front of what was received."""
@@ -237,7 +246,7 @@ class MemoryEnd:
             return False
         settings, kind = self._settings, self.partial[0]
         total = int.from_bytes(self.partial[4:8], "little")
-        if not _HEADER <= total <= settings.frame_limits[kind]:
+        if not _HEADER <= total <= self._longest_of(kind):
             self._deaf = True
             self.report(self, (self.number, LINK_REFUSED_LENGTH, bytes(self.partial[:_HEADER])))
             self.partial.clear()

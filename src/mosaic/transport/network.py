@@ -3,7 +3,7 @@
 Source: this project's own design, docs/architecture.md "A record arrives".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from mosaic.transport.transport import Target
@@ -13,6 +13,10 @@ Event: TypeAlias = tuple[int, int, bytes]
 
 Sink: TypeAlias = Callable[[Sequence[Event]], None]
 """Takes a batch of events in the order in which they came about."""
+
+GateRow: TypeAlias = tuple[int, int, float, int, int]
+"""The bounds of one size of network: (bits of an IPv4 address, bits of an IPv6 address, connections a second,
+connections at once after a pause, most open at once); 0 a second or open is no bound."""
 
 
 class Network(Protocol):
@@ -90,6 +94,42 @@ class Network(Protocol):
             UsageError: the link waits for no such answer.
             Disconnected: the link has ended.
         """
+        ...
+
+    def set_gate(self, rows: Sequence[GateRow]) -> None:
+        """How fast and how many may connect from each size of network, from now on.
+
+        Raises:
+            UsageError: a row is none.
+        """
+        ...
+
+    def set_trusted(self, networks: Sequence[tuple[bytes, int]]) -> None:
+        """Whom the gate does not count: (address of 4 or 16 bytes, bits of it that count)."""
+        ...
+
+    def set_blocked(self, networks: Sequence[tuple[bytes, int]]) -> None:
+        """Whose connections are dropped without an answer from now on, and no others'."""
+        ...
+
+    def prefer(self, link: int, preferred: bool) -> None:  # noqa: FBT001
+        """Whether a link's events are handed up before those of others, which come a few at a time then."""
+        ...
+
+    def limit_frames(self, link: int, kind: int, most: int) -> None:
+        """The greatest length (bytes) of one type on one link, for frames that begin from now on."""
+        ...
+
+    def pending_total(self) -> int:
+        """The bytes queued towards all peers."""
+        ...
+
+    def heaviest(self, most: int) -> list[tuple[int, int]]:
+        """(link, bytes queued towards it) of up to so many links, most bytes first."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """What happened since it began: `accepted`, `blocked`, `paced` connections and more, by name."""
         ...
 
     def close(self, link: int) -> None:

@@ -4,11 +4,11 @@ Source: edition §2 (keys, certificates), RFC 7250 (raw public keys), RFC 6455 (
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mosaic._kernel import _rust
 from mosaic.errors import UsageError
-from mosaic.transport.network import Sink
+from mosaic.transport.network import GateRow, Sink
 from mosaic.transport.settings import TransportSettings
 from mosaic.transport.transport import HostCertificate, Target, Transport
 
@@ -178,6 +178,38 @@ class SocketNetwork:
     def pending(self, link: int) -> int:
         """See `Network.pending`."""
         return self._net.pending(link)
+
+    def set_gate(self, rows: Sequence[GateRow]) -> None:
+        """See `Network.set_gate`."""
+        self._net.set_gate(rows)
+
+    def set_trusted(self, networks: Sequence[tuple[bytes, int]]) -> None:
+        """See `Network.set_trusted`."""
+        self._net.set_trusted(networks)
+
+    def set_blocked(self, networks: Sequence[tuple[bytes, int]]) -> None:
+        """See `Network.set_blocked`."""
+        self._net.set_blocked(networks)
+
+    def prefer(self, link: int, preferred: bool) -> None:  # noqa: FBT001
+        """See `Network.prefer`."""
+        self._net.prefer(link, preferred)
+
+    def limit_frames(self, link: int, kind: int, most: int) -> None:
+        """See `Network.limit_frames`. `most` is bytes."""
+        self._net.limit_frames(link, kind, most)
+
+    def pending_total(self) -> int:
+        """See `Network.pending_total`."""
+        return self._net.pending_total()
+
+    def heaviest(self, most: int) -> list[tuple[int, int]]:
+        """See `Network.heaviest`."""
+        return self._net.heaviest(most)
+
+    def counts(self) -> Mapping[str, int]:
+        """See `Network.counts`."""
+        return self._net.counts()
 
     def close(self, link: int) -> None:
         """See `Network.close`."""
