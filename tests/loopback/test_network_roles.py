@@ -21,6 +21,7 @@ from mosaic.core.kinds import CHAT_MESSAGE, MICROBLOG, PROFILE, REPLY_COMMENT
 from mosaic.core.url import Scheme
 from mosaic.node.announced import Listening, announcement
 from mosaic.node.operating_settings import RoleSettings
+from mosaic.policy.limits import Limits, LimitTable
 from mosaic.policy.withhold import strangers
 from mosaic.server.settings import ServerSettings
 from mosaic.testing import Person
@@ -247,7 +248,7 @@ async def test_a_server_may_have_all_roles(tmp_path: Path) -> None:
 
 @pytest.mark.claim("C55", "C56")
 async def test_strangers_need_no_authentication_but_may_be_slowed(tmp_path: Path) -> None:
-    settings = ServerSettings(stranger_records_per_second=1, stranger_burst=3)
+    settings = ServerSettings(limits=LimitTable(Limits(records_per_second=1, burst=3)))
     async with over_tcp(tmp_path, EVERY, settings=settings) as (world, net):
         anonymous = await net.connect()
         replies = [EVE.record(world.now(), notify=[ANNA.key]) for _ in range(5)]

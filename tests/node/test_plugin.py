@@ -47,6 +47,9 @@ class SomeBearer:
     standing = Standing.STRANGER
     address = "192.0.2.1"
     suspect = False
+    tried = True
+    favoured = False
+    gone = False
 
     def answer(self, records: object, results: bytes) -> None: ...
 

@@ -11,9 +11,9 @@ from mosaic.protocol.client_upgrade import ClientUpgrade, Upgraded, UpgradeRefus
 from mosaic.protocol.upgrade import Mode
 from mosaic.server.identity import Prover
 from mosaic.testing import Person
-from mosaic.transport import Event, MemoryNetwork, Network, memory_pair
+from mosaic.transport import Event, MemoryNetwork, memory_pair
 from mosaic.transport.events import LINK_OPENED, LINK_UPGRADE
-from mosaic.transport.network import Sink
+from mosaic.transport.network import Entrance, Sink
 from mosaic.wire import client_messages as ask
 from mosaic.wire import server_messages as tell
 from tests.server.world import SERVER, Client, World
@@ -128,5 +128,5 @@ def browse(
         client_key=None if tls_key is None else tls_key.public.bytes,
     )
     network = WebMemory(ours, mode, upgrade.request if request is None else request)
-    world.server.attach(cast("Network", network))
+    world.server.attach(cast("Entrance", network))
     return Browser(Client(theirs), network, upgrade)

@@ -10,6 +10,7 @@ import pytest
 
 from mosaic.node.operating_settings import RoleSettings, ServingSettings
 from mosaic.node.service import limits, roles, who_is_served
+from mosaic.policy.limits import Limits, LimitTable
 from mosaic.server.settings import ServerSettings
 from mosaic.web.service import create_service_app
 from tests.web.fake_node import Node, browser
@@ -89,7 +90,9 @@ def test_who_reads_the_inbox_is_said(settings: RoleSettings, words: str) -> None
 
 @pytest.mark.claim("C88")
 def test_limits_are_told_in_words() -> None:
-    told = dict(limits(ServerSettings(record_limit=65_536, stranger_records_per_second=0.5)))
+    told = dict(
+        limits(ServerSettings(record_limit=65_536, limits=LimitTable(Limits(records_per_second=0.5))))
+    )
     assert told["Longest record"] == "64 KiB"
     assert told["Records from strangers"] == "0.5 a second"
     assert told["Questions about everybody"] == "500 records, or the last 2 hours"

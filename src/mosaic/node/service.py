@@ -128,7 +128,7 @@ def roles(settings: RoleSettings) -> list[tuple[str, str]]:
 
 def limits(settings: ServerSettings) -> list[tuple[str, str]]:
     """What strangers should know before they run into it."""
-    pace = settings.stranger_records_per_second
+    pace = settings.limits.anonymous.records_per_second
     return [
         ("Longest record", size_text(settings.record_limit)),
         ("Largest picture or file", size_text(settings.blob_limit)),

@@ -69,7 +69,7 @@ class ConnectionLimits:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of connections."""
         return self._count
 
     def hook(self, arrival: Arrival) -> Verdict:

@@ -80,7 +80,12 @@ def network(text: str) -> tuple[bytes, int]:
 
 
 def network_text(value: bytes, prefix: int) -> str:
-    """ADDRESS, or ADDRESS/BITS where not all bits count."""
+    """ADDRESS, or ADDRESS/BITS where not all bits count.
+
+    Args:
+        value: An address of the network (4 or 16 bytes).
+        prefix: How many of its bits count.
+    """
     address = ipaddress.ip_address(value)
     return str(address) if prefix == address.max_prefixlen else f"{address}/{prefix}"
 

@@ -41,7 +41,7 @@ class Offence(Enum):
 
     @property
     def most(self) -> int:
-        """So many bring a ban."""
+        """The number within a minute that brings a ban."""
         return self.value[1]
 
 

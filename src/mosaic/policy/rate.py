@@ -56,7 +56,7 @@ class RateLimit:
         return granted
 
     def give_back(self, name: Hashable, count: int) -> None:
-        """Puts back what was taken and not used."""
+        """Puts back what was taken and not used: so many requests (`count`)."""
         held = self._buckets.get(name)
         if held is not None:
             self._buckets[name] = (min(self._burst, held[0] + count), held[1])
@@ -147,12 +147,27 @@ class Spending:
         self._left: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
 
     def left(self, name: Hashable, per_second: float, burst: float, now_ns: int) -> float:
-        """What somebody has left; negative if he has overdrawn."""
+        """What somebody has left, in the unit of the budget; negative if he has overdrawn.
+
+        Args:
+            name: Who.
+            per_second: What comes in each second, in that unit.
+            burst: What there is at most.
+            now_ns: The time, ns.
+        """
         left, since = self._left.get(name, (burst, now_ns))
         return min(burst, left + max(0, now_ns - since) * per_second / _SECOND)
 
     def charge(self, name: Hashable, cost: float, per_second: float, burst: float, now_ns: int) -> None:
-        """Takes what something has cost, never further below nothing than a full budget above it."""
+        """Takes what something has cost, never further below nothing than a full budget above it.
+
+        Args:
+            name: Who.
+            cost: What it has cost, in the unit of the budget.
+            per_second: What comes in each second, in that unit.
+            burst: What there is at most.
+            now_ns: The time, ns.
+        """
         left = max(-burst, self.left(name, per_second, burst, now_ns) - cost)
         self._left[name] = (left, now_ns)
         self._left.move_to_end(name)

@@ -38,7 +38,7 @@ from mosaic.server.settings import ServerSettings
 from mosaic.wire.result_code import ResultCode
 
 if TYPE_CHECKING:
-    from mosaic.transport.network import GateRow, Network
+    from mosaic.transport.network import Entrance, GateRow
 
 _LOG: Final = logging.getLogger(__name__)
 _DAY_NS: Final = 24 * 3_600 * 1_000_000_000
@@ -127,7 +127,7 @@ class Admission:
 
     # --- links
 
-    def place(self, network: Network, link: int) -> tuple[str, Around, bool]:
+    def place(self, network: Entrance, link: int) -> tuple[str, Around, bool]:
         """Where a link comes from: its group of addresses, the networks around, whether by a proxy.
 
         Raises:

@@ -16,7 +16,7 @@ from mosaic.policy.rate import Around
 from mosaic.policy.standing import Standing
 from mosaic.policy.submission import Way
 from mosaic.protocol.server_session import ServerSession
-from mosaic.transport.network import Network
+from mosaic.transport.network import Entrance
 from mosaic.wire.header import MessageType, encode_header
 from mosaic.wire.result_code import ResultCode
 from mosaic.wire.server_messages import SubmissionResult
@@ -99,7 +99,7 @@ class Peer:
 
     def __init__(  # noqa: PLR0913 - what a link is known by
         self,
-        network: Network,
+        network: Entrance,
         link: int,
         key: bytes | None,
         address: str,

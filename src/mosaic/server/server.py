@@ -51,7 +51,7 @@ from mosaic.server.upgrades import Upgrades
 from mosaic.server.uploads import Uploads
 from mosaic.server.writer import Writer
 from mosaic.store.store import Store
-from mosaic.transport.network import Event, Network
+from mosaic.transport.network import Entrance, Event
 from mosaic.wire.result_code import ResultCode
 
 _LOG = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class Server:
         self._blocking: asyncio.TimerHandle | None = None
         self._store = store
         self._now_ns = now_ns
-        self._networks: list[Network] = []
+        self._networks: list[Entrance] = []
         self._paused = False
         self._running = False
         self._ticker: asyncio.Task[None] | None = None
@@ -194,7 +194,7 @@ class Server:
 
     # --- life
 
-    def attach(self, network: Network) -> None:
+    def attach(self, network: Entrance) -> None:
         """Serves the links of a network from now on, or from `start` on."""
         self._networks.append(network)
         self._watch_door(network)
@@ -374,7 +374,7 @@ class Server:
     def _close(self, peer: Peer, result: ResultCode) -> None:
         self._sessions.close(peer, result)
 
-    def _watch_door(self, network: Network) -> None:
+    def _watch_door(self, network: Entrance) -> None:
         """Tells a network who may connect."""
         network.set_gate(gate_rows(self.settings))
         network.set_trusted(self._admission.proxies.trusted)
@@ -399,7 +399,7 @@ class Server:
             if over > 0:
                 self._sessions.lighten(network, over)
 
-    def _take(self, network: Network, events: Sequence[Event]) -> None:
+    def _take(self, network: Entrance, events: Sequence[Event]) -> None:
         self._sessions.take(network, events)
         if self._intake.is_full and not self._paused:
             # The links' own queues fill up now, then their senders wait.

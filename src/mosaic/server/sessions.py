@@ -57,7 +57,7 @@ from mosaic.transport.events import (
     LINK_SPOOLED,
     LINK_UPGRADE,
 )
-from mosaic.transport.network import Event, Network
+from mosaic.transport.network import Entrance, Event
 from mosaic.wire.header import MessageType
 from mosaic.wire.limits import BLOB_HEAD
 from mosaic.wire.result_code import ResultCode
@@ -119,7 +119,7 @@ class Sessions:
         self._rights = rights
         self._now_ns = now_ns
         self._admission = admission
-        self._peers: dict[tuple[Network, int], Peer] = {}
+        self._peers: dict[tuple[Entrance, int], Peer] = {}
         self._greeting: dict[Peer, None] = {}
         self._stopping = False
         self._ticks = 0
@@ -130,7 +130,7 @@ class Sessions:
 
     # --- the pump
 
-    def take(self, network: Network, events: Sequence[Event]) -> None:
+    def take(self, network: Entrance, events: Sequence[Event]) -> None:
         """Takes a batch of what happened on the links of a network."""
         now_ns = self._now_ns()
         peers = self._peers
@@ -226,7 +226,7 @@ class Sessions:
 
     # --- links
 
-    def _open(self, network: Network, link: int, key: bytes, now_ns: int) -> None:
+    def _open(self, network: Entrance, link: int, key: bytes, now_ns: int) -> None:
         try:
             address, around, proxied = self._admission.place(network, link)
         except Disconnected:
@@ -297,8 +297,13 @@ class Sessions:
         """Other bans hold: who is banned by now goes."""
         self._admission.recheck(list(self._peers.values()))
 
-    def lighten(self, network: Network, bytes_over: int) -> None:
-        """Cuts the links of strangers that leave most unread, until so many bytes less wait towards them."""
+    def lighten(self, network: Entrance, bytes_over: int) -> None:
+        """Cuts the links of strangers that leave most unread.
+
+        Args:
+            network: Where.
+            bytes_over: Until so many bytes less wait towards them.
+        """
         for link, waiting in network.heaviest(_HEAVIEST):
             if bytes_over <= 0:
                 return

@@ -36,7 +36,10 @@ class ServerSettings:
             "X-Forwarded-For, and unknown without it"
         },
     )
-    limits: LimitTable = field(default_factory=LimitTable, metadata={"at": "limits"})
+    limits: LimitTable = field(
+        default_factory=LimitTable,
+        metadata={"at": "limits", "help": "what each may do, by how the server stands to him"},
+    )
     subscriptions_per_link: int = field(
         default=1_000, metadata={"help": "subscriptions that one link may have open, whoever it is"}
     )

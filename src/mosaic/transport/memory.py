@@ -144,38 +144,38 @@ class MemoryNetwork:
         return -1 if end is None else end.pending
 
     def set_gate(self, rows: Sequence[GateRow]) -> None:
-        """Nobody is counted: all are here. See `Network.set_gate`."""
+        """Nobody is counted: all are here. See `Entrance.set_gate`."""
         del rows
 
     def set_trusted(self, networks: Sequence[tuple[bytes, int]]) -> None:
-        """As `set_gate`."""
+        """Nobody is counted. See `Entrance.set_gate`."""
         del networks
 
     def set_blocked(self, networks: Sequence[tuple[bytes, int]]) -> None:
-        """Nobody has an address. See `Network.set_blocked`."""
+        """Nobody has an address. See `Entrance.set_blocked`."""
         del networks
 
     def prefer(self, link: int, preferred: bool) -> None:  # noqa: FBT001
-        """Events keep the order in which they came about. See `Network.prefer`."""
+        """Events keep the order in which they came about. See `Entrance.prefer`."""
         del link, preferred
 
     def limit_frames(self, link: int, kind: int, most: int) -> None:
-        """See `Network.limit_frames`. `most` is bytes."""
+        """See `Entrance.limit_frames`. `most` is bytes."""
         end = self._ends.get(link)
         if end is not None:
             end.own_limits[kind] = most
 
     def pending_total(self) -> int:
-        """See `Network.pending_total`."""
+        """See `Entrance.pending_total`."""
         return sum(end.pending for end in self._ends.values() if not end.gone)
 
     def heaviest(self, most: int) -> list[tuple[int, int]]:
-        """See `Network.heaviest`."""
+        """See `Entrance.heaviest`."""
         waiting = [(number, end.pending) for number, end in self._ends.items() if not end.gone]
         return sorted((each for each in waiting if each[1]), key=lambda each: (-each[1], each[0]))[:most]
 
     def counts(self) -> Mapping[str, int]:
-        """See `Network.counts`."""
+        """See `Entrance.counts`."""
         return {}
 
     def close(self, link: int) -> None:

@@ -96,42 +96,6 @@ class Network(Protocol):
         """
         ...
 
-    def set_gate(self, rows: Sequence[GateRow]) -> None:
-        """How fast and how many may connect from each size of network, from now on.
-
-        Raises:
-            UsageError: a row is none.
-        """
-        ...
-
-    def set_trusted(self, networks: Sequence[tuple[bytes, int]]) -> None:
-        """Whom the gate does not count: (address of 4 or 16 bytes, bits of it that count)."""
-        ...
-
-    def set_blocked(self, networks: Sequence[tuple[bytes, int]]) -> None:
-        """Whose connections are dropped without an answer from now on, and no others'."""
-        ...
-
-    def prefer(self, link: int, preferred: bool) -> None:  # noqa: FBT001
-        """Whether a link's events are handed up before those of others, which come a few at a time then."""
-        ...
-
-    def limit_frames(self, link: int, kind: int, most: int) -> None:
-        """The greatest length (bytes) of one type on one link, for frames that begin from now on."""
-        ...
-
-    def pending_total(self) -> int:
-        """The bytes queued towards all peers."""
-        ...
-
-    def heaviest(self, most: int) -> list[tuple[int, int]]:
-        """(link, bytes queued towards it) of up to so many links, most bytes first."""
-        ...
-
-    def counts(self) -> Mapping[str, int]:
-        """What happened since it began: `accepted`, `blocked`, `paced` connections and more, by name."""
-        ...
-
     def close(self, link: int) -> None:
         """Sends what is queued, then closes. Frames that still come from it are dropped."""
         ...
@@ -168,6 +132,56 @@ class Network(Protocol):
 
         Their ends are reported.
         """
+        ...
+
+
+class Entrance(Network, Protocol):
+    """A network whose links peers open: it decides by their addresses who may."""
+
+    def set_gate(self, rows: Sequence[GateRow]) -> None:
+        """How fast and how many may connect from each size of network, from now on.
+
+        Raises:
+            UsageError: a row is none.
+        """
+        ...
+
+    def set_trusted(self, networks: Sequence[tuple[bytes, int]]) -> None:
+        """Whom the gate does not count.
+
+        Args:
+            networks: An address of each (4 or 16 bytes), and how many of its bits count.
+        """
+        ...
+
+    def set_blocked(self, networks: Sequence[tuple[bytes, int]]) -> None:
+        """Whose connections are dropped without an answer from now on: as `set_trusted` has them."""
+        ...
+
+    def prefer(self, link: int, preferred: bool) -> None:  # noqa: FBT001
+        """Whether a link's events are handed up before those of others, which come a few at a time then."""
+        ...
+
+    def limit_frames(self, link: int, kind: int, most: int) -> None:
+        """The greatest length of one type on one link, for frames that begin from now on.
+
+        Args:
+            link: The link.
+            kind: The type, a byte.
+            most: The length, in bytes.
+        """
+        ...
+
+    def pending_total(self) -> int:
+        """The bytes queued towards all peers."""
+        ...
+
+    def heaviest(self, most: int) -> list[tuple[int, int]]:
+        """(link, bytes queued towards it) of up to so many links, most bytes first."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """What happened since it began: `accepted`, `blocked`, `paced` connections and more, by name."""
         ...
 
 

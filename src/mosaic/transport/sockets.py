@@ -180,35 +180,35 @@ class SocketNetwork:
         return self._net.pending(link)
 
     def set_gate(self, rows: Sequence[GateRow]) -> None:
-        """See `Network.set_gate`."""
+        """See `Entrance.set_gate`."""
         self._net.set_gate(rows)
 
     def set_trusted(self, networks: Sequence[tuple[bytes, int]]) -> None:
-        """See `Network.set_trusted`."""
+        """See `Entrance.set_trusted`."""
         self._net.set_trusted(networks)
 
     def set_blocked(self, networks: Sequence[tuple[bytes, int]]) -> None:
-        """See `Network.set_blocked`."""
+        """See `Entrance.set_blocked`."""
         self._net.set_blocked(networks)
 
     def prefer(self, link: int, preferred: bool) -> None:  # noqa: FBT001
-        """See `Network.prefer`."""
+        """See `Entrance.prefer`."""
         self._net.prefer(link, preferred)
 
     def limit_frames(self, link: int, kind: int, most: int) -> None:
-        """See `Network.limit_frames`. `most` is bytes."""
+        """See `Entrance.limit_frames`. `most` is bytes."""
         self._net.limit_frames(link, kind, most)
 
     def pending_total(self) -> int:
-        """See `Network.pending_total`."""
+        """See `Entrance.pending_total`."""
         return self._net.pending_total()
 
     def heaviest(self, most: int) -> list[tuple[int, int]]:
-        """See `Network.heaviest`."""
+        """See `Entrance.heaviest`."""
         return self._net.heaviest(most)
 
     def counts(self) -> Mapping[str, int]:
-        """See `Network.counts`."""
+        """See `Entrance.counts`."""
         return self._net.counts()
 
     def close(self, link: int) -> None:
