@@ -13,53 +13,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from mosaic.client.address import ServerAddress
-from mosaic.client.backoff import Backoff
 from mosaic.client.connection import Connection
-from mosaic.client.link_pool import LinkPool
 from mosaic.client.named_key import NamedKey
-from mosaic.client.own_servers import OwnServers
-from mosaic.client.queue import OutgoingQueue
-from mosaic.client.reach import Manner, Reach
-from mosaic.client.surroundings import Surroundings
 from mosaic.core.bootstrap import Usage, UserBootstrap
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.url import ServerUrl
 from mosaic.errors import StoreFull
 from mosaic.node.announcing import announced, to_tell
-from mosaic.node.asked_servers import AskedServers
-from mosaic.node.bootstraps import Bootstraps
 from mosaic.node.clock import Clock
-from mosaic.node.deliveries import Deliveries
-from mosaic.node.dialled import Dialled
-from mosaic.node.directory import HomeDirectory
 from mosaic.node.entropy import entropy
-from mosaic.node.follower import Follower, Settings
 from mosaic.node.home import Home, HomeLock
-from mosaic.node.home_finder import HomeFinder
 from mosaic.node.home_keys import home_password, server_prover, server_secret
-from mosaic.node.in_dht import InDht
 from mosaic.node.kind_counts import KindCounts
 from mosaic.node.listeners import ListenAt, Listeners
 from mosaic.node.mirrors import Mirrors
-from mosaic.node.observed import Observed, kept_up
+from mosaic.node.observed import kept_up
 from mosaic.node.operating import Operating
 from mosaic.node.own_server import OwnServer
 from mosaic.node.people import People, Person, Vault
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.publishing import Published, Publishing
+from mosaic.node.reaching_half import ReachingHalf
 from mosaic.node.records import OwnRecords
 from mosaic.node.rules import Rules
 from mosaic.node.scheduled_backups import ScheduledBackups
-from mosaic.node.schedules import Schedules
-from mosaic.node.seeker import Seeker
 from mosaic.node.settings import NodeSettings
-from mosaic.node.two_ways import TwoWays
-from mosaic.node.unaddressed import Unaddressed
 from mosaic.node.upkeep import Upkeep
 from mosaic.policy.submission import Way
 from mosaic.server.live import Live
@@ -67,11 +49,10 @@ from mosaic.server.server import Server
 from mosaic.store.blobs import BlobStore
 from mosaic.store.embedded import EmbeddedStore, open_store
 from mosaic.store.record_source import RecordSource
-from mosaic.transport.sockets import SocketNetwork
 from mosaic.wire.result_code import ResultCode
 
 
-class Node(Observed):
+class Node(ReachingHalf):
     """An open home. Made by `open`, ended by `stop`."""
 
     def __init__(self, home: Home, lock: HomeLock, settings: NodeSettings, db: PrivateDb) -> None:
@@ -198,84 +179,6 @@ class Node(Observed):
             await self._publishing.publish_missing(self.people)
             self._stack = stack.pop_all()
 
-    def _client(self, stack: contextlib.AsyncExitStack) -> None:
-        near = self.settings.dht.is_private or self.settings.client.private_addresses
-        client = dataclasses.replace(self.settings.client, private_addresses=near)
-        network = SocketNetwork(self._transport)
-        stack.push_async_callback(network.stop, 0.5)
-        surroundings = Surroundings(memory=Dialled(self.db), entropy=entropy)
-        self.pool = LinkPool(network, client, self.clock.now_ns, surroundings)
-        stack.callback(self.pool.close)
-        self.bootstraps = Bootstraps(self.db, self._found)
-        self.dht = InDht(
-            self.settings.dht, self.settings.lookups, self.bootstraps, self.clock, entropy, self._dht_changed
-        )
-        stack.push_async_callback(self.dht.stop)
-        self.directory = HomeDirectory(
-            self.db,
-            self.bootstraps,
-            lambda: self.records,
-            self.clock,
-            own_server=self.server_secret.public,
-            own=self._own_bootstrap,
-        )
-        asked = AskedServers(self.people, self._followed, self.directory, self._fails)
-        self.lookups = TwoWays(
-            self.dht,
-            OwnServers(self.pool, asked),
-            asked.any,
-            self.bootstraps,
-            self.clock.now_ns,
-            self.settings.lookups,
-        )
-        stack.push_async_callback(self.lookups.stop)
-        finder = HomeFinder(self.directory, self.lookups)
-        self.reach = Reach(self.pool, finder)
-        self.seeker = Seeker(self.lookups, self.directory, self.clock, entropy, self.tell_changed)
-        backoff = Backoff(entropy, client.retry_first_s, client.retry_most_s)
-        self.deliveries = Deliveries(self.db)
-        self.deliveries.forget_old(self.clock.now_ns())
-        self.unaddressed = Unaddressed(self.db)
-        self.unaddressed.forget_old(self.clock.now_ns())
-        self.queue = OutgoingQueue(
-            self.deliveries, self._connect_as, now_ns=self.clock.now_ns, backoff=backoff
-        )
-        self.schedules = Schedules(
-            finder,
-            self.reach,
-            self.mirror,
-            self.clock.now_ns,
-            own=self.server_secret.public,
-            served=self.rules.served.is_ours,
-        )
-        self.follower = Follower(
-            self.db,
-            self.directory,
-            self.pool,
-            self.mirror,
-            self.clock,
-            Settings(client, backoff, self.everything.schedule, self.seeker.reached, self.seeker.lost),
-        )
-
-    def _own_bootstrap(self, person: PublicKey) -> UserBootstrap | None:
-        """What somebody of this home publishes about his servers, None for others."""
-        for one in self.people:
-            if one.key == person:
-                return UserBootstrap.parse(one.bootstrap)
-        return None
-
-    def _followed(self) -> list[PublicKey]:
-        return [PublicKey(key) for key in self.db.all_followed()]
-
-    def _fails(self, server: PublicKey) -> bool:
-        return self.seeker.fails(server)
-
-    def _schedule_wanted(self, author: bytes) -> None:
-        self.schedules.wanted(author)
-
-    def _everybody(self) -> Sequence[bytes]:
-        return [person.key.bytes for person in self.people]
-
     # --- working ---------------------------------------------------------------------------------
 
     def work(self) -> None:
@@ -365,13 +268,6 @@ class Node(Observed):
     async def own(self, person: Person | None) -> Connection:
         """A connection to the own server, as any client has one; proves the person's device key."""
         return await self._own_server.connection(person.device if person else None)
-
-    @contextlib.asynccontextmanager
-    async def _connect_as(self, server: ServerAddress, sender: bytes) -> AsyncIterator[Connection]:
-        """A connection to another server that proves the device key of a person (master key)."""
-        secret = next((person.device for person in self.people if person.key.bytes == sender), None)
-        async with self.reach.server(server, Manner(secret)) as connection:
-            yield connection
 
     async def make_person(self, name: str) -> Person:
         """Makes a person and publishes key schedule and profile. Raises HomeExists or InvalidProfile."""

@@ -1,0 +1,158 @@
+"""The half of a node that reaches others: links, look-ups, deliveries, reading whom people follow.
+
+Source: this project's own design, docs/architecture.md "A person acts".
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+
+from mosaic.client.address import ServerAddress
+from mosaic.client.backoff import Backoff
+from mosaic.client.connection import Connection
+from mosaic.client.link_pool import LinkPool
+from mosaic.client.own_servers import OwnServers
+from mosaic.client.queue import OutgoingQueue
+from mosaic.client.reach import Manner, Reach
+from mosaic.client.surroundings import Surroundings
+from mosaic.core.bootstrap import UserBootstrap
+from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.node.asked_servers import AskedServers
+from mosaic.node.bootstraps import Bootstraps
+from mosaic.node.clock import Clock
+from mosaic.node.deliveries import Deliveries
+from mosaic.node.dialled import Dialled
+from mosaic.node.directory import HomeDirectory
+from mosaic.node.entropy import entropy
+from mosaic.node.follower import Follower, Settings
+from mosaic.node.home_finder import HomeFinder
+from mosaic.node.in_dht import InDht
+from mosaic.node.observed import Observed
+from mosaic.node.people import People
+from mosaic.node.private_db import PrivateDb
+from mosaic.node.records import OwnRecords
+from mosaic.node.rules import Rules
+from mosaic.node.schedules import Schedules
+from mosaic.node.seeker import Seeker
+from mosaic.node.settings import NodeSettings
+from mosaic.node.two_ways import TwoWays
+from mosaic.node.unaddressed import Unaddressed
+from mosaic.transport.settings import TransportSettings
+from mosaic.transport.sockets import SocketNetwork
+from mosaic.wire.result_code import ResultCode
+
+
+class ReachingHalf(Observed, abc.ABC):
+    """What `Node` is made of on the client's side; `Node` has the rest."""
+
+    db: PrivateDb
+    clock: Clock
+    people: People
+    rules: Rules
+    records: OwnRecords
+    everything: OwnRecords
+    server_secret: SecretKey
+    _transport: TransportSettings
+
+    @property
+    @abc.abstractmethod
+    def settings(self) -> NodeSettings:
+        """The settings that hold now."""
+
+    @abc.abstractmethod
+    async def mirror(self, records: Sequence[bytes], received_by_ns: int | None = None) -> list[ResultCode]:
+        """Hands in what was read from other servers; see `Node.mirror`."""
+
+    @abc.abstractmethod
+    def _dht_changed(self) -> None: ...
+
+    @abc.abstractmethod
+    def _found(self, key: PublicKey) -> None: ...
+
+    def _client(self, stack: contextlib.AsyncExitStack) -> None:
+        near = self.settings.dht.is_private or self.settings.client.private_addresses
+        client = dataclasses.replace(self.settings.client, private_addresses=near)
+        network = SocketNetwork(self._transport)
+        stack.push_async_callback(network.stop, 0.5)
+        surroundings = Surroundings(memory=Dialled(self.db), entropy=entropy)
+        self.pool = LinkPool(network, client, self.clock.now_ns, surroundings)
+        stack.callback(self.pool.close)
+        self.bootstraps = Bootstraps(self.db, self._found)
+        self.dht = InDht(
+            self.settings.dht, self.settings.lookups, self.bootstraps, self.clock, entropy, self._dht_changed
+        )
+        stack.push_async_callback(self.dht.stop)
+        self.directory = HomeDirectory(
+            self.db,
+            self.bootstraps,
+            lambda: self.records,
+            self.clock,
+            own_server=self.server_secret.public,
+            own=self._own_bootstrap,
+        )
+        asked = AskedServers(self.people, self._followed, self.directory, self._fails)
+        self.lookups = TwoWays(
+            self.dht,
+            OwnServers(self.pool, asked),
+            asked.any,
+            self.bootstraps,
+            self.clock.now_ns,
+            self.settings.lookups,
+        )
+        stack.push_async_callback(self.lookups.stop)
+        finder = HomeFinder(self.directory, self.lookups)
+        self.reach = Reach(self.pool, finder)
+        self.seeker = Seeker(self.lookups, self.directory, self.clock, entropy, self.tell_changed)
+        backoff = Backoff(entropy, client.retry_first_s, client.retry_most_s)
+        self.deliveries = Deliveries(self.db)
+        self.deliveries.forget_old(self.clock.now_ns())
+        self.unaddressed = Unaddressed(self.db)
+        self.unaddressed.forget_old(self.clock.now_ns())
+        self.queue = OutgoingQueue(
+            self.deliveries, self._connect_as, now_ns=self.clock.now_ns, backoff=backoff
+        )
+        self.schedules = Schedules(
+            finder,
+            self.reach,
+            self.mirror,
+            self.clock.now_ns,
+            own=self.server_secret.public,
+            served=self.rules.served.is_ours,
+        )
+        self.follower = Follower(
+            self.db,
+            self.directory,
+            self.pool,
+            self.mirror,
+            self.clock,
+            Settings(client, backoff, self.everything.schedule, self.seeker.reached, self.seeker.lost),
+        )
+
+    def _own_bootstrap(self, person: PublicKey) -> UserBootstrap | None:
+        """What somebody of this home publishes about his servers, None for others."""
+        for one in self.people:
+            if one.key == person:
+                return UserBootstrap.parse(one.bootstrap)
+        return None
+
+    def _followed(self) -> list[PublicKey]:
+        return [PublicKey(key) for key in self.db.all_followed()]
+
+    def _fails(self, server: PublicKey) -> bool:
+        return self.seeker.fails(server)
+
+    def _schedule_wanted(self, author: bytes) -> None:
+        self.schedules.wanted(author)
+
+    def _everybody(self) -> Sequence[bytes]:
+        return [person.key.bytes for person in self.people]
+
+    @contextlib.asynccontextmanager
+    async def _connect_as(self, server: ServerAddress, sender: bytes) -> AsyncIterator[Connection]:
+        """A connection to another server that proves the device key of a person (master key)."""
+        secret = next((person.device for person in self.people if person.key.bytes == sender), None)
+        async with self.reach.server(server, Manner(secret)) as connection:
+            yield connection
