@@ -6,12 +6,13 @@ import dataclasses
 from typing import Any
 
 import pytest
-from tests.node.conftest import FAST, OpenNode
+from tests.node.conftest import FAST, HERE, OpenNode, do
 
 from mosaic.core import builder, nonce
 from mosaic.core.community_kinds import INVITATION
+from mosaic.core.filter import Filter
 from mosaic.core.kind import Readers
-from mosaic.errors import SettingsInvalid
+from mosaic.errors import Refused, SettingsInvalid
 from mosaic.node.node import Node
 from mosaic.node.operating_settings import PolicySettings, RoleSettings, ServingSettings
 from mosaic.policy.label import Label
@@ -112,3 +113,21 @@ async def test_who_brings_a_code_is_served_from_then_on(open_node: OpenNode) -> 
         assert judged(node, BEN.record(now, kind=INVITATION, payload=code).data) is ACCEPT
         assert judged(node, post) is ACCEPT
         assert isinstance(judged(node, EVE.record(now, kind=INVITATION, payload=code).data), Refuse)
+
+
+async def test_an_invitation_is_brought_over_the_wire_and_opens_the_server(open_node: OpenNode) -> None:
+    async with open_node("anna") as host, open_node("ben") as guest:
+        reconfigured(host, serves=ServingSettings(who="invitations"))
+        url = str(host.listen(HERE))
+        ben, server = next(iter(guest.people)), host.server_secret.public.server_text
+        code = host.rules.served.invite(note="for ben")
+        with pytest.raises(Refused):
+            await do(guest, "servers_add", server_key=server, url=url, invitation="guessed")
+        assert len(await do(guest, "servers")) == 1
+        await do(guest, "servers_add", server_key=server, url=url, invitation=code)
+        assert [row["key"] for row in await do(guest, "servers")][1:] == [server]
+        (listed,) = host.rules.served.listed()
+        assert (listed.key, listed.note, listed.by) == (ben.key, "for ben", "invitation")
+        assert host.rules.served.serves(ben.key.bytes)
+        # Nothing of the code is on disk.
+        assert not list(host.everything.newest_first(Filter.of(kinds=[INVITATION])))

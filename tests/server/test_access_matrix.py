@@ -328,6 +328,7 @@ PLACES: Final[dict[str, str]] = {
     "server/authority.py Authority._masters_that_list: store.scan": "within: who may sign",
     "server/contacts.py Contacts.read: store.scan": "within: who is a contact",
     "server/schedule_change.py settle: store.scan": "within: what a schedule removes",
+    "server/deletion.py settle_deletions: store.scan": "within: which Deletions count by now",
 }
 """Each place that reads, and the path that it is: of PATHS, of a test above, or why nothing leaves there."""
 

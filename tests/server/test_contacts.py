@@ -77,3 +77,13 @@ async def test_who_names_himself_or_is_named_by_strangers_or_falsely_is_none(tmp
         assert await anna.submit(by_stranger, about_another) == [ResultCode.ACCEPTED] * 2
         await world.server._publisher.drained()
         assert len(world.server.contacts) == 0
+
+
+async def test_whom_the_home_follows_in_private_is_a_contact_too(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        await world.connect(BEN.master)
+        world.server.contacts.tell([BEN.key_bytes])
+        assert await standing_of(world, BEN) is Standing.CONTACT
+        world.server.contacts.tell([EVE.key_bytes])
+        assert await standing_of(world, BEN) is Standing.STRANGER
+        assert EVE.key_bytes in world.server.contacts

@@ -14,15 +14,18 @@ from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object, say, shown_deliveries, text_of
 from mosaic.core.keys import SecretKey
-from mosaic.errors import UnknownPerson
+from mosaic.errors import UnknownPerson, UsageError
 from mosaic.node.control import JsonObject
 from mosaic.node.home import default_folder
 
 
 @click.command()
 @click.option("--name", required=True, help="The person's name: letters from a to z, digits and signs.")
+@click.option("--invitation", metavar="CODE", help="The code by which the operator of a server lets you in.")
+@click.option("--server", metavar="mosrv0…", help="That server, which is used from then on.")
+@click.option("--url", metavar="URL", help="Where it listens, if the DHT does not tell.")
 @common
-def init(options: Common, name: str) -> None:
+def init(options: Common, name: str, invitation: str | None, server: str | None, url: str | None) -> None:
     """Make a home, or another person in one.
 
     Makes the person's keys, key schedule, profile and bootstrap, and prints
@@ -32,12 +35,26 @@ def init(options: Common, name: str) -> None:
     Examples:
       mosaic init --name anna
       mosaic init --home /srv/mosaic --name "the choir"
+      mosaic init --name ben --invitation CODE --server mosrv0…
+
+    \f
+    Raises:
+        UsageError: an invitation without a server, or a place without one.
     """
+    if (invitation or url) and not server:
+        raise UsageError(
+            "it is not said which server the invitation is for", hint="Name it: --server mosrv0…"
+        )
     new = not options.home.is_there
     if new:
         options.home.make()
     for item in act(options.home, "init", {"name": name}):
         _show_new_person(options, item, new_home=new)
+    if server:
+        given: JsonObject = {"as": name, "server_key": server, "url": url, "invitation": invitation}
+        for item in act(options.home, "servers_add", given):
+            if not options.as_json:
+                notice(f"{name} uses {text_of(item, 'key')} from now on.")
 
 
 def _show_new_person(options: Common, item: JsonObject, *, new_home: bool) -> None:

@@ -37,8 +37,11 @@ def servers(context: click.Context, options: Common) -> None:
     help="What for; may be repeated. Everything without it.",
 )
 @click.option("--url", metavar="URL", help="Where it listens, if the DHT does not tell.")
+@click.option("--invitation", metavar="CODE", help="The code by which its operator lets you in.")
 @common
-def add(options: Common, server_key: str, uses: tuple[str, ...], url: str | None) -> None:
+def add(
+    options: Common, server_key: str, uses: tuple[str, ...], url: str | None, invitation: str | None
+) -> None:
     """Use one more server, or use one for something else.
 
     \b
@@ -46,7 +49,7 @@ def add(options: Common, server_key: str, uses: tuple[str, ...], url: str | None
       mosaic servers add mosrv0…
       mosaic servers add mosrv0… --use outbox --use inbox
     """
-    given = options.arguments(server_key=server_key, uses=list(uses), url=url)
+    given = options.arguments(server_key=server_key, uses=list(uses), url=url, invitation=invitation)
     for item in act(options.home, "servers_add", given):
         _show(options, item)
 

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mosaic.client.reach import Manner
+from mosaic.client.refusals import refused
+from mosaic.core import builder, nonce
 from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
+from mosaic.core.community_kinds import INVITATION
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import ServerUrl
 from mosaic.errors import UsageError
 from mosaic.node.control import Act, Items, JsonObject
+from mosaic.node.entropy import entropy
 from mosaic.node.finder import Finder
 from mosaic.node.people import Person
 
@@ -50,9 +55,12 @@ class BootstrapActs:
     async def servers_add(self, given: JsonObject) -> Items:
         """Uses `server_key` for `uses` (outbox, inbox, encryption; else all), reached at `url` if given.
 
-        A server that is used already is used so from now on, at its place.
+        A server that is used already is used so from now on, at its place. A
+        code of its operator's, `invitation`, is brought there first.
 
         Raises:
+            Refused: the server does not take the invitation; nothing has changed.
+            PeerError: it is not reached; nothing has changed.
             UsageError: there is no such use.
             FormatError: the key or the URL is none.
             InvalidBootstrap: the person would have no outbox or no inbox, or too many servers.
@@ -67,6 +75,9 @@ class BootstrapActs:
         url = arguments.optional_text("url")
         if url is not None:
             self._node.directory.learn(person.key, entry.key, ServerUrl.parse(url), entry.usage)
+        code = arguments.optional_text("invitation")
+        if code is not None:
+            await self._bring(person, entry.key, code)
         self._change(person, after if known else (*before, entry))
         yield self._object(entry)
 
@@ -85,6 +96,20 @@ class BootstrapActs:
             raise UsageError("this server is not used", hint="`mosaic servers` shows those that are.")
         self._change(person, left)
         yield {"key": key.server_text}
+
+    async def _bring(self, person: Person, server: PublicKey, code: str) -> None:
+        """Hands in the answer to an invitation, signed by the master key."""
+        record = builder.build(
+            self._node.people.master(person),
+            kind=INVITATION,
+            nonce=nonce.random(entropy(nonce.NONCE_LENGTH)),
+            timestamp=self._node.clock.now(),
+            payload=code.strip().encode(),
+        )
+        async with self._node.reach.server(server, Manner(person.device)) as connection:
+            result = await connection.submit(record.data)
+        if not result.is_success:
+            raise refused(result, "the server does not take the invitation")
 
     def _change(self, person: Person, entries: tuple[ServerUse, ...]) -> None:
         bootstrap = UserBootstrap(entries)

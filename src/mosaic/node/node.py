@@ -155,6 +155,7 @@ class Node(ReachingHalf):
             )
             self.rules.rule(self.server, store, self.settings)
             stack.push_async_callback(self.rules.program.stop)
+            self.server.contacts.tell(self.db.all_followed())
             await self.server.start()
             stack.push_async_callback(self._stop_server)
             self.server.listen_changes(self.tell_stored)
@@ -208,7 +209,9 @@ class Node(ReachingHalf):
 
     def look_again(self) -> None:
         """Begins to look for, read and deliver to those who are followed or written to by now."""
-        self.seeker.want([*self._followed(), *self.unaddressed.people()])
+        followed = self._followed()
+        self.server.contacts.tell(person.bytes for person in followed)
+        self.seeker.want([*followed, *self.unaddressed.people()])
         self.follower.update()
         self.tell_changed()
 

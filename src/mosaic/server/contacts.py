@@ -2,7 +2,8 @@
 
 Each entry is one record: its nonce is made from the key that it is about, and
 that key stands in a Notify or User Mention tag. An empty payload takes an entry
-back. What people keep encrypted is not known here.
+back. What people keep encrypted is not known here; whom the home's own people
+follow the node tells.
 
 Source: edition §4 (Follow, Contact; lists are never one record).
 """
@@ -10,7 +11,7 @@ Source: edition §4 (Follow, Contact; lists are never one record).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from mosaic.core import nonce
@@ -43,14 +44,23 @@ class Contacts:
         self._served = served
         self._changed = changed
         self._named_by: dict[bytes, set[bytes]] = {}
+        self._told: frozenset[bytes] = frozenset()
         self._newer: set[bytes] | None = None
 
     def __contains__(self, key: object) -> bool:
-        return key in self._named_by
+        return key in self._named_by or key in self._told
 
     def __len__(self) -> int:
-        """How many keys there are."""
+        """How many keys are named in records."""
         return len(self._named_by)
+
+    def tell(self, keys: Iterable[bytes]) -> None:
+        """These keys (32 bytes each) are contacts as well, in place of those told before: kept in private."""
+        told = frozenset(keys)
+        differ, self._told = told ^ self._told, told
+        if self._changed is not None:
+            for key in differ - self._named_by.keys():
+                self._changed(key)
 
     async def read(self) -> None:
         """Reads what is stored, beside whatever else goes on; what `note` is told meanwhile is newer.
