@@ -329,6 +329,12 @@ PLACES: Final[dict[str, str]] = {
     "server/contacts.py Contacts.read: store.scan": "within: who is a contact",
     "server/schedule_change.py settle: store.scan": "within: what a schedule removes",
     "server/deletion.py settle_deletions: store.scan": "within: which Deletions count by now",
+    "server/moderation.py Moderation.held.read: store.labelled": "the owner's eyes",
+    "server/moderation.py Moderation.held.read: store.read": "the owner's eyes",
+    "server/moderation.py Moderation._relabel.work: store.lookup": "within: what becomes of a label",
+    "server/moderation.py Moderation.drop: store.lookup": "within: what is removed",
+    "server/moderation.py Moderation.erase: store.scan": "within: what is removed",
+    "server/moderation.py Moderation._remove_all: store.scan": "within: what is removed",
 }
 """Each place that reads, and the path that it is: of PATHS, of a test above, or why nothing leaves there."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mosaic.core.keys import PublicKey
+from mosaic.node.erased import ErasedKeys
 from mosaic.node.plugin import Program, load, load_hooks
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.served import ServedPeople
@@ -17,6 +18,7 @@ from mosaic.node.settings import NodeSettings
 from mosaic.policy.introductions import Introductions
 from mosaic.policy.invitations import redeems_invitations
 from mosaic.policy.roles import roles_of
+from mosaic.policy.rules import not_erased
 from mosaic.policy.served import Served
 from mosaic.policy.verdict import Hook
 from mosaic.policy.whole import Policy, policy_of
@@ -48,7 +50,8 @@ class Rules:
     ) -> None:
         self.served = ServedPeople(db, lives_here, now_ns, entropy)
         self.program = Program(time.monotonic)
-        self.first: list[Hook] = [redeems_invitations(self._redeem)]
+        self.erased = ErasedKeys(db)
+        self.first: list[Hook] = [not_erased(self.erased.until_of), redeems_invitations(self._redeem)]
         """Asked before the roles: what holds for everybody. Other parts of the node add theirs."""
         self._now_ns = now_ns
         self._server: Server
@@ -57,6 +60,7 @@ class Rules:
     def rule(self, server: Server, store: Store, settings: NodeSettings) -> None:
         """Lets a server follow the settings, before it starts. Raises SettingsInvalid."""
         self._server = server
+        server.moderation.erasures = self.erased
         self._introductions = Introductions(has_stored(store), self._now_ns)
         self.prepared(settings)()
         self.served.watch(server.people_changed)

@@ -184,6 +184,7 @@ class Committed:
         positions: Where each stands in the log; NOT_STORED for ephemeral ones.
         labels: What is noted beside each about who may read it.
         end: The position behind the last of them, as the store said after writing.
+        former: What was noted beside each before, where they were stored already and are now read by more.
     """
 
     records: list[bytes]
@@ -191,3 +192,4 @@ class Committed:
     positions: list[int]
     labels: bytes
     end: int
+    former: bytes = b""

@@ -100,7 +100,11 @@ class Publisher:
             if self._subscriptions:
                 received = committed.received_ns[begin:end]
                 deliveries += self._subscriptions.reach(
-                    records[begin:end], received, positions[begin:end], committed.labels[begin:end]
+                    records[begin:end],
+                    received,
+                    positions[begin:end],
+                    committed.labels[begin:end],
+                    committed.former[begin:end],
                 )
             if self._listeners:
                 self._tell(records[begin:end], positions[begin:end])

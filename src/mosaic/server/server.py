@@ -36,6 +36,7 @@ from mosaic.server.judge import Judge
 from mosaic.server.live import Live
 from mosaic.server.lookups import Lookups, LookupService
 from mosaic.server.metrics import Metrics
+from mosaic.server.moderation import Moderation
 from mosaic.server.peer import Peer
 from mosaic.server.proxies import Proxies
 from mosaic.server.publisher import Listener, Publisher
@@ -157,6 +158,13 @@ class Server:
             self.metrics,
             publish=self._publisher.publish,
             schedule_changed=self._schedule_changed,
+            now_ns=now_ns,
+        )
+        self.moderation = Moderation(
+            store,
+            self._writer,
+            publish=self._publisher.publish,
+            schedules_removed=self._schedules_removed,
             now_ns=now_ns,
         )
         self._intake = Intake(
@@ -421,6 +429,11 @@ class Server:
 
     def _contact_changed(self, key: bytes) -> None:
         self._sessions.rights_changed(key)
+
+    def _schedules_removed(self, authors: Iterable[bytes]) -> None:
+        for author in authors:
+            self._authority.changed(author)
+            self._schedule_changed(author)
 
     def _schedule_changed(self, author: bytes) -> None:
         self._sessions.rights_changed(author)

@@ -210,7 +210,14 @@ class Subscriptions:
             for number in self._fanout.reach([record], [self._now_ns()])[0]
         )
 
-    def reach(self, records: list[bytes], received_ns: list[int], positions: list[int], labels: bytes) -> int:
+    def reach(
+        self,
+        records: list[bytes],
+        received_ns: list[int],
+        positions: list[int],
+        labels: bytes,
+        former: bytes = b"",
+    ) -> int:
         """Hands new records, in the order of the log, to the subscriptions that they match.
 
         Args:
@@ -218,16 +225,37 @@ class Subscriptions:
             received_ns: When each was received (ns, Mosaic time).
             positions: Where each stands in the log.
             labels: What is noted beside each about who may read it.
+            former: What was noted before, of records that were stored already: only who could not read them
+                then gets them.
 
         Returns:
             How many times one of them matched.
         """
         deliveries = 0
         for at, numbers in enumerate(self._fanout.reach(records, received_ns)):
+            if numbers and former:
+                numbers = self._new_to(numbers, records[at], former[at])  # noqa: PLW2901
             if numbers:
                 self._deliver(records[at], positions[at], labels[at], numbers)
                 deliveries += len(numbers)
         return deliveries
+
+    def _new_to(self, numbers: list[int], record: bytes, former: int) -> list[int]:
+        """Those of some subscriptions whose owners could not read a record before.
+
+        Who could, and is still reading what is stored, may meet it at both places or at none: that
+        subscription ends, which is rare.
+        """
+        new: list[int] = []
+        for number in numbers:
+            subscription = self._open.get(number)
+            if subscription is None:
+                continue
+            if not may_read(record, subscription.peer.viewers, former):
+                new.append(number)
+            elif not subscription.live:
+                self.cut(subscription, ResultCode.TEMPORARY_ERROR)
+        return new
 
     def handed_on(self, position: int) -> None:
         """The log was handed on up to a position: what is opened from now on reads what lies before it."""

@@ -1,0 +1,295 @@
+"""What an operator does to stored records: show, hide, drop, remove, erase.
+
+All of it goes through the writer, so that nothing is written in between, and
+what becomes readable is handed on to whoever could not read it before.
+
+Source: network.md (moderation by providers), edition §3 (read access); this project's own design,
+docs/architecture.md "What a server takes".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from mosaic.core.community_kinds import PRIVATE_MESSAGE, SERVER_ACT
+from mosaic.core.core_tags import notify, notify_keys
+from mosaic.core.filter import CompiledFilter, Filter
+from mosaic.core.keys import PublicKey
+from mosaic.core.kinds import KEY_SCHEDULE
+from mosaic.core.record import Record
+from mosaic.policy.label import Label
+from mosaic.server.batch import Committed
+from mosaic.server.writer import Writer
+from mosaic.store.store import Scan, Store
+
+_AT_ONCE: Final = 1_024
+_SLICE_NS: Final = 50_000_000
+_KEY_SCHEDULE: Final = KEY_SCHEDULE.bytes
+_SERVER_ACT: Final = SERVER_ACT.bytes
+
+
+class Erasures(Protocol):
+    """Where it stands written which authors were erased, and up to when; the node implements it."""
+
+    def note(self, key: bytes, until_ns: int, by: str) -> None:
+        """From now on nothing of a key (32 bytes) with a timestamp up to `until_ns` is taken; durable."""
+
+
+class BlobEraser(Protocol):
+    """Removes what an erased person uploaded."""
+
+    async def __call__(self, key: bytes) -> int:
+        """Removes blobs that a key (32 bytes) uploaded and nobody else names; how many."""
+
+
+class Held(NamedTuple):
+    """A record that is withheld or hidden: its position, its label, its bytes."""
+
+    position: int
+    label: Label
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure did.
+
+    Args:
+        records: How many records are gone.
+        blobs: How many blobs are gone.
+        bytes_freed: So many bytes of the log were given back.
+        until_ns: Nothing of the key with a timestamp up to then is taken again (ns).
+    """
+
+    records: int
+    blobs: int
+    bytes_freed: int
+    until_ns: int
+
+
+class _Found(NamedTuple):
+    position: int
+    received_ns: int
+    record: bytes
+
+
+class Moderation:
+    """An operator's hand on what is stored. Belongs to the thread of the event loop.
+
+    Args:
+        store: Where records are.
+        writer: Makes the changes.
+        publish: Takes what became readable, in the order of the log.
+        schedules_removed: Told about authors (32 bytes each) whose key schedules are gone.
+        now_ns: The clock.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        *,
+        publish: Callable[[Committed], Awaitable[None]],
+        schedules_removed: Callable[[Iterable[bytes]], None],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._publish = publish
+        self._schedules_removed = schedules_removed
+        self._now_ns = now_ns
+        self.erasures: Erasures | None = None
+        """Where erasures are written down; without it, what is erased may come again."""
+        self.blobs: BlobEraser | None = None
+        """Removes blobs of the erased, where blobs are kept."""
+
+    # --- looking
+
+    async def held(self, label: Label = Label.WITHHELD, *, limit: int = 100, after: int = 0) -> list[Held]:
+        """Records that are withheld (or hidden), in the order in which they came.
+
+        Args:
+            label: WITHHELD or HIDDEN.
+            limit: The most records to be given.
+            after: Only positions behind it.
+        """
+
+        def read() -> list[Held]:
+            positions = self._store.labelled(label, after=after, limit=limit)
+            records = self._store.read(positions)
+            rows = zip(positions, self._store.labels(positions), records, strict=True)
+            return [Held(at, Label(its), record) for at, its, record in rows if record is not None]
+
+        return await asyncio.to_thread(read)
+
+    # --- labels
+
+    async def approve(self, ids: Sequence[bytes] = (), *, author: bytes | None = None) -> int:
+        """Lets withheld records be read as their kind says; how many were withheld.
+
+        They keep their received times, and are handed on to those who could not read them before.
+
+        Args:
+            ids: Of the records: 48 bytes each, or the first 32.
+            author: All that is withheld of an author (32 bytes) as well.
+        """
+        if author is not None:
+            held = await self._all_held()
+            ids = [*ids, *(one.record[:48] for one in held if one.record[64:96] == author)]
+        return await self._relabel(ids, lambda label: label & ~Label.WITHHELD)
+
+    async def hide(self, ids: Sequence[bytes]) -> int:
+        """Shows records (by id, or its first 32 bytes) to the owner alone; how many were shown before."""
+        return await self._relabel(ids, lambda label: label | Label.HIDDEN)
+
+    async def show(self, ids: Sequence[bytes]) -> int:
+        """Takes hiding back; how many records were hidden."""
+        return await self._relabel(ids, lambda label: label & ~Label.HIDDEN)
+
+    async def _all_held(self) -> list[Held]:
+        found: list[Held] = []
+        while more := await self.held(limit=_AT_ONCE, after=found[-1].position if found else 0):
+            found += more
+        return found
+
+    async def _relabel(self, ids: Sequence[bytes], become: Callable[[Label], Label]) -> int:
+        """Puts records under other labels, in one change for each label that comes out."""
+
+        def work() -> tuple[int, Committed]:
+            found = _all_of(self._store.lookup(list(dict.fromkeys(ids))))
+            labels = self._store.labels([one.position for one in found])
+            moves: dict[Label, list[tuple[_Found, Label]]] = {}
+            for one, its in zip(found, labels, strict=True):
+                new = become(Label(its))
+                if new != its:
+                    moves.setdefault(new, []).append((one, Label(its)))
+            rows: list[tuple[int, _Found, Label, Label]] = []
+            for new, each in moves.items():
+                positions = self._store.readmit([one.position for one, _ in each], new)
+                rows += [
+                    (position, one, new, former)
+                    for position, (one, former) in zip(positions, each, strict=True)
+                    if position
+                ]
+            rows.sort(key=lambda row: row[0])
+            return len(rows), Committed(
+                [one.record for _, one, _, _ in rows],
+                [one.received_ns for _, one, _, _ in rows],
+                [position for position, _, _, _ in rows],
+                bytes(new for _, _, new, _ in rows),
+                self._store.end,
+                former=bytes(former for _, _, _, former in rows),
+            )
+
+        async def hand_on(done: tuple[int, Committed]) -> None:
+            if done[0]:
+                await self._publish(done[1])
+
+        return (await self._writer.change(work, then=hand_on))[0]
+
+    # --- removing
+
+    async def drop(self, ids: Sequence[bytes]) -> int:
+        """Removes records (by id, or its first 32 bytes) and refuses them for good; how many were there."""
+        return await self._take_away(lambda: _all_of(self._store.lookup(list(ids))), refuse=True)
+
+    async def remove(self, wanted: Filter, *, dry_run: bool) -> int:
+        """Removes what a filter matches and refuses it for good; the log of moderators' acts stays.
+
+        Args:
+            wanted: What is to go.
+            dry_run: Only count.
+
+        Returns:
+            How many records were, or would be, removed.
+
+        Raises:
+            InvalidFilter: the filter can't be compiled.
+        """
+        compiled = wanted.compiled
+        if dry_run:
+            sums = await asyncio.to_thread(self._store.tally, compiled)
+            return sum(records for _, kind, records, _ in sums if kind != _SERVER_ACT)
+        return await self._remove_all(compiled, refuse=True)
+
+    async def erase(self, key: bytes, *, by: str, with_messages: bool = False) -> Erased:
+        """Removes all that a key has written or signed, so that it neither is read nor comes again.
+
+        Backups that were made before still hold it.
+
+        Args:
+            key: The author's master key (32 bytes).
+            by: Who does it, for the record of erasures.
+            with_messages: Private messages to nobody but this key go, too: for whoever asks for himself.
+        """
+        public = PublicKey(key)
+        by_author = Filter.of(authors=[public]).compiled
+        until_ns = self._now_ns()
+        newest, _ = self._store.scan(by_author, limit=1).records(1, _SLICE_NS)
+        if newest:
+            until_ns = max(until_ns, int.from_bytes(newest[0][2][:8], "big"))
+        if self.erasures is not None:
+            self.erasures.note(key, until_ns, by)
+        records = await self._remove_all(by_author, refuse=False, log_too=True)
+        # What stands under another author's name would not be refused as the erased one's.
+        records += await self._remove_all(Filter.of(signers=[public]).compiled, refuse=True, log_too=True)
+        if with_messages:
+            to_it = Filter.of(kinds=[PRIVATE_MESSAGE], tags=[notify(public)]).compiled
+            records += await self._remove_all(to_it, refuse=True, only_to=public)
+        blobs = 0 if self.blobs is None else await self.blobs(key)
+        freed = await asyncio.to_thread(lambda: self._store.compact(min_dead_ratio=0.0, roll=True))
+        return Erased(records, blobs, freed, until_ns)
+
+    async def _remove_all(
+        self,
+        wanted: CompiledFilter,
+        *,
+        refuse: bool,
+        log_too: bool = False,
+        only_to: PublicKey | None = None,
+    ) -> int:
+        """Removes what a filter matches, in parts between which others are written.
+
+        Looks again until nothing is found: what was judged before may have been written since.
+        """
+
+        def may_go(found: _Found) -> bool:
+            if found.record[56:64] == _SERVER_ACT and not log_too:
+                return False
+            return only_to is None or notify_keys(Record(found.record)) == (only_to,)
+
+        removed = 0
+        while True:
+            scan, before, finished = self._store.scan(wanted), removed, False
+            while not finished:
+                rows, finished = await asyncio.to_thread(scan.records, _AT_ONCE, _SLICE_NS)
+                doomed = [found for found in (_Found(*row) for row in rows) if may_go(found)]
+                if doomed:
+                    removed += await self._take_away(lambda doomed=doomed: doomed, refuse=refuse)  # type: ignore[misc]
+            if removed == before:
+                return removed
+
+    async def _take_away(self, find: Callable[[], list[_Found]], *, refuse: bool) -> int:
+        def work() -> tuple[int, set[bytes]]:
+            doomed = find()
+            removed = self._store.remove([found.position for found in doomed], refuse=refuse)
+            schedules = {one.record[64:96] for one in doomed if one.record[56:64] == _KEY_SCHEDULE}
+            return removed, schedules
+
+        async def tell(done: tuple[int, set[bytes]]) -> None:
+            if done[1]:
+                self._schedules_removed(done[1])
+
+        return (await self._writer.change(work, then=tell))[0]
+
+
+def _all_of(scan: Scan) -> list[_Found]:
+    found: list[_Found] = []
+    finished = False
+    while not finished:
+        rows, finished = scan.records(_AT_ONCE, _SLICE_NS)
+        found += [_Found(*row) for row in rows]
+    return found
