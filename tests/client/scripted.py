@@ -18,6 +18,7 @@ from mosaic.core.keys import SecretKey
 from mosaic.core.record import Record
 from mosaic.protocol import events
 from mosaic.protocol.authentication import ServerAuthentication, ServerIdentity
+from mosaic.protocol.blob_events import BlobOffered, BlobPartAsked
 from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
 from mosaic.protocol.upgrade import Mode, Refusal, judge
@@ -153,6 +154,9 @@ class ScriptedServer:
                 item = self.dht.get((is_server, key))
                 result = self.dht_result if item is None else ResultCode.SUCCESS
                 self.network.send(link, session.dht_response(query_id, result, item))
+            case BlobOffered() | BlobPartAsked():
+                # A server that knows what the text has, and no more: blobs go whole.
+                self.network.send(link, Unrecognized().encode())
             case events.BlobSubmitted():
                 body = event.body
                 if body is None:

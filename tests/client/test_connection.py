@@ -211,7 +211,7 @@ async def test_more_than_anybody_reads_is_given_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.claim("C45")
-@pytest.mark.parametrize("length", [0, 1000, 300_000])
+@pytest.mark.parametrize("length", [0, 1000, 300_000, 3_000_000])
 async def test_blobs_go_out_of_files_and_come_into_files(wire: Wire, tmp_path: Path, length: int) -> None:
     blob = bytes(range(256)) * (length // 256) + bytes(length % 256)
     source, target = tmp_path / "source", tmp_path / "target"

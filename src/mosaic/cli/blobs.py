@@ -18,6 +18,7 @@ from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common, server
 from mosaic.cli.output import notice, print_object, say, text_of
 from mosaic.errors import UsageError
+from mosaic.node.remote import parse_blob_hash
 
 
 @click.group()
@@ -63,6 +64,8 @@ def put(options: Common, file: str, server: str | None, key: str | None) -> None
 def get(options: Common, name: str, file: str, server: str | None, key: str | None) -> None:
     """Fetch the file of a hash (64 hexadecimal digits) into FILE, or to stdout.
 
+    Into a file it goes on where an earlier attempt was broken off.
+
     \f
     Raises:
         UsageError: there is no such folder.
@@ -70,9 +73,10 @@ def get(options: Common, name: str, file: str, server: str | None, key: str | No
     target = Path(file).absolute()
     if file != "-" and not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}", hint="Make it, or name another file.")
-    folder = None if file == "-" else target.parent
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".mosaic-") as temporary:
-        path = Path(temporary) / "blob"
+    with tempfile.TemporaryDirectory() as temporary:
+        # What came of a file before a link broke stays beside it, for the next attempt.
+        part = f"{target.name}.{parse_blob_hash(name).hex()[:16]}.part"
+        path = Path(temporary) / "blob" if file == "-" else target.with_name(part)
         arguments = options.arguments(hash=name, path=str(path), server=server, key=key)
         for item in act(options.home, "blob_get", arguments):
             if file == "-":

@@ -51,6 +51,7 @@ _COMMANDS = {
     "exchange": ("export", "import"),
     "syncing": ("sync",),
     "backup": ("backup", "restore"),
+    "check": ("check",),
     "dht": ("dht",),
     "demo": ("demo",),
     "conformance": ("conformance",),

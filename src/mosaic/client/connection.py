@@ -37,6 +37,7 @@ from mosaic.errors import (
     Unreachable,
 )
 from mosaic.protocol import events
+from mosaic.protocol.blob_events import BlobHeld, BlobPartArrived
 from mosaic.transport.events import (
     DIAL_FAILED,
     DIAL_FOREIGN_CERTIFICATE,
@@ -276,7 +277,7 @@ class Connection:
         if self._greeting.is_done and not self._ready.done():
             self._ready.set_result(None)
 
-    def _event(self, event: events.ClientEvent) -> None:
+    def _event(self, event: events.ClientEvent) -> None:  # noqa: C901 - one case an event
         match event:
             case _ if isinstance(event, GREETING):
                 self._greet(lambda: self._greeting.take(event, self._now_ns()))
@@ -284,15 +285,16 @@ class Connection:
                 self._queries.take(event)
             case events.SubmissionAnswered(prefix, result):
                 self._submitted.resolve(prefix, result)
-            case events.BlobAnswered() | events.BlobArrived():
+            case events.BlobAnswered() | events.BlobArrived() | BlobHeld() | BlobPartArrived():
                 self.blobs.take(event)
             case events.DhtAnswered():
                 self._lookups.take(event)
             case events.SyncAnswered() | events.SyncRefused():
                 self.syncs.take(event)
             case events.RequestUnrecognized():
-                self._lookups.unrecognized()
-                self.syncs.unrecognized()
+                if not self.blobs.unrecognized():
+                    self._lookups.unrecognized()
+                    self.syncs.unrecognized()
             case events.ServerClosing(result):
                 self.fail(refused(result, "the server closed the connection"))
             case events.Violation(reason):

@@ -19,6 +19,7 @@ from mosaic.node.admin_people import AdminPeople
 from mosaic.node.arguments import Arguments
 from mosaic.node.backup import BackupActs
 from mosaic.node.bootstrap_acts import BootstrapActs
+from mosaic.node.check import CheckActs
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.dht_acts import DhtActs
 from mosaic.node.exchange_acts import ExchangeActs
@@ -67,6 +68,7 @@ class Acts:
             **ExchangeActs(self._node).table(),
             **SyncActs(self._node).table(),
             **BackupActs(self._node).table(),
+            **CheckActs(self._node).table(),
             **AdminActs(self._node, self._log).table(),
             **AdminPeople(self._node, self._log).table(),
             "dht_publish": DhtActs(self._node, working=self._working).publish,

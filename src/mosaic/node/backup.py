@@ -9,7 +9,7 @@ record less than its database says.
     private.db, mosaic.toml     as of the beginning
     unlock                      the password of the keys; in encrypted backups only
     log/…                       the record log up to `Manifest.end`
-    blobs/…                     every blob, who brought which
+    blobs/…                     every blob, who brought which (the ledger is made again from these)
 
 The index is not in it: it is made again from the log. Received times and
 positions stay what they were, for the log is the same bytes.
@@ -27,7 +27,7 @@ import tempfile
 from collections.abc import Generator, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import HomeDamaged, UsageError
@@ -41,29 +41,11 @@ from mosaic.store.backup_format import SALT_BYTES, STEP, BackupWriter, Manifest
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
+    from mosaic.store.embedded import Snapshot
 
 SUFFIX: Final = ".mosaic-backup"
 UNLOCK: Final = "unlock"
 SETTINGS: Final = "mosaic.toml"
-
-
-class Frozen(Protocol):
-    """The log's files as they are at one moment; none is removed or rewritten until `release`."""
-
-    @property
-    def files(self) -> list[tuple[str, int]]:
-        """Name in `log/`, and how many of its bytes count."""
-
-    @property
-    def end(self) -> int:
-        """The position that the next record would have had."""
-
-    @property
-    def last_received_ns(self) -> int:
-        """The greatest received time in them."""
-
-    def release(self) -> None:
-        """Lets compaction go on."""
 
 
 class Backup:
@@ -133,7 +115,7 @@ class Backup:
         self.bytes = writer.written
         yield writer.written
 
-    def _log(self, writer: BackupWriter, log: Frozen) -> Generator[int]:
+    def _log(self, writer: BackupWriter, log: Snapshot) -> Generator[int]:
         told = writer.written
         for name, length in log.files:
             with (self._node.home.folder / "log" / name).open("rb") as file:
@@ -144,9 +126,6 @@ class Backup:
 
     def _blobs(self, writer: BackupWriter) -> Generator[int]:
         folder = self._node.blobs.folder
-        ledger = folder / "ledger.db"
-        if ledger.is_file():
-            writer.add("blobs/ledger.db", io.BytesIO(_copy_of(ledger, self._node.home.temporary)))
         for name in ("format", "uploads"):
             if (folder / name).is_file():
                 with (folder / name).open("rb") as file:
@@ -256,22 +235,9 @@ def _copy_of(database: Path, temporary: Path) -> bytes:
         return copy.read_bytes()
 
 
-class _Files:
-    """The log's files, each up to its present length."""
-
-    def __init__(self, node: Node) -> None:
-        self.last_received_ns = node.store.last_received_ns
-        self.end = node.store.end
-        folder = node.home.folder / "log"
-        self.files = [(path.name, path.stat().st_size) for path in sorted(folder.glob("*.log"))]
-
-    def release(self) -> None:
-        """Nothing is held."""
-
-
 @contextlib.contextmanager
-def _frozen(node: Node) -> Iterator[Frozen]:
-    frozen = _Files(node)
+def _frozen(node: Node) -> Iterator[Snapshot]:
+    frozen = node.store.snapshot()
     try:
         yield frozen
     finally:

@@ -9,6 +9,7 @@
       log/ index/  the record store
       blobs/       blobs, by their hash
       tmp/         what is on its way; emptied at every start
+      before-N/    what an older layout had, for a week (`mosaic.node.home_steps`)
 
 Only the holder of `lock` may open the store or `private.db`.
 
@@ -36,7 +37,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-FORMAT = 1
+FORMAT = 2
 """The version of the layout that this program writes, and the newest that it reads."""
 
 
@@ -98,6 +99,16 @@ class Home:
             HomeNewer: a newer version of Mosaic made it.
             HomeDamaged: VERSION can't be read.
         """
+        self.version()
+
+    def version(self) -> int:
+        """The layout's version, a number that this program knows.
+
+        Raises:
+            HomeMissing: no home was made here.
+            HomeNewer: a newer version of Mosaic made it.
+            HomeDamaged: VERSION can't be read.
+        """
         try:
             text = self.version_file.read_text("ascii").strip()
         except FileNotFoundError:
@@ -111,6 +122,21 @@ class Home:
             )
         if int(text) > FORMAT:
             raise HomeNewer(f"the home in {self.folder} has layout {text}, this version knows {FORMAT}")
+        return int(text)
+
+    def set_version(self, version: int) -> None:
+        """Writes the layout's version, durably. Raises HomeDamaged."""
+        new = self.folder / "VERSION.new"
+        try:
+            with new.open("w", encoding="ascii") as out:
+                out.write(f"{version}\n")
+                out.flush()
+                os.fsync(out.fileno())
+            new.replace(self.version_file)
+        except OSError as error:
+            raise HomeDamaged(
+                f"{self.version_file} can't be written: {error.strerror}", hint="Make room on the disk."
+            ) from error
 
     def make(self) -> None:
         """Makes an empty home here, readable by its owner alone.

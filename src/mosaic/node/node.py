@@ -23,6 +23,7 @@ from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.url import ServerUrl
 from mosaic.errors import StoreFull
+from mosaic.node import home_steps
 from mosaic.node.announcing import announced, to_tell
 from mosaic.node.clock import Clock
 from mosaic.node.entropy import entropy
@@ -42,12 +43,12 @@ from mosaic.node.records import OwnRecords
 from mosaic.node.rules import Rules
 from mosaic.node.scheduled_backups import ScheduledBackups
 from mosaic.node.settings import NodeSettings
-from mosaic.node.upkeep import Upkeep
+from mosaic.node.upkeep import Upkeep, blob_ledger, blob_upkeep
 from mosaic.policy.submission import Way
 from mosaic.server.live import Live
 from mosaic.server.server import Server
 from mosaic.store.blobs import BlobStore
-from mosaic.store.embedded import EmbeddedStore, open_store
+from mosaic.store.embedded import EmbeddedStore
 from mosaic.store.record_source import RecordSource
 from mosaic.wire.result_code import ResultCode
 
@@ -119,7 +120,7 @@ class Node(ReachingHalf):
         """
         settings = settings or NodeSettings()
         try:
-            home.empty_temporary()
+            home_steps.begin(home)
             db = PrivateDb(home.private_db)
         except BaseException:
             lock.release()
@@ -135,13 +136,15 @@ class Node(ReachingHalf):
 
     async def _start(self, progress: Callable[[int, int], None] | None) -> None:
         async with contextlib.AsyncExitStack() as stack:
-            store = await asyncio.to_thread(open_store, self.home.folder, progress=progress)
+            store = await asyncio.to_thread(home_steps.open_records, self.home, progress)
             stack.callback(store.close)
             self.store: EmbeddedStore = store
             self.records = OwnRecords(RecordSource(store), self._everybody, self._schedule_wanted)
             self.everything = OwnRecords(RecordSource(store), lambda: None, self._schedule_wanted)
             self._client(stack)
             self.blobs = BlobStore(self.home.blobs, max_bytes=self.settings.server.blob_limit)
+            self.ledger = blob_ledger(self.blobs)
+            stack.callback(self.ledger.close)
             self.server = Server(
                 store,
                 self.blobs,
@@ -151,6 +154,7 @@ class Node(ReachingHalf):
                 schedules=self.schedules,
                 prover=server_prover(self.server_secret),
                 lookups=self.dht if self.dht.is_on else None,
+                ledger=self.ledger,
                 screener=self.rules.program,
             )
             self.rules.rule(self.server, store, self.settings)
@@ -196,6 +200,7 @@ class Node(ReachingHalf):
             self.pool.maintain(),
             self.schedules.run(),
             upkeep.run(),
+            blob_upkeep(self).run(),
             mirrors.run(),
             self.backups.run(),
         ):

@@ -36,7 +36,7 @@ MARK: Final = "restored"
 _WORK: Final = ".restoring"
 _NAMES: Final = re.compile(
     r"private\.db|mosaic\.toml|unlock|log/[0-9a-f]{1,32}\.log"
-    r"|blobs/(?:format|uploads|ledger\.db|(?P<begin>[0-9a-f]{2})/(?P=begin)[0-9a-f]{62})"
+    r"|blobs/(?:format|uploads|(?P<begin>[0-9a-f]{2})/(?P=begin)[0-9a-f]{62})"
 )
 
 

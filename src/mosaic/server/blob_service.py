@@ -10,50 +10,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Final, Protocol
+from typing import Final
 
 from mosaic.core import blob_hash
 from mosaic.errors import MosaicError
-from mosaic.policy.blob_upload import BlobHook, BlobUpload
-from mosaic.policy.verdict import Refuse, decide
+from mosaic.policy.blob_upload import BlobHook
+from mosaic.protocol.blob_events import BlobOffered, BlobPartAsked, BlobPartCame
 from mosaic.protocol.events import BlobSubmitted
+from mosaic.server.blob_book import BlobBook, uploader
+from mosaic.server.blob_parts import BlobParts
 from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.settings import ServerSettings
-from mosaic.server.uploads import Upload, Uploads
+from mosaic.store.blobs import BlobStore
+from mosaic.wire.blob_messages import BlobPartResult
+from mosaic.wire.limits import BLOB_PART_LIMIT
 from mosaic.wire.result_code import ResultCode, for_error
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-class Blobs(Protocol):
-    """What the service needs of the place where blobs are kept."""
-
-    @property
-    def folder(self) -> Path:
-        """A folder on the same disk, for what is on its way and for who brought what."""
-
-    def has(self, blob_hash: bytes) -> bool:
-        """Whether a blob is kept."""
-
-    def size(self, blob_hash: bytes) -> int | None:
-        """A blob's length in bytes, or None if it is not kept."""
-
-    def path(self, blob_hash: bytes) -> Path:
-        """The file of a blob."""
-
-    def adopt(self, path: Path, digest: bytes, length: int, expected: bytes) -> None:
-        """Takes over a file of `length` bytes as a blob; durable when it returns.
-
-        Raises:
-            BlobMismatch: `digest`, the file's true hash, is not `expected`.
-            OSError: the disk failed or is full.
-        """
 
 
 class BlobService:
@@ -61,40 +40,32 @@ class BlobService:
 
     Args:
         blobs: Where they are kept.
-        uploads: Who brought them.
-        hooks: The policy; the first refusal wins.
+        book: The rules, and who brought what.
         settings: The server's.
         metrics: Counted in.
-        now_ns: The clock.
     """
 
     def __init__(
-        self,
-        blobs: Blobs,
-        uploads: Uploads,
-        hooks: Sequence[BlobHook],
-        settings: Live[ServerSettings],
-        metrics: Metrics,
-        now_ns: Callable[[], int],
+        self, blobs: BlobStore, book: BlobBook, settings: Live[ServerSettings], metrics: Metrics
     ) -> None:
         self._blobs = blobs
-        self._uploads = uploads
-        self._hooks = tuple(hooks)
+        self._book = book
         self._settings = settings
         self._metrics = metrics
-        self._now_ns = now_ns
         self._pool = ThreadPoolExecutor(1, "mosaic-blob")
+        self._parts = BlobParts(blobs, book, metrics, self._pool)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[Peer, None] = {}
 
     def ask(self, hooks: Sequence[BlobHook]) -> None:
         """Another policy holds from the next blob on."""
-        self._hooks = tuple(hooks)
+        self._book.ask(hooks)
 
     async def settled(self) -> None:
         """Waits until every blob that has arrived is kept or refused."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+        await self._parts.settled()
 
     async def stop(self) -> None:
         """Ends the service. Call `settled` first."""
@@ -111,9 +82,9 @@ class BlobService:
     async def _take(self, peer: Peer, event: BlobSubmitted) -> None:
         result = self._refusal(peer, event)
         if result is None:
-            uploader = next(iter(peer.viewers[1:] or peer.viewers), bytes(32))
-            upload = Upload(event.hash, uploader, self._now_ns(), event.length)
-            result = await asyncio.get_running_loop().run_in_executor(self._pool, self._keep, event, upload)
+            result = await asyncio.get_running_loop().run_in_executor(
+                self._pool, self._keep, event, uploader(peer)
+            )
         else:
             _discard(event)
         if result is ResultCode.ACCEPTED:
@@ -124,25 +95,25 @@ class BlobService:
             peer.send(peer.session.blob_submission_result(event.hash, result))
 
     def _refusal(self, peer: Peer, event: BlobSubmitted) -> ResultCode | None:
-        if event.length > self._settings.current.blob_limit:
-            return ResultCode.TOO_LARGE
-        verdict = decide(self._hooks, BlobUpload(event.hash, event.length, peer.viewers))
-        if isinstance(verdict, Refuse):
-            return verdict.result
+        refusal = self._book.refusal(peer, event.hash, event.length)
+        if refusal is not None:
+            return refusal
         true = event.digest if event.body is None else blob_hash.of(event.body)
-        if true != event.hash:
-            return ResultCode.INVALID
-        return None
+        return None if true == event.hash else ResultCode.INVALID
 
-    def _keep(self, event: BlobSubmitted, upload: Upload) -> ResultCode:
+    def _keep(self, event: BlobSubmitted, key: bytes) -> ResultCode:
         """Puts a blob where it belongs, durably. Runs in the blobs' own thread."""
         try:
             if self._blobs.has(event.hash):
                 _discard(event)
+                self._book.brought(event.hash, event.length, key, again=True)
                 return ResultCode.DUPLICATE
+            if not self._book.has_room(key, event.length):
+                _discard(event)
+                return ResultCode.TOO_LARGE
             path, digest = self._as_file(event)
             self._blobs.adopt(path, digest, event.length, event.hash)
-            self._uploads.remember(upload)
+            self._book.brought(event.hash, event.length, key)
         except MosaicError as error:
             return for_error(error)
         except OSError as error:
@@ -161,15 +132,29 @@ class BlobService:
 
     # --- BLOB GET
 
-    def asked(self, peer: Peer, wanted: bytes) -> None:
-        """Sends a blob as the peer takes it, or says why not."""
+    def asked(self, peer: Peer, wanted: bytes | BlobPartAsked) -> None:
+        """Sends a blob (or a part of one) as the peer takes it, or says why not."""
         if not peer.blobs and not self._is_full(peer):
             self._send(peer, wanted)
         elif len(peer.blobs) < self._settings.current.blobs_waiting_per_link:
             peer.blobs.append(wanted)
             self._waiting[peer] = None
         else:
-            peer.send(peer.session.blob_result(wanted, ResultCode.TOO_FAST))
+            _refuse(peer, wanted, ResultCode.TOO_FAST)
+
+    def part(self, peer: Peer, event: BlobOffered | BlobPartCame | BlobPartAsked) -> None:
+        """Takes what a peer says about a blob in parts."""
+        match event:
+            case BlobOffered():
+                self._parts.offered(peer, event)
+            case BlobPartCame():
+                self._parts.came(peer, event)
+            case BlobPartAsked():
+                self.asked(peer, event)
+
+    async def sweep(self) -> int:
+        """Gives up blobs that have waited too long for their next part; how many."""
+        return await self._parts.sweep()
 
     def drained(self, peer: Peer) -> None:
         """A peer has read enough for the next of the blobs that it waits for."""
@@ -191,20 +176,34 @@ class BlobService:
     def _is_full(self, peer: Peer) -> bool:
         return peer.network.pending(peer.link) > self._settings.current.queue_bytes // 2
 
-    def _send(self, peer: Peer, wanted: bytes) -> None:
+    def _send(self, peer: Peer, wanted: bytes | BlobPartAsked) -> None:
+        part = None if isinstance(wanted, bytes) else wanted
+        name = wanted if isinstance(wanted, bytes) else wanted.hash
         try:
-            length = self._blobs.size(wanted)
+            length = self._blobs.size(name)
             if length is None:
-                peer.send(peer.session.blob_result(wanted, ResultCode.NOT_FOUND))
+                _refuse(peer, wanted, ResultCode.NOT_FOUND)
                 return
-            head = peer.session.blob_result_head(wanted, length)
-            peer.network.send_file(peer.link, head, str(self._blobs.path(wanted)), 0, length)
-            self._metrics.blobs_sent += 1
+            if part is None:
+                head, offset, size = peer.session.blob_result_head(name, length), 0, length
+            else:
+                offset = part.offset
+                size = max(0, min(part.most, BLOB_PART_LIMIT, length - offset))
+                head = BlobPartResult.head(name, offset, length, size)
+            peer.network.send_file(peer.link, head, str(self._blobs.path(name)), min(offset, length), size)
+            self._metrics.blobs_sent += not offset
         except FileNotFoundError:
-            peer.send(peer.session.blob_result(wanted, ResultCode.NOT_FOUND))
+            _refuse(peer, wanted, ResultCode.NOT_FOUND)
         except (MosaicError, OSError) as error:
             _LOG.error("a blob could not be sent: %s", error)
-            peer.send(peer.session.blob_result(wanted, ResultCode.TEMPORARY_ERROR))
+            _refuse(peer, wanted, ResultCode.TEMPORARY_ERROR)
+
+
+def _refuse(peer: Peer, wanted: bytes | BlobPartAsked, result: ResultCode) -> None:
+    if isinstance(wanted, bytes):
+        peer.send(peer.session.blob_result(wanted, result))
+    else:
+        peer.send(BlobPartResult(wanted.hash, result, wanted.offset, 0).encode())
 
 
 def _discard(event: BlobSubmitted) -> None:

@@ -15,6 +15,7 @@ from mosaic.policy.offences import Offence
 from mosaic.policy.rate import Around
 from mosaic.policy.standing import Standing
 from mosaic.policy.submission import Way
+from mosaic.protocol.blob_events import BlobPartAsked
 from mosaic.protocol.server_session import ServerSession
 from mosaic.transport.network import Entrance
 from mosaic.wire.header import MessageType, encode_header
@@ -65,7 +66,9 @@ class Peer:
         readings: Queries and stored parts of subscriptions under way, by query id.
         subscriptions: Open subscriptions, by query id.
         held_bytes: Live records that are kept for it while older ones are on their way.
-        blobs: Hashes of blobs that wait until it has read what is on its way.
+        blobs: Blobs and parts of blobs that wait until it has read what is on its way.
+        offers: Blobs that it sends in parts: their lengths in bytes, by hash.
+        parts_waiting: How many parts of these wait to be written.
         gone: Whether the link has ended or is about to.
     """
 
@@ -84,6 +87,8 @@ class Peer:
         "limits",
         "link",
         "network",
+        "offers",
+        "parts_waiting",
         "proxied",
         "readings",
         "session",
@@ -129,7 +134,9 @@ class Peer:
         self.readings: dict[int, Reading] = {}
         self.subscriptions: dict[int, Subscription] = {}
         self.held_bytes = 0
-        self.blobs: list[bytes] = []
+        self.blobs: list[bytes | BlobPartAsked] = []
+        self.offers: dict[bytes, int] = {}
+        self.parts_waiting = 0
         self.gone = False
         self._clean = 0
 

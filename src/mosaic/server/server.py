@@ -28,7 +28,8 @@ from mosaic.policy.whole import Policy, policy_of
 from mosaic.protocol.settings import ServerSessionSettings
 from mosaic.server.admission import Admission, gate_rows
 from mosaic.server.authority import Authority, ScheduleSource
-from mosaic.server.blob_service import Blobs, BlobService
+from mosaic.server.blob_book import BlobBook, uploads_of
+from mosaic.server.blob_service import BlobService
 from mosaic.server.contacts import Contacts
 from mosaic.server.identity import Authorities, Prover
 from mosaic.server.intake import Intake
@@ -49,8 +50,9 @@ from mosaic.server.settings import ServerSettings
 from mosaic.server.subscriptions import Subscriptions
 from mosaic.server.sync_service import SyncService
 from mosaic.server.upgrades import Upgrades
-from mosaic.server.uploads import Uploads
 from mosaic.server.writer import Writer
+from mosaic.store.blob_ledger import BlobLedger
+from mosaic.store.blobs import BlobStore
 from mosaic.store.store import Store
 from mosaic.transport.network import Entrance, Event
 from mosaic.wire.result_code import ResultCode
@@ -78,6 +80,7 @@ class Server:
         schedules: Where key schedules of people who live elsewhere come from, if from anywhere.
         prover: Proves the server's key to browsers; None refuses them.
         lookups: Looks into the DHT for clients; None finds nothing.
+        ledger: Counts the blobs of each person; None counts none.
         screener: Asked about what strangers bring before the policy is, if there is one.
         bans: Whom it has nothing to do with; those that it makes itself are added.
 
@@ -89,7 +92,7 @@ class Server:
     def __init__(  # noqa: PLR0913 - what a server is made of
         self,
         store: Store,
-        blobs: Blobs,
+        blobs: BlobStore,
         settings: ServerSettings,
         *,
         now_ns: Callable[[], int],
@@ -100,6 +103,7 @@ class Server:
         schedules: ScheduleSource | None = None,
         prover: Prover | None = None,
         lookups: Lookups | None = None,
+        ledger: BlobLedger | None = None,
         screener: Screener | None = None,
         bans: BanList | None = None,
     ) -> None:
@@ -170,14 +174,8 @@ class Server:
         self._intake = Intake(
             self._judge, self._writer, live, self.metrics, has_room=self._has_room, screener=screener
         )
-        self._blobs = BlobService(
-            blobs,
-            Uploads(blobs.folder / "uploads"),
-            policy.blobs,
-            live,
-            self.metrics,
-            now_ns,
-        )
+        book = BlobBook(uploads_of(blobs.folder), ledger, policy.blobs, live, now_ns)
+        self._blobs = BlobService(blobs, book, live, self.metrics)
         self._authorities = Authorities(settings.authorities)
         self._lookups = LookupService(lookups, live, self.metrics, now_ns)
         session_settings = session_settings or ServerSessionSettings(service_url=settings.service_url)
@@ -320,6 +318,10 @@ class Server:
             What became of each. What is ACCEPTED is on disk (but ephemeral records are never stored).
         """
         return await self._intake.submit(records, way, viewers, received_by_ns)
+
+    async def sweep_blobs(self) -> int:
+        """Gives up blobs that have waited too long for their next part; how many."""
+        return await self._blobs.sweep()
 
     def listen_changes(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener(position, record)` for each new record, in the order of the log.

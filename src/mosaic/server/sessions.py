@@ -17,6 +17,7 @@ from mosaic.errors import Disconnected, MosaicError
 from mosaic.policy.admission import address_group
 from mosaic.policy.offences import Offence
 from mosaic.policy.verdict import Refuse
+from mosaic.protocol.blob_events import BlobOffered, BlobPartAsked, BlobPartCame
 from mosaic.protocol.events import (
     BlobAsked,
     BlobSubmitted,
@@ -357,6 +358,8 @@ class Sessions:
                 self._blobs.submitted(peer, event)
             case BlobAsked(blob_hash):
                 self._blobs.asked(peer, blob_hash)
+            case BlobOffered() | BlobPartCame() | BlobPartAsked():
+                self._blobs.part(peer, event)
             case DhtAsked():
                 self._lookups.asked(peer, event)
             case SyncOpened() | SyncMessage() | SyncEnded() | SyncGetAsked():

@@ -52,6 +52,9 @@ class ServerSettings:
     blob_limit: int = field(
         default=BLOB_LIMIT, metadata={"reload": False, "help": "longest blob taken, in bytes"}
     )
+    blob_quota: int = field(
+        default=0, metadata={"help": "bytes of blobs that one person may have here (0: no limit)"}
+    )
     blobs_waiting_per_link: int = field(
         default=64, metadata={"help": "blobs that one link may wait for at once"}
     )

@@ -16,6 +16,7 @@ from mosaic._kernel import _rust
 from mosaic.store.store import Store
 
 EmbeddedStore = _rust.Store
+Snapshot = _rust.Snapshot
 
 DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
 
