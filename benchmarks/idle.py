@@ -77,13 +77,17 @@ def _link_bytes(listener: list[str], transport: str, links: int) -> float:
         hold = [load_client(), "idle", "--port", str(ready["port"]), "--transport", transport]
         hold += ["--hello", "0", "--links"]
         with process([*hold, str(WARM_LINKS)]):
-            before = _resident(pid)
+            before = resident(pid)
             with process([*hold, str(links)]):
-                return (_resident(pid) - before) / links
+                return (resident(pid) - before) / links
 
 
-def _resident(pid: int) -> int:
-    """Bytes of memory that a process holds."""
+def resident(pid: int) -> int:
+    """Bytes of memory that the process with the number `pid` holds.
+
+    Raises:
+        RuntimeError: the system does not tell it.
+    """
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1_024

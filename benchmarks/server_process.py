@@ -15,6 +15,7 @@ import os
 import pstats
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from mosaic.node.clock import Clock
@@ -32,14 +33,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--core", type=int, default=None, help="the core to run on; all if not given")
     parser.add_argument("--check-threads", type=int, default=1)
+    parser.add_argument("--subscriptions", type=int, default=1_000, help="that one link may have open")
     parser.add_argument("--profile", action="store_true")
     return parser.parse_args()
 
 
 async def serve(options: argparse.Namespace) -> None:
     store = open_store(options.folder / "store")
+    everybody = replace(LimitTable().served, subscriptions=options.subscriptions)
     settings = ServerSettings(
-        limits=LimitTable(anonymous=LimitTable().served), check_threads=options.check_threads
+        limits=LimitTable(anonymous=everybody),
+        check_threads=options.check_threads,
+        subscriptions_per_link=options.subscriptions,
     )
     server = Server(
         store, BlobStore(options.folder / "blobs"), settings, now_ns=Clock().now_ns, served=lambda _: True

@@ -94,22 +94,28 @@ class Publisher:
 
     async def _hand_on(self, committed: Committed) -> None:
         records, positions = committed.records, committed.positions
-        deliveries = 0
-        for begin in range(0, len(records), _AT_ONCE):
-            end = begin + _AT_ONCE
+        deliveries = begin = 0
+        count = _AT_ONCE
+        while begin < len(records):
+            end = begin + count
+            reached = 0
             if self._subscriptions:
                 received = committed.received_ns[begin:end]
-                deliveries += self._subscriptions.reach(
+                reached = self._subscriptions.reach(
                     records[begin:end],
                     received,
                     positions[begin:end],
                     committed.labels[begin:end],
                     committed.former[begin:end],
                 )
+                deliveries += reached
             if self._listeners:
                 self._tell(records[begin:end], positions[begin:end])
             following = (position for position in positions[end:] if position != NOT_STORED)
             self._subscriptions.handed_on(next(following, committed.end))
+            begin = end
+            # Authors with many subscribers: fewer records at a time, so that links have their turn as often.
+            count = max(1, min(_AT_ONCE, count * _DELIVERIES_AT_ONCE // max(reached, 1)))
             if deliveries >= _DELIVERIES_AT_ONCE:
                 deliveries = 0
                 await asyncio.sleep(0)
