@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
-from tests.node.conftest import HERE, OpenNode, do, stored
+from tests.node.conftest import HERE, OpenNode, do, one, stored
 
+from mosaic.cli.status import shown_status
 from mosaic.client.connection import Connection
 from mosaic.client.syncing import Direction, Syncing
 from mosaic.core.filter import Filter
@@ -158,11 +159,14 @@ async def test_what_was_broken_off_goes_on(open_node: OpenNode) -> None:
             with pytest.raises(MosaicError):
                 await _broken_off(anna, plan, connection)
         assert 0 < has(anna, records) < 400
-        assert SyncMemory(anna.db).notes()[0][3]
+        assert SyncMemory(anna.db).states()[0].note
         left = 400 - has(anna, records)
         done = await sync(anna, hub, dir="down", **only(hub))
         assert (done["received"], has(anna, records)) == (left, 400)
-        assert not SyncMemory(anna.db).notes()[0][3]
+        assert not SyncMemory(anna.db).states()[0].note
+        status = await one(anna, "status")
+        assert str(status["syncs"]).count("down") == 1
+        assert any("last done" in line for line in shown_status(status))
 
 
 async def _broken_off(node: Node, plan: SyncPlan, connection: Connection) -> None:

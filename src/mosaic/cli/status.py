@@ -42,6 +42,8 @@ def shown_status(item: JsonObject) -> list[str]:
         lines += _dht(dht) if isinstance(dht, dict) else []
     else:
         lines.append("The node does not run: `mosaic serve` starts it.")
+    for sync in _list(item.get("syncs")):
+        lines += _sync(sync) if isinstance(sync, dict) else []
     waiting, unaddressed = item.get("waiting"), item.get("unaddressed")
     if waiting or unaddressed:
         lines.append(
@@ -62,6 +64,14 @@ def _server(server: JsonObject) -> list[str]:
     lines += [f"  of {_text(person)}" for person in _list(server.get("of"))]
     if server.get("detail"):
         lines.append(f"  {text_of(server, 'detail')}")
+    return lines
+
+
+def _sync(sync: JsonObject) -> list[str]:
+    done = f"last done {text_of(sync, 'done_iso')}" if sync.get("done_iso") else "never done yet"
+    lines = [f"Sync with {text_of(sync, 'server')}, {text_of(sync, 'way')}: {done}"]
+    if sync.get("note"):
+        lines.append(f"  failed since: {text_of(sync, 'note')}")
     return lines
 
 

@@ -31,6 +31,7 @@ from mosaic.node.server_acts import ServerActs
 from mosaic.node.server_log import ServerLog
 from mosaic.node.shapes import delivery_object, time_fields
 from mosaic.node.sync_acts import SyncActs
+from mosaic.node.synced import SyncMemory
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -121,6 +122,7 @@ class Acts:
             "dht": shapes.dht_object(states.dht(node)),
             "waiting": node.queue.waiting,
             "unaddressed": node.unaddressed.waiting(),
+            "syncs": [shapes.sync_object(each) for each in SyncMemory(node.db).states()],
             "store": {name: str(value) for name, value in node.store.stats().items()},
             "clock_warning": node.clock.warning(),
         }

@@ -19,6 +19,7 @@ from mosaic.core.timestamp import Timestamp
 from mosaic.errors import InvalidContent
 from mosaic.node.control import Json, JsonObject
 from mosaic.node.states import DhtState, ServerState
+from mosaic.node.synced import SyncState
 from mosaic.node.unaddressed import Letter
 from mosaic.social import posts
 from mosaic.social.feeds import Post
@@ -127,6 +128,16 @@ def server_object(state: ServerState) -> JsonObject:
         "state": state.state,
         "via": state.via,
         "detail": state.detail,
+    }
+
+
+def sync_object(state: SyncState) -> JsonObject:
+    """How the syncs of one kind with one server do."""
+    return {
+        "server": state.server,
+        "way": state.way,
+        "done_iso": Timestamp(state.done_ns).iso(0) if state.done_ns else "",
+        "note": state.note,
     }
 
 

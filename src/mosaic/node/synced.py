@@ -59,6 +59,23 @@ class SyncPlan:
         return None if self.person is None else self.person.device
 
 
+@dataclass(frozen=True, slots=True)
+class SyncState:
+    """How the syncs of one kind with one server do.
+
+    Attributes:
+        server: Its key, and as whom.
+        way: up, down or both.
+        done_ns: When the last one was finished (ns), 0 for never.
+        note: What went wrong since, or nothing.
+    """
+
+    server: str
+    way: str
+    done_ns: int
+    note: str
+
+
 class HomeRecords(OwnRecords):
     """The records of this home, for one sync.
 
@@ -141,10 +158,12 @@ class SyncMemory:
         """One was broken off; `note` says why."""
         self._note(plan, 0, 0, note)
 
-    def notes(self) -> list[tuple[str, str, int, str]]:
-        """All syncs that are known: server, way, when the last was finished (ns), what went wrong since."""
+    def states(self) -> list[SyncState]:
+        """How all syncs do that are known."""
         rows = self._db.connection.execute("SELECT url, way, done_ns, note FROM mirror ORDER BY url, way")
-        return [(str(url), str(way), int(done), str(note)) for url, way, done, note in rows]
+        return [
+            SyncState(str(with_whom), str(way), int(done), str(note)) for with_whom, way, done, note in rows
+        ]
 
     def _note(self, plan: SyncPlan, begun_ns: int, done_ns: int, note: str) -> None:
         self._db.connection.execute(
