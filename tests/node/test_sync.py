@@ -244,8 +244,11 @@ async def test_a_mirror_goes_on_both_ways_and_over_breaks(open_node: OpenNode) -
             await stored(anna, lambda: has(anna, first) == 5)
             await keep(hub, second)
             await stored(anna, lambda: has(anna, second) == 5)
+            offered = hub.server.metrics.records_offered
             await anna.server.submit(third, Way.MIRROR)
             await stored(hub, lambda: has(hub, third) == 5)
+            # What came from there does not go back.
+            assert hub.server.metrics.records_offered == offered + 5
             hub.server._sessions.close_all(ResultCode.SHUTTING_DOWN)
             await keep(hub, fourth)
             await stored(anna, lambda: has(anna, fourth) == 5)

@@ -30,7 +30,8 @@ from mosaic.errors import MosaicError
 from mosaic.node.arguments import parse_kind
 from mosaic.node.entropy import entropy
 from mosaic.node.mirror_settings import MirrorSettings
-from mosaic.node.synced import HomeRecords, SyncMemory, SyncPlan
+from mosaic.node.synced import REMEMBERED, HomeRecords, SyncMemory, SyncPlan
+from mosaic.sync.reconciling import ITEM_BYTES
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -39,9 +40,9 @@ log = logging.getLogger(__name__)
 
 _OVERLAP_NS: Final = 600 * 1_000_000_000
 _AT_ONCE: Final = 256
+_MOST_PASSES: Final = 3
 _GATHER_S: Final = 0.2
 _SLICE_NS: Final = 5_000_000
-_CAME: Final = 65_536
 
 
 def plan_of(node: Node, settings: MirrorSettings) -> SyncPlan:
@@ -61,8 +62,16 @@ def plan_of(node: Node, settings: MirrorSettings) -> SyncPlan:
     return SyncPlan(server, person, wanted, Direction(settings.dir))
 
 
-async def synced(node: Node, plan: SyncPlan, connection: Connection) -> AsyncGenerator[SyncProgress, None]:
+async def synced(
+    node: Node, plan: SyncPlan, connection: Connection, own: HomeRecords | None = None
+) -> AsyncGenerator[SyncProgress, None]:
     """Syncs once over a connection and notes when; gives the same progress after each step.
+
+    Args:
+        node: The open home.
+        plan: Who, what and which way.
+        connection: To the server, as the plan says.
+        own: What is here, if the caller wants to know later what came.
 
     Raises:
         PeerError: the server would not, or the connection ended.
@@ -71,7 +80,7 @@ async def synced(node: Node, plan: SyncPlan, connection: Connection) -> AsyncGen
     memory, begun_ns = SyncMemory(node.db), node.clock.now_ns()
     syncing = Syncing(
         connection,
-        HomeRecords(node, plan),
+        own or HomeRecords(node, plan),
         plan.wanted,
         plan.direction,
         most_needed=node.settings.server.sync_items,
@@ -101,7 +110,6 @@ class Mirror:
         self._plan = plan
         self._again_s = again_s
         self._own = HomeRecords(node, plan)
-        self._came: dict[bytes, None] = {}
         client = node.settings.client
         self._backoff = Backoff(entropy, client.retry_first_s, client.retry_most_s)
 
@@ -113,10 +121,17 @@ class Mirror:
                 async with self._node.pool.connect(
                     self._plan.server, self._plan.secret, own_stream=True
                 ) as connection:
-                    position, since_ns = self._node.store.end, self._node.clock.now_ns()
-                    async with contextlib.aclosing(synced(self._node, self._plan, connection)) as steps:
-                        async for progress in steps:
-                            yield progress
+                    position, since_ns, came = 0, 0, REMEMBERED
+                    for _ in range(_MOST_PASSES):
+                        # After so much that nobody can say any more what of it came from there: once more.
+                        if came < REMEMBERED:
+                            break
+                        position, since_ns, came = self._node.store.end, self._node.clock.now_ns(), 0
+                        steps = synced(self._node, self._plan, connection, self._own)
+                        async with contextlib.aclosing(steps):
+                            async for progress in steps:
+                                came = progress.received + progress.known
+                                yield progress
                     failures = 0
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(self._again_s):
@@ -148,14 +163,7 @@ class Mirror:
         async with contextlib.aclosing(connection.subscribe(wanted)) as records:
             async for record in records:
                 if isinstance(record, Record):
-                    self._note(record.data)
                     await self._own.take([record.data])
-
-    def _note(self, record: bytes) -> None:
-        """This came from there, and need not go back."""
-        self._came[record[:32]] = None
-        if len(self._came) > _CAME:
-            del self._came[next(iter(self._came))]
 
     async def _up(self, connection: Connection, position: int) -> None:
         compiled = self._plan.wanted.compiled
@@ -173,7 +181,7 @@ class Mirror:
                 await asyncio.sleep(_GATHER_S)
 
     async def _hand_in(self, connection: Connection, positions: Sequence[int]) -> None:
-        records = [one for one in self._own.at(positions) if one[:32] not in self._came]
+        records = [one for one in self._own.at(positions) if one[:ITEM_BYTES] not in self._own.came]
         if records:
             # What is refused now is tried again by the next sync.
             await connection.submit_all(records)

@@ -27,13 +27,15 @@ from mosaic.node.private_db import PrivateDb
 from mosaic.policy.access import is_open, may_read
 from mosaic.policy.label import Label
 from mosaic.policy.submission import Way
-from mosaic.sync.reconciling import SyncSet
+from mosaic.sync.reconciling import ITEM_BYTES, SyncSet
 from mosaic.wire.result_code import ResultCode
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
 
 _SLICE_NS: Final = 50_000_000
+REMEMBERED: Final = 65_536
+"""How many of the records that came from a server are remembered."""
 _STAYS: Final = Label.WITHHELD | Label.HIDDEN
 
 
@@ -82,10 +84,14 @@ class HomeRecords(OwnRecords):
     Args:
         node: The open home.
         plan: What is synced.
+
+    Attributes:
+        came: What came from there last (32 bytes of each id): it need not go back.
     """
 
     def __init__(self, node: Node, plan: SyncPlan) -> None:
         self._node = node
+        self.came: dict[bytes, None] = {}
         person = plan.person
         self._viewers = () if person is None else (person.key.bytes, person.device.public.bytes)
         own_servers = () if person is None else UserBootstrap.parse(person.bootstrap).entries
@@ -125,6 +131,10 @@ class HomeRecords(OwnRecords):
         Raises:
             StoreFull: some could not be written.
         """
+        for record in records:
+            self.came[record[:ITEM_BYTES]] = None
+            if len(self.came) > REMEMBERED:
+                del self.came[next(iter(self.came))]
         failures = self._node.server.metrics.write_failures
         results = await self._node.server.submit(records, Way.SYNC)
         failed = self._node.server.metrics.write_failures > failures
