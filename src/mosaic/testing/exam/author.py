@@ -28,7 +28,7 @@ class Author:
     @classmethod
     async def known(cls, stage: Stage) -> Author:
         """Somebody whose first record has been taken."""
-        author = cls(stage, await stage.anonymous(), await stage.as_member())
+        author = cls(stage, await stage.stranger(), await stage.as_member())
         await author.wire.keep(author.record(author.master))
         return author
 

@@ -315,7 +315,12 @@ class Stage:
         self.expect(got == wanted, f"{what}: {_shown(wanted)}", got)
 
     def records_are(self, got: Iterable[bytes], wanted: Iterable[Record | bytes], what: str) -> None:
-        """Raises Deviation unless these are the records, in this order."""
+        """Raises Deviation unless these are the records, each once, in any order."""
+        data = [each if isinstance(each, bytes) else each.data for each in wanted]
+        self.same(sorted(got), sorted(data), what)
+
+    def in_order(self, got: Iterable[bytes], wanted: Iterable[Record | bytes], what: str) -> None:
+        """Raises Deviation unless these are the records, each once, in this order."""
         data = [each if isinstance(each, bytes) else each.data for each in wanted]
         self.same(list(got), data, what)
 

@@ -302,9 +302,10 @@ class Wire:
         return answer
 
     async def get(self, *references: bytes) -> list[bytes]:
-        """The records of references. Raises Deviation if it does not end with SUCCESS."""
+        """The records of references. Raises Deviation if it is refused."""
         records, result = await self.ask(ask.Get(self.next_id(), references))
-        if result is not ResultCode.SUCCESS:
+        # That finding nothing is a SUCCESS, too, has a check of its own.
+        if result not in {ResultCode.SUCCESS, ResultCode.NOT_FOUND}:
             raise Deviation(f"expected QUERY CLOSED SUCCESS of a GET; it carries {result.name}")
         return records
 

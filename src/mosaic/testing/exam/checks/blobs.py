@@ -230,9 +230,9 @@ async def _several(stage: Stage) -> None:
 )
 async def _no_hold_up(stage: Stage) -> None:
     wire, other = await stage.as_member(), await stage.anonymous()
-    digest, blob = _blob(4 * 1_048_576)
+    digest, blob = _blob(1_200_000)
     frame = ask.BlobSubmission(digest, blob).encode()
-    wire.send(frame[:1_000_000])
+    wire.send(frame[:600_000])
     stage.same(await other.query(stage.of(stage.kind(), stage.fresh_key().public)), [], "the other's answer")
-    wire.send(frame[1_000_000:])
+    wire.send(frame[600_000:])
     stage.same((await wire.take(tell.BlobSubmissionResult)).result, ResultCode.ACCEPTED, "the result")

@@ -26,7 +26,7 @@ _FILTER = "filter.md"
     needs=Need.OUTBOX | Need.INBOX,
 )
 async def _author(stage: Stage) -> None:
-    member, outsider = await stage.as_member(), await stage.anonymous()
+    member, outsider = await stage.as_member(), await stage.stranger()
     kind, base = stage.kind(), stage.now_ns - MINUTE
     others = [stage.fresh_key(), stage.fresh_key()]
     mine = stage.record(stage.member, kind, timestamp=base)

@@ -34,7 +34,7 @@ async def _newest(stage: Stage) -> None:
     kind, base = stage.kind(), stage.now_ns - MINUTE
     records = [stage.record(stage.member, kind, timestamp=base + at) for at in range(6)]
     await wire.keep(*(records[at] for at in (3, 0, 5, 1, 4, 2)))
-    stage.records_are(await wire.query(stage.of(kind, stage.member.public)), reversed(records), "the answer")
+    stage.in_order(await wire.query(stage.of(kind, stage.member.public)), reversed(records), "the answer")
 
 
 @check(
@@ -50,7 +50,7 @@ async def _ties(stage: Stage) -> None:
     kind, base = stage.kind(), stage.now_ns - MINUTE
     records = sorted(stage.record(stage.member, kind, timestamp=base) for _ in range(6))
     await wire.keep(*(records[at] for at in (3, 0, 5, 1, 4, 2)))
-    stage.records_are(await wire.query(stage.of(kind, stage.member.public)), reversed(records), "the answer")
+    stage.in_order(await wire.query(stage.of(kind, stage.member.public)), reversed(records), "the answer")
 
 
 @check(
@@ -173,8 +173,11 @@ async def _mixed(stage: Stage) -> None:
 async def _absent(stage: Stage) -> None:
     wire, records = await some(stage, 1)
     absent = stage.record(stage.member, records[0].kind)
-    got = await wire.get(absent.data[:48], records[0].data[:48], absent.data[48:96])
+    wanted = (absent.data[:48], records[0].data[:48], absent.data[48:96])
+    got, result = await wire.ask(ask.Get(3, wanted))
     stage.records_are(got, records, "the answer")
+    stage.same(result, ResultCode.SUCCESS, "how it ends")
+    stage.same(await wire.ask(ask.Get(4, wanted[:1])), ([], ResultCode.SUCCESS), "the answer without any")
 
 
 @check(

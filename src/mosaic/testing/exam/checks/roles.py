@@ -101,7 +101,7 @@ async def _inbox(stage: Stage) -> None:
     needs=Need.INBOX,
 )
 async def _recipient(stage: Stage) -> None:
-    wire, member = await stage.anonymous(), await stage.as_member()
+    wire, member = await stage.stranger(), await stage.as_member()
     record = stage.record(stage.fresh_key(), stage.kind(), notify=[stage.member.public])
     await wire.keep(record)
     stage.records_are(await member.get(record.data[:48]), [record], "what its id finds")
@@ -119,7 +119,7 @@ async def _recipient(stage: Stage) -> None:
     needs=Need.INBOX,
 )
 async def _recipient_live(stage: Stage) -> None:
-    wire, member, kind = await stage.anonymous(), await stage.as_member(), stage.kind()
+    wire, member, kind = await stage.stranger(), await stage.as_member(), stage.kind()
     wanted = Filter.of(kinds=[kind], tags=[core_tags.notify(stage.member.public)])
     query_id, _ = await member.subscribe(wanted)
     record = stage.record(stage.fresh_key(), kind, notify=[stage.member.public])
@@ -136,7 +136,7 @@ async def _recipient_live(stage: Stage) -> None:
     needs=Need.INBOX,
 )
 async def _one_of_several(stage: Stage) -> None:
-    wire, member = await stage.anonymous(), await stage.as_member()
+    wire, member = await stage.stranger(), await stage.as_member()
     others = [stage.fresh_key().public for _ in range(4)]
     record = stage.record(
         stage.fresh_key(), stage.kind(), notify=[*others[:2], stage.member.public, *others[2:]]
@@ -170,7 +170,7 @@ async def _mention(stage: Stage) -> None:
     needs=Need.INBOX | Need.OUTBOX,
 )
 async def _reply(stage: Stage) -> None:
-    wire, member = await stage.anonymous(), await stage.as_member()
+    wire, member = await stage.stranger(), await stage.as_member()
     post = stage.record(stage.member, stage.kind())
     await member.keep(post)
     tags = [core_tags.reply(post.kind, post.id), core_tags.root(post.kind, post.id)]
@@ -191,7 +191,7 @@ async def _reply(stage: Stage) -> None:
     needs=Need.INBOX,
 )
 async def _replaceable(stage: Stage) -> None:
-    wire, member = await stage.anonymous(), await stage.as_member()
+    wire, member = await stage.stranger(), await stage.as_member()
     key, kind, nonce = stage.fresh_key(), stage.kind(Duplicates.REPLACEABLE), stage.nonce()
     old, new = (stage.record(key, kind, nonce=nonce, notify=[stage.member.public]) for _ in range(2))
     await wire.keep(old)

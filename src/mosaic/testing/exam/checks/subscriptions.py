@@ -31,7 +31,7 @@ async def _stored_then_live(stage: Stage) -> None:
     wire, records = await some(stage, 3)
     reader = await stage.anonymous()
     query_id, stored = await reader.subscribe(stage.of(records[0].kind, stage.member.public))
-    stage.records_are(stored, reversed(records), "what came before LOCALLY COMPLETE")
+    stage.in_order(stored, reversed(records), "what came before LOCALLY COMPLETE")
     later = [stage.record(stage.member, records[0].kind) for _ in range(3)]
     for record in later:
         await wire.keep(record)
@@ -310,7 +310,7 @@ async def _beside(stage: Stage) -> None:
     for _ in range(5):
         records.append(stage.record(stage.member, kind))
         await wire.keep(records[-1])
-        stage.records_are(await wire.query(wanted, 1), [records[-1]], "what a query finds")
+        stage.records_are(await wire.query(wanted), records, "what a query finds")
     stage.records_are(await wire.live(query_id, records[-1].data), records, "what came live")
 
 

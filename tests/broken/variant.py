@@ -1,0 +1,93 @@
+"""A variant of our server that breaks one rule on purpose, and the checks that must see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial, wraps
+from typing import Any
+
+import pytest
+
+from mosaic.server.settings import ServerSettings
+from mosaic.store.embedded import open_store
+from tests.server import world
+
+Breaks = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One rule, broken.
+
+    Args:
+        name: What the server does wrong.
+        breaks: Makes it do so, before the server is made.
+        fails: Names of the checks of the rule.
+    """
+
+    name: str
+    breaks: Breaks
+    fails: frozenset[str]
+
+
+VARIANTS: list[Variant] = []
+
+
+def variant(*fails: str) -> Callable[[Breaks], Breaks]:
+    """Notes a function as a variant that fails exactly these checks."""
+
+    def note(breaks: Breaks) -> Breaks:
+        VARIANTS.append(Variant(breaks.__name__, breaks, frozenset(fails)))
+        return breaks
+
+    return note
+
+
+def settings(patch: pytest.MonkeyPatch, **changed: object) -> None:
+    """Lets the server run with other settings than it should."""
+    patch.setattr(world, "ServerSettings", partial(ServerSettings, **changed))  # type: ignore[arg-type]
+
+
+def around(patch: pytest.MonkeyPatch, owner: object, name: str, instead: Callable[..., Any]) -> None:
+    """Puts a function in the place of another, which it gets as its first argument."""
+    former = getattr(owner, name)
+
+    @wraps(former)
+    def called(*arguments: object, **named: object) -> object:
+        return instead(former, *arguments, **named)
+
+    patch.setattr(owner, name, called)
+
+
+class OddStore:
+    """A store with some calls of its own."""
+
+    def __init__(self, store: Any, calls: dict[str, Callable[..., Any]]) -> None:
+        self._store = store
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._calls:
+            return partial(self._calls[name], self._store)
+        return getattr(self._store, name)
+
+
+def odd_store(patch: pytest.MonkeyPatch, **calls: Callable[..., Any]) -> None:
+    """Lets the server work on a store whose calls are replaced; each gets the true store first."""
+    patch.setattr(world, "open_store", lambda *given, **named: OddStore(open_store(*given, **named), calls))
+
+
+def frames_of(data: bytes) -> list[bytes]:
+    """The frames of which joined bytes are made."""
+    frames = []
+    while data:
+        length = int.from_bytes(data[4:8], "little")
+        frames.append(data[:length])
+        data = data[length:]
+    return frames
+
+
+def names(group: str, each: Iterable[str]) -> tuple[str, ...]:
+    """Full names of checks of a group."""
+    return tuple(f"{group}.{name}" for name in each)
