@@ -212,3 +212,17 @@ async def test_many_questions_for_large_records_stay_within_the_queue(tmp_path: 
         assert await anna.collect(99) == ([], SUCCESS)
         for number in range(20):
             assert await anna.collect(number) == (largest[::-1], SUCCESS)
+
+
+@pytest.mark.claim("C44")
+async def test_answers_that_wait_for_their_reader_hold_up_nobody(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        records = [ANNA.record(world.now(n), payload=bytes(100_000)).data for n in range(6)]
+        await anna.submit(*records)
+        wanted = Filter.of(authors=[ANNA.key])
+        await anna.query(wanted)  # from now on there is somebody whose questions go first
+        slow, reader = await world.connect(), await world.connect()
+        slow.stop_reading()
+        slow.send(*(ask.Query(number, 0, wanted.encode()) for number in range(40)))
+        assert await reader.query(wanted) == (records[::-1], ResultCode.SUCCESS)

@@ -185,10 +185,10 @@ class Reader:
         count: dict[int, int] = {}
         others = 0
         while (self._first or self._ready) and len(chosen) < _AT_ONCE:
-            if not self._first:
-                others += 1
-                if self._favoured and others > _OTHERS_AT_ONCE:
-                    break
+            # What waits for its peer to read is not counted: whoever works on nothing would sleep.
+            if not self._first and self._favoured and others >= _OTHERS_AT_ONCE:
+                break
+            is_other = not self._first
             reading = (self._first or self._ready).popleft()
             peer = reading.peer
             if reading.stopped:
@@ -199,6 +199,7 @@ class Reader:
             number = peers.setdefault(peer, len(peers))
             count[number] = count.get(number, 0) + 1
             most = max(most, count[number])
+            others += is_other
             chosen.append(reading)
             numbers.append(number)
         return chosen, numbers, max(_LEAST_SLICE, self._settings.current.slice_bytes // most)
