@@ -30,7 +30,9 @@ def _policy(patch: pytest.MonkeyPatch, change: Any) -> None:
 
 
 @variant(
-    "roles.mentions_are_no_notification", "roles.strangers_do_not_write_here", "roles.strangers_to_strangers"
+    "roles.mentions_are_no_notification",
+    "roles.strangers_do_not_write_here",
+    "roles.strangers_to_strangers",
 )
 def anybody_writes_here(patch: pytest.MonkeyPatch) -> None:
     _policy(patch, lambda _, __: ACCEPT)
@@ -165,15 +167,12 @@ def retired_devices_count_as_their_masters(patch: pytest.MonkeyPatch) -> None:
 
 @variant("blobs.false_hash", "blobs.long_with_a_false_hash")
 def hashes_of_blobs_are_believed(patch: pytest.MonkeyPatch) -> None:
-    from mosaic.server import blob_service  # noqa: PLC0415
-
     def refusal(former: Any, own: BlobService, peer: Any, event: Any) -> Any:
         result = former(own, peer, event)
         return None if result is ResultCode.INVALID else result
 
     around(patch, BlobService, "_refusal", refusal)
     patch.setattr("mosaic.store.blobs.BlobStore.adopt", _adopt)
-    assert blob_service
 
 
 def _adopt(own: Any, path: Any, digest: bytes, length: int, expected: bytes) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from mosaic.errors import InvalidMessage
 from mosaic.protocol import hello, server_session
 from mosaic.protocol.query_ids import ServerQueries
 from mosaic.protocol.server_session import ServerSession
-from mosaic.wire import client_messages, codec
+from mosaic.wire import client_messages
 from mosaic.wire.limits import frame_limits
 from mosaic.wire.result_code import ResultCode
 from mosaic.wire.server_messages import HelloAck
@@ -182,7 +183,7 @@ def unsubscribing_is_not_answered(patch: pytest.MonkeyPatch) -> None:
 def unused_bytes_must_be_zero(patch: pytest.MonkeyPatch) -> None:
     def decode(former: Any, data: bytes) -> Any:
         if data[0] == 0x02 and (data[1] or any(data[10:16])):
-            raise codec.InvalidMessage("unused bytes are not zero")
+            raise InvalidMessage("unused bytes are not zero")
         return former(data)
 
     around(patch, server_session, "decode", decode)

@@ -56,7 +56,9 @@ def unique_ones_are_replaced(patch: pytest.MonkeyPatch) -> None:
 
 
 @variant(
-    "replacement.greater_id_came_first", "replacement.older_comes_late", "replacement.replaced_comes_again"
+    "replacement.greater_id_came_first",
+    "replacement.older_comes_late",
+    "replacement.replaced_comes_again",
 )
 def older_ones_are_said_to_be_accepted(patch: pytest.MonkeyPatch) -> None:
     table = bytearray(writer._RESULTS)
@@ -243,12 +245,31 @@ def since_leaves_out_its_end(patch: pytest.MonkeyPatch) -> None:
     _moved(patch, 0x80, 1)
 
 
-@variant()
+@variant(
+    "time_edges.since_and_until_together",
+    "time_edges.until_includes_its_end",
+)
 def until_leaves_out_its_end(patch: pytest.MonkeyPatch) -> None:
     _moved(patch, 0x81, -1)
 
 
-@variant()
+@variant(
+    "bad_bytes.random_filters",
+    "filters.address_to_exclude",
+    "filters.bytes_after_the_filter",
+    "filters.element_of_no_length",
+    "filters.element_over_the_end",
+    "filters.filter_padding",
+    "filters.key_that_is_none",
+    "filters.kind_that_is_none",
+    "filters.part_of_a_key",
+    "filters.reserved_bytes_of_an_element",
+    "filters.reserved_bytes_of_the_head",
+    "filters.unknown_element",
+    "filters.wrong_filter_length",
+    "subscriptions.bad_filter",
+    "time_edges.filter_after_2262",
+)
 def bad_filters_match_nothing(patch: pytest.MonkeyPatch) -> None:
     def compile_filter(former: Any, data: bytes) -> Any:
         try:
@@ -259,7 +280,10 @@ def bad_filters_match_nothing(patch: pytest.MonkeyPatch) -> None:
     around(patch, questions, "compile_filter", compile_filter)
 
 
-@variant()
+@variant(
+    "queries.absent_and_forbidden_look_the_same",
+    "queries.get_of_what_is_not_there",
+)
 def what_is_absent_is_told(patch: pytest.MonkeyPatch) -> None:
     def get(former: Any, own: Any, peer: Any, query_id: int, references: Any) -> None:
         found = own._store.contains([each for each in references if each[0] < 0x80])
@@ -271,7 +295,12 @@ def what_is_absent_is_told(patch: pytest.MonkeyPatch) -> None:
     around(patch, questions.Questions, "get", get)
 
 
-@variant()
+@variant(
+    "replacement.unique_ones_are_all_kept",
+    "replacement.versions_are_all_kept",
+    "roles.forged_authors_are_refused",
+    "schedules.unproven_signers_do_not_replace",
+)
 def addresses_find_only_the_newest(patch: pytest.MonkeyPatch) -> None:
     def lookup(store: Any, references: Any, **named: Any) -> Any:
         if len(references) == 1 and references[0][0] >= 0x80:

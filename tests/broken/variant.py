@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, wraps
 from typing import Any
@@ -86,8 +86,3 @@ def frames_of(data: bytes) -> list[bytes]:
         frames.append(data[:length])
         data = data[length:]
     return frames
-
-
-def names(group: str, each: Iterable[str]) -> tuple[str, ...]:
-    """Full names of checks of a group."""
-    return tuple(f"{group}.{name}" for name in each)
