@@ -88,3 +88,20 @@ def test_nothing_yet_is_said_in_words(home: Path, capsys: pytest.CaptureFixture[
     assert "Nobody has reported" in run(capsys, "admin", "reports", "--home", home)[2]
     assert "Nothing has been done" in run(capsys, "admin", "log", "--home", home)[2]
     assert run(capsys, "admin", "log", "--home", home, "--json")[1:] == ("", "")
+
+
+def test_what_is_stored_is_counted_before_it_goes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "post", "--home", home, "one")[0] == 0
+    code, out, _ = run(capsys, "admin", "remove", "--kind", "post", "--home", home)
+    assert (code, out) == (0, "1 records would be removed. Say --yes to remove them.\n")
+    assert "Microblog Root" in run(capsys, "admin", "usage", "--by", "kind", "--home", home)[1]
+    assert run(capsys, "admin", "remove", "--kind", "post", "--yes", "--home", home)[1] == "Removed: 1\n"
+    assert run(capsys, "admin", "remove", "--yes", "--home", home)[0] == 2
+    assert "ana" in run(capsys, "admin", "usage", "--home", home)[1]
+    assert "Nothing waits" in run(capsys, "admin", "held", "--home", home)[2]
+    code, out, _ = run(capsys, "admin", "erase", KEY, "--home", home)
+    assert (code, out) == (0, "0 records and the blobs of this key would be erased. Say --yes to do it.\n")
+    code, out, err = run(capsys, "admin", "erase", KEY, "--yes", "--home", home)
+    assert code == 0
+    assert "Erased: 0 records" in out
+    assert "Backups of before" in err

@@ -5,21 +5,28 @@ Source: network.md (roles, people served); this project's own design, docs/archi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import click
 
-from mosaic.cli.acting import act
+from mosaic.cli import moderating
 from mosaic.cli.options import Common, common
-from mosaic.cli.output import clean, notice, print_object, say, text_of
+from mosaic.cli.output import clean, notice, text_of
+from mosaic.cli.telling import REASON, UNTIL, parsed_ns, tell, word
 from mosaic.errors import HomeDamaged
 from mosaic.node.control import Json, JsonObject
-from mosaic.node.setting_values import duration_ns, size
-
-Shown = Callable[[JsonObject], Iterator[str]]
+from mosaic.node.setting_values import size
 
 
-@click.group()
+class _InOrder(click.Group):
+    """Commands in the order in which they are added."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All names."""
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder)
 def admin() -> None:
     """Run a server: whom it serves, bans, what waits for approval, its log.
 
@@ -28,36 +35,15 @@ def admin() -> None:
     """
 
 
-def _tell(
-    options: Common, name: str, arguments: JsonObject, shown: Shown, none: str = ""
-) -> list[JsonObject]:
-    """Runs an act, prints what it gives, or `none` if that is nothing, and gives it back."""
-    told = []
-    for item in act(options.home, name, arguments):
-        told.append(item)
-        if options.as_json:
-            print_object(item)
-            continue
-        for line in shown(item):
-            say(line)
-    if not told and none and not options.as_json:
-        notice(none)
-    return told
-
-
-_REASON = click.option("--reason", metavar="TEXT", help="Why, for the log.")
-_UNTIL = click.option("--until", metavar="TIME", help="Until when: 2027-01-31, or how long from now: 30d.")
-
-
 # --- whom the server serves ------------------------------------------------------------------------
 
 
 @admin.command()
 @click.argument("key", metavar="mopub0…")
 @click.option("--note", metavar="TEXT", help="Who that is, for you.")
-@_UNTIL
+@UNTIL
 @click.option("--blob-bytes", metavar="SIZE", help="How much the person's blobs may take: 5 GB.")
-@_REASON
+@REASON
 @common
 def serve(
     options: Common, key: str, note: str | None, until: str | None, blob_bytes: str | None, reason: str | None
@@ -80,16 +66,16 @@ def serve(
         if item["who"] == "home":
             notice("The server's roles hold for those who are listed, whatever [serves] says.")
 
-    _tell(options, "admin_serve", more, shown)
+    tell(options, "admin_serve", more, shown)
 
 
 @admin.command()
 @click.argument("key", metavar="mopub0…")
-@_REASON
+@REASON
 @common
 def unserve(options: Common, key: str, reason: str | None) -> None:
     """Serve somebody no longer. What the person wrote stays until you remove it."""
-    _tell(
+    tell(
         options,
         "admin_unserve",
         options.arguments(key=key, reason=reason),
@@ -106,14 +92,14 @@ def served(options: Common) -> None:
         end = f", until {text_of(item, 'until')[:10]}" if item.get("until") else ""
         yield f"{text_of(item, 'key')}  {text_of(item, 'note')} ({text_of(item, 'by')}{end})"
 
-    _tell(options, "admin_served", {}, shown, "Nobody.")
+    tell(options, "admin_served", {}, shown, "Nobody.")
 
 
 @admin.command()
 @click.option("--uses", type=click.IntRange(1), default=1, show_default=True, help="For how many people.")
-@_UNTIL
+@UNTIL
 @click.option("--note", metavar="TEXT", help="Whom it is for, for you.")
-@_REASON
+@REASON
 @common
 def invite(options: Common, uses: int, until: str | None, note: str | None, reason: str | None) -> None:
     """Make a code by which somebody comes on the list by himself. It is shown once.
@@ -127,7 +113,7 @@ def invite(options: Common, uses: int, until: str | None, note: str | None, reas
         yield text_of(item, "code")
         notice(f"Good for {item['uses']}. It is not kept here: give it on now.")
 
-    _tell(options, "admin_invite", options.arguments(uses=uses, until=until, note=note, reason=reason), shown)
+    tell(options, "admin_invite", options.arguments(uses=uses, until=until, note=note, reason=reason), shown)
 
 
 @admin.command()
@@ -139,7 +125,11 @@ def invitations(options: Common) -> None:
         end = f", until {text_of(item, 'until')[:10]}" if item.get("until") else ""
         yield f"{text_of(item, 'time_iso')[:10]}  for {item['uses']}{end}  {text_of(item, 'note')}"
 
-    _tell(options, "admin_invitations", {}, shown, "None.")
+    tell(options, "admin_invitations", {}, shown, "None.")
+
+
+for command in moderating.COMMANDS:
+    admin.add_command(command)
 
 
 # --- the node itself -----------------------------------------------------------------------------
@@ -163,12 +153,12 @@ def reload(options: Common) -> None:
         if not taken and not restart:
             yield "Nothing has changed."
 
-    _tell(options, "admin_reload", {}, shown)
+    tell(options, "admin_reload", {}, shown)
 
 
 @admin.command()
 @click.option("--for", "wait", metavar="DURATION", help="How long peers may read their last answers: 10s.")
-@_REASON
+@REASON
 @common
 def drain(options: Common, wait: str | None, reason: str | None) -> None:
     """Stop the running node in order: answer what has come, tell clients that it comes back.
@@ -177,8 +167,8 @@ def drain(options: Common, wait: str | None, reason: str | None) -> None:
     Raises:
         UsageError: no node runs, or the duration is none.
     """
-    seconds = None if wait is None else _duration_ns(wait) // 10**9
-    _tell(
+    seconds = None if wait is None else parsed_ns(wait) // 10**9
+    tell(
         options,
         "admin_drain",
         options.arguments(seconds=seconds, reason=reason),
@@ -203,7 +193,7 @@ def log(options: Common, limit: int, *, verify: bool) -> None:
     def shown(item: JsonObject) -> Iterator[str]:
         details = item.get("arguments")
         words = " ".join(
-            f"{clean(name)}={_word(value)}"
+            f"{clean(name)}={word(value)}"
             for name, value in (details if isinstance(details, dict) else {}).items()
             if value not in {None, ""} or isinstance(value, bool)
         )
@@ -213,7 +203,7 @@ def log(options: Common, limit: int, *, verify: bool) -> None:
         yield f"{when}  {text_of(item, 'by')}: {text_of(item, 'act')} {words}{why}{fault}"
 
     more: JsonObject = {"limit": limit, "verify": verify}
-    told = _tell(options, "admin_log", more, shown, "Nothing has been done yet.")
+    told = tell(options, "admin_log", more, shown, "Nothing has been done yet.")
     faults = sum(bool(item.get("fault")) for item in told)
     if verify and faults:
         raise HomeDamaged(
@@ -238,7 +228,7 @@ def reports(options: Common, limit: int) -> None:
         yield f"  {text_of(item, 'text') or text_of(item, 'payload')}"
         yield f"  {text_of(item, 'id')}"
 
-    _tell(options, "admin_reports", {"limit": limit}, shown, "Nobody has reported anything.")
+    tell(options, "admin_reports", {"limit": limit}, shown, "Nobody has reported anything.")
 
 
 # --- words -----------------------------------------------------------------------------------------
@@ -253,18 +243,5 @@ def _size(text: str | None) -> int | None:
         raise click.BadParameter(f"{text!r} {error}") from error
 
 
-def _duration_ns(text: str) -> int:
-    try:
-        return duration_ns(int(text) if text.isdigit() else text)
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} {error}") from error
-
-
 def _list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
-
-
-def _word(value: Json) -> str:
-    if isinstance(value, list):
-        return ",".join(map(_word, value))
-    return clean(str(value))

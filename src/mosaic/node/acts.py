@@ -24,6 +24,7 @@ from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.dht_acts import DhtActs
 from mosaic.node.exchange_acts import ExchangeActs
 from mosaic.node.finder import Finder
+from mosaic.node.moderation_acts import ModerationActs
 from mosaic.node.people import Person
 from mosaic.node.publishing_acts import PublishingActs
 from mosaic.node.reading_acts import ReadingActs
@@ -72,6 +73,7 @@ class Acts:
             **CheckActs(self._node).table(),
             **AdminActs(self._node, self._log).table(),
             **AdminPeople(self._node, self._log).table(),
+            **ModerationActs(self._node, self._log).table(),
             "dht_publish": DhtActs(self._node, working=self._working).publish,
         }
 

@@ -124,6 +124,7 @@ METRICS: Final[tuple[Row, ...]] = (
     _store("store_segments", "segments", "Files of the log."),
     Row("disk_free_bytes", "gauge", "Bytes that are free where the home is.", _one(_free)),
     Row("disk_bytes", "gauge", "Bytes of the disk where the home is.", _one(_disk)),
+    Row("bans", "gauge", "Bans that there are.", _one(lambda node: len(node.server.bans))),
     Row("people", "gauge", "People who live in the home.", _one(lambda node: len(node.people))),
     Row(
         "deliveries_waiting",
