@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.rows import Row
 
-MODULES = ("check", "store", "serving", "handshake", "idle", "dht", "syncing", "subscribing")
+MODULES = ("check", "store", "serving", "handshake", "idle", "dht", "syncing", "subscribing", "backing_up")
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = ("name", "unit", "min", "median", "max", "limit", "ratio")
 

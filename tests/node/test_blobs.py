@@ -145,3 +145,36 @@ async def test_a_running_node_removes_what_no_record_names_any_more(
         monkeypatch.setattr(upkeep, "_now_ns", lambda: now + 2 * ORPHAN_NS)
         assert await upkeep.sweep() == 1
         assert not node.blobs.has(NAME)
+
+
+async def test_who_is_on_the_list_may_have_a_quota_of_his_own(open_node: OpenNode, source: Path) -> None:
+    async with open_node("anna") as node:
+        person = node.people.first
+        assert person is not None
+        node.rules.served.serve(person.key, note="", until_ns=None, by="test", blob_bytes=len(DATA) - 1)
+        link = await connection(node)
+        assert await link.blobs.put(source, NAME, len(DATA)) is ResultCode.TOO_LARGE
+
+
+async def test_what_an_erased_person_brought_goes_unless_somebody_else_needs_it(
+    open_node: OpenNode, tmp_path: Path
+) -> None:
+    async with open_node("anna") as node:
+        ben = await node.make_person("ben")
+        names = []
+        for number, people in enumerate(([node.people.first], [node.people.first, ben])):
+            file = tmp_path / str(number)
+            file.write_bytes(bytes([number]) * 100)
+            names.append(blob_hash.of(file.read_bytes()))
+            for person in people:
+                link = await node.own(person)
+                assert (await link.blobs.put(file, names[-1], 100)).is_success or person is ben
+        anna = node.people.first
+        assert anna is not None
+        erased = await node.server.moderation.erase(anna.key.bytes, by="test")
+        assert erased.blobs == 1
+        assert [node.blobs.has(name) for name in names] == [False, True]
+        assert node.ledger.brought_by(anna.key.bytes) == []
+        uploads = (node.home.blobs / "uploads").read_bytes()
+        assert anna.key.bytes not in uploads
+        assert ben.key.bytes in uploads

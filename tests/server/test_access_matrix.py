@@ -318,6 +318,9 @@ PLACES: Final[dict[str, str]] = {
     "node/node.py Node._start: OwnRecords": "page; the owner's eyes",
     "node/exchange_acts.py ExchangeActs._export: RecordSource": "export as a person",
     # what never leaves
+    "node/backup.py _frozen: store.snapshot": "within: a backup, for its owner alone",
+    "node/home_steps.py settle: store.scan": "within: Deletions that count from now on",
+    "node/home_steps.py _schedule_of: store.scan": "within: who may delete",
     "node/exchange_acts.py _name_of: source.read": "within: the beginning of a file that is imported",
     "server/server.py Server.__init__: publisher.listen": "within: contacts",
     "server/server.py Server.listen_changes: publisher.listen": "within: whoever listens stands below",

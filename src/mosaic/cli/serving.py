@@ -24,6 +24,7 @@ from mosaic.cli.page import Page, page_of, service_page
 from mosaic.core.url import Scheme
 from mosaic.errors import HomeInUse
 from mosaic.node.acts import Acts
+from mosaic.node.caught_up import catch_up
 from mosaic.node.configuration import Loaded
 from mosaic.node.control import ControlServer, JsonObject, reach
 from mosaic.node.health import watched
@@ -163,6 +164,7 @@ async def at_work(home: Home, load: Callable[[], Loaded]) -> AsyncIterator[tuple
         async with watched(node) as metrics:
             node.operating.metrics = metrics
             try:
+                await catch_up(node)
                 listen(node)
                 async with page_of(node, page_settings) as page, service_page(node), _commands(node):
                     watching = asyncio.create_task(reload.run(), name="settings")

@@ -158,6 +158,7 @@ class Node(ReachingHalf):
                 screener=self.rules.program,
             )
             self.rules.rule(self.server, store, self.settings)
+            self.server.blob_book.quota_of = self.rules.served.blob_bytes
             stack.push_async_callback(self.rules.program.stop)
             self.server.contacts.tell(self.db.all_followed())
             await self.server.start()

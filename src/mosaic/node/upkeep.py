@@ -119,7 +119,11 @@ class BlobUpkeep:
         gone = 0
         try:
             gone += await self._sweep_parts()
-            steps = self._ledger.sweep(self._store, self._now_ns(), self._served, self._quota)
+            # Who may have how much lies in the database of this thread.
+            quotas = {key: self._quota(key) for key in await asyncio.to_thread(self._ledger.uploaders)}
+            steps = self._ledger.sweep(
+                self._store, self._now_ns(), self._served, lambda key: quotas.get(key, 0)
+            )
             async for _ in in_thread(steps):
                 gone += 1
         except (StoreError, sqlite3.Error, OSError) as error:
@@ -139,8 +143,8 @@ def blob_upkeep(node: Node) -> BlobUpkeep:
     return BlobUpkeep(
         node.ledger,
         node.store,
-        served=node.people.serves,
-        quota=lambda _: node.server.settings.blob_quota,
+        served=node.rules.served.is_ours,
+        quota=node.server.blob_book.quota,
         sweep_parts=node.server.sweep_blobs,
         now_ns=node.clock.now_ns,
         pause_s=node.settings.upkeep_s,

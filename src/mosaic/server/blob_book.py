@@ -42,6 +42,8 @@ class BlobBook:
         self._hooks = tuple(hooks)
         self._settings = settings
         self._now_ns = now_ns
+        self.quota_of: Callable[[bytes], int | None] = lambda _: None
+        """What one person (a key of 32 bytes) may have, in bytes; None: what the settings say for all."""
 
     def ask(self, hooks: Sequence[BlobHook]) -> None:
         """Other rules hold from now on."""
@@ -54,10 +56,19 @@ class BlobBook:
         verdict = decide(self._hooks, BlobUpload(blob_hash, length, peer.viewers))
         return verdict.result if isinstance(verdict, Refuse) else None
 
-    def has_room(self, key: bytes, length: int) -> bool:
-        """Whether a blob of `length` bytes fits into somebody's quota. Blocks."""
-        quota = self._settings.current.blob_quota
+    def quota(self, key: bytes) -> int:
+        """How many bytes of blobs somebody may have; 0 = any number. In the thread of the event loop."""
+        own = self.quota_of(key)
+        return self._settings.current.blob_quota if own is None else own
+
+    def has_room(self, key: bytes, length: int, quota: int) -> bool:
+        """Whether a blob of `length` bytes fits into somebody's quota (bytes, 0 = any number). Blocks."""
         return not quota or self._ledger is None or self._ledger.used_by(key).bytes + length <= quota
+
+    def forget(self, key: bytes) -> int:
+        """Removes what a key has brought and nobody else needs; how many blobs. Blocks; raises OSError."""
+        self._uploads.forget(key)
+        return 0 if self._ledger is None else len(self._ledger.forget(key))
 
     def brought(self, blob_hash: bytes, length: int, key: bytes, *, again: bool = False) -> None:
         """Notes durably that a key has brought a blob of `length` bytes that is kept. Blocks.

@@ -72,7 +72,8 @@ class BlobParts:
             return
         peer.offers[event.hash] = event.length
         key = uploader(peer)
-        self._do(peer, event.hash, lambda: self._begin(event.hash, event.length, key))
+        quota = self._book.quota(key)
+        self._do(peer, event.hash, lambda: self._begin(event.hash, event.length, key, quota))
 
     def came(self, peer: Peer, event: BlobPartCame) -> None:
         """Takes a part of a blob that was offered on the same link."""
@@ -95,11 +96,11 @@ class BlobParts:
 
     # --- in the blobs' own thread
 
-    def _begin(self, blob_hash: bytes, length: int, key: bytes) -> tuple[ResultCode, int]:
+    def _begin(self, blob_hash: bytes, length: int, key: bytes, quota: int) -> tuple[ResultCode, int]:
         if self._blobs.has(blob_hash):
             self._book.brought(blob_hash, length, key, again=True)
             return ResultCode.DUPLICATE, length
-        if not self._book.has_room(key, length):
+        if not self._book.has_room(key, length, quota):
             return ResultCode.TOO_LARGE, 0
         held = self._partial.begin(blob_hash, key)
         if held > length:

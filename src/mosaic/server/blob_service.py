@@ -82,8 +82,9 @@ class BlobService:
     async def _take(self, peer: Peer, event: BlobSubmitted) -> None:
         result = self._refusal(peer, event)
         if result is None:
+            key = uploader(peer)
             result = await asyncio.get_running_loop().run_in_executor(
-                self._pool, self._keep, event, uploader(peer)
+                self._pool, self._keep, event, key, self._book.quota(key)
             )
         else:
             _discard(event)
@@ -101,14 +102,14 @@ class BlobService:
         true = event.digest if event.body is None else blob_hash.of(event.body)
         return None if true == event.hash else ResultCode.INVALID
 
-    def _keep(self, event: BlobSubmitted, key: bytes) -> ResultCode:
+    def _keep(self, event: BlobSubmitted, key: bytes, quota: int) -> ResultCode:
         """Puts a blob where it belongs, durably. Runs in the blobs' own thread."""
         try:
             if self._blobs.has(event.hash):
                 _discard(event)
                 self._book.brought(event.hash, event.length, key, again=True)
                 return ResultCode.DUPLICATE
-            if not self._book.has_room(key, event.length):
+            if not self._book.has_room(key, event.length, quota):
                 _discard(event)
                 return ResultCode.TOO_LARGE
             path, digest = self._as_file(event)
@@ -151,6 +152,10 @@ class BlobService:
                 self._parts.came(peer, event)
             case BlobPartAsked():
                 self.asked(peer, event)
+
+    async def forget(self, key: bytes) -> int:
+        """Removes what a key (32 bytes) has brought and nobody else needs; how many blobs."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._book.forget, key)
 
     async def sweep(self) -> int:
         """Gives up blobs that have waited too long for their next part; how many."""

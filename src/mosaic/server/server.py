@@ -174,8 +174,9 @@ class Server:
         self._intake = Intake(
             self._judge, self._writer, live, self.metrics, has_room=self._has_room, screener=screener
         )
-        book = BlobBook(uploads_of(blobs.folder), ledger, policy.blobs, live, now_ns)
+        self.blob_book = book = BlobBook(uploads_of(blobs.folder), ledger, policy.blobs, live, now_ns)
         self._blobs = BlobService(blobs, book, live, self.metrics)
+        self.moderation.blobs = self._blobs.forget
         self._authorities = Authorities(settings.authorities)
         self._lookups = LookupService(lookups, live, self.metrics, now_ns)
         session_settings = session_settings or ServerSessionSettings(service_url=settings.service_url)

@@ -57,6 +57,16 @@ class Uploads:
         finally:
             os.close(descriptor)
 
+    def forget(self, uploader: bytes) -> None:
+        """Forgets what a key (32 bytes) brought, durably. Blocks; one caller at a time. Raises OSError."""
+        kept = b"".join(_ENTRY.pack(*upload) for upload in self if upload.uploader != uploader)
+        new = self._path.with_name("incoming-uploads")
+        with new.open("wb") as file:
+            file.write(kept)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+
     def __iter__(self) -> Iterator[Upload]:
         """All uploads, oldest first."""
         try:

@@ -210,6 +210,28 @@ class BlobLedger:
             rows = self._db.execute("SELECT hash FROM upload WHERE key = ? ORDER BY time_ns", (key,))
             return [bytes(row[0]) for row in rows]
 
+    def uploaders(self) -> list[bytes]:
+        """The keys (32 bytes each) that brought blobs which are here."""
+        with self._lock:
+            return [bytes(row[0]) for row in self._db.execute("SELECT DISTINCT key FROM upload")]
+
+    def forget(self, key: bytes) -> list[bytes]:
+        """Removes what a key has brought and nobody else brought or names; the hashes that went."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT hash FROM upload WHERE key = ?1"
+                " AND NOT EXISTS"
+                " (SELECT 1 FROM upload AS other WHERE other.hash = upload.hash AND other.key != ?1)"
+                " AND NOT EXISTS"
+                " (SELECT 1 FROM reference WHERE reference.hash = upload.hash AND author != ?1)",
+                (key,),
+            )
+            hashes = [bytes(row[0]) for row in rows]
+        gone = list(self._remove(hashes))
+        with self._writing() as db:
+            db.execute("DELETE FROM upload WHERE key = ?", (key,))
+        return gone
+
     # --- following the log
 
     @property
@@ -304,7 +326,7 @@ class BlobLedger:
                 (now_ns,),
             )
         yield from self._remove(self._unneeded(now_ns - ORPHAN_NS, served))
-        for key in self._uploaders():
+        for key in self.uploaders():
             if served(key) and (most := quota(key)):
                 yield from self._remove(self._above(key, most))
 
@@ -340,10 +362,6 @@ class BlobLedger:
                 if not any(served(bytes(row[0])) for row in keys):
                     gone.append(bytes(blob_hash))
         return gone
-
-    def _uploaders(self) -> list[bytes]:
-        with self._lock:
-            return [bytes(row[0]) for row in self._db.execute("SELECT DISTINCT key FROM upload")]
 
     def _above(self, key: bytes, most: int) -> list[bytes]:
         """The oldest blobs of somebody that no record ever named, as many as he has above his quota."""
