@@ -26,6 +26,10 @@ class Fanout:
         """How many are open."""
         return len(self._subscriptions)
 
+    def memory(self) -> int:
+        """The bytes that all that is open takes up, filters and index."""
+        return self._subscriptions.memory()
+
     def open(self, number: int, compiled: _rust.Filter) -> None:
         """Opens a subscription.
 
