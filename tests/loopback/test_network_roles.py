@@ -162,9 +162,7 @@ async def test_inbox_may_withhold_messages_before_moderation(tmp_path: Path) -> 
         for reader in (anonymous, eve):
             assert (await reader.query(ALL))[0] == [by_friend]
         # Approved, it is there for all.
-        (position,) = world.store.contains([spam[:48]])
-        assert position is not None
-        world.store.readmit([position], 0)
+        await world.server.moderation.approve([spam[:48]])
         for reader in (anonymous, eve, anna):
             assert (await reader.query(ALL))[0] == [by_friend, spam]
 

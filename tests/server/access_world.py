@@ -17,7 +17,6 @@ from mosaic.core.tag import Tag
 from mosaic.core.timestamp import Timestamp
 from mosaic.node.operating_settings import RoleSettings
 from mosaic.policy.introductions import Introductions
-from mosaic.policy.label import Label
 from mosaic.policy.roles import Role, encryption, roles_of
 from mosaic.policy.submission import Submission, Way
 from mosaic.policy.verdict import ACCEPT, Hook, Refuse, Verdict
@@ -145,18 +144,11 @@ class AccessWorld:
                 await self.delete(record)
 
     async def hide(self, record: bytes) -> None:
-        (position,) = self.world.store.contains([record[:48]])
-        assert position is not None
-        self.world.store.readmit([position], Label.HIDDEN)
+        assert await self.world.server.moderation.hide([record[:48]]) == 1
 
     async def delete(self, record: bytes) -> None:
         target = Tag(0x4D01, bytes(4) + record[56:64] + record[:48])
-        deletion = ANNA.record(self.world.now(1), kind=DELETION, tags=[target]).data
-        await self.submit(deletion)
-        if self.world.store.contains([record[:48]]) != [None]:
-            (position,) = self.world.store.contains([deletion[:48]])
-            assert position is not None
-            self.world.store.readmit([position], Label.NONE, deletes=True)
+        await self.submit(ANNA.record(self.world.now(1), kind=DELETION, tags=[target]).data)
 
     async def viewer(self, name: str, access: str) -> Client:
         return await self.world.connect(key_of(name, access))

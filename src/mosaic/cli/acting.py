@@ -92,8 +92,13 @@ async def _in_home(home: Home, name: str, arguments: JsonObject, *, working: boo
     while True:
         lock = try_lock(home)
         if lock is not None:
+            try:
+                settings = settings_of(home)
+            except BaseException:
+                lock.release()
+                raise
             with indexing() as progress:
-                node = await Node.open(home, lock, settings_of(home), progress=progress)
+                node = await Node.open(home, lock, settings, progress=progress)
             try:
                 if working:
                     node.work()
