@@ -51,7 +51,7 @@ async def test_all_numbers_can_be_read_and_count_what_happens(open_node: OpenNod
         assert 0 < after["mosaic_disk_free_bytes"] < after["mosaic_disk_bytes"]
         assert after["process_resident_memory_bytes"] > 0
         names = {name.partition(" ")[0].removesuffix("_total") for name in after}
-        optional = {"mosaic_dht_publish_age_seconds", "mosaic_backup_age_seconds"}
+        optional = {"mosaic_door", "mosaic_dht_publish_age_seconds", "mosaic_backup_age_seconds"}
         assert {f"mosaic_{row.name}" for row in METRICS} - optional <= names
         text = Metrics(node).text().decode()
         assert not re.search(r"mopub0|mosrv0|127\.0\.0\.1|::1", text)

@@ -203,7 +203,8 @@ def usage(options: Common, by: str, limit: int) -> None:
     def shown(item: JsonObject) -> Iterator[str]:
         size_bytes, records = int(text_of(item, "bytes")), int(text_of(item, "records"))
         who = f"{text_of(item, 'name')}  {text_of(item, 'key') or text_of(item, 'kind')}".strip()
-        yield f"{size_bytes:>16,} bytes {records:>12,} records  {who}"
+        blobs = f"  {int(text_of(item, 'blob_bytes')):,} bytes of blobs" if item.get("blobs") else ""
+        yield f"{size_bytes:>16,} bytes {records:>12,} records  {who}{blobs}"
 
     tell(options, "admin_usage", {"by": by, "limit": limit}, shown, "Nothing is stored.")
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _PREFIX: Final = "mosaic_"
+_BYTES: Final = {"bytes_in": "in", "bytes_out": "out"}
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 """What the text is, for HTTP."""
 
@@ -105,6 +106,16 @@ def _backup_age_s(node: Node) -> Rows:
     return [] if age_s is None else [((), age_s)]
 
 
+def _door(node: Node) -> Rows:
+    told = node.server.door
+    return [((what,), count) for what, count in told.items() if what not in {"half_open", *_BYTES}]
+
+
+def _traffic(node: Node) -> Rows:
+    told = node.server.door
+    return [((direction,), told.get(name, 0)) for name, direction in _BYTES.items()]
+
+
 def _settings_wrong(node: Node) -> float:
     return bool(node.operating and node.operating.reload.fault)
 
@@ -113,6 +124,9 @@ METRICS: Final[tuple[Row, ...]] = (
     *(_count(name) for name in described() if name not in {"results", "query_time", "batch_time"}),
     Row("submissions", "counter", "Answers to submissions by their result.", _results, ("result",)),
     Row("records_by_kind", "counter", "New records by their kind; rare ones are `other`.", _kinds, ("kind",)),
+    Row("door", "counter", "What became of connections before they were links.", _door, ("what",)),
+    Row("traffic_bytes", "counter", "Bytes that came and went over all links.", _traffic, ("direction",)),
+    Row("half_open", "gauge", "Handshakes under way.", _one(lambda n: n.server.door.get("half_open", 0))),
     Row("links", "gauge", "Links that are open.", _one(lambda node: node.server.links)),
     Row(
         "subscriptions", "gauge", "Subscriptions that are open.", _one(lambda node: node.server.subscriptions)
@@ -122,6 +136,8 @@ METRICS: Final[tuple[Row, ...]] = (
     _store("store_live_bytes", "live_bytes", "Bytes of the log that are still served."),
     _store("store_index_bytes", "index_bytes", "Bytes of the index on disk."),
     _store("store_segments", "segments", "Files of the log."),
+    Row("blobs", "gauge", "Blobs that are kept.", _one(lambda node: node.ledger.total().blobs)),
+    Row("blob_bytes", "gauge", "Bytes of blobs on disk.", _one(lambda node: node.ledger.total().bytes)),
     Row("disk_free_bytes", "gauge", "Bytes that are free where the home is.", _one(_free)),
     Row("disk_bytes", "gauge", "Bytes of the disk where the home is.", _one(_disk)),
     Row("bans", "gauge", "Bans that there are.", _one(lambda node: len(node.server.bans))),

@@ -5,6 +5,7 @@ Source: network.md (inboxes may hold back); this project's own design, docs/arch
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,7 @@ from mosaic.node.control import Act, Items, Json, JsonObject
 from mosaic.node.server_log import ServerLog
 from mosaic.node.shapes import record_object
 from mosaic.policy.label import Label
+from mosaic.store.blob_ledger import Usage
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -168,20 +170,34 @@ class ModerationActs:
         by, limit = arguments.optional_text("by") or "person", arguments.number("limit", 50)
         if by not in {"person", "kind"}:
             raise UsageError("usage is told by person or by kind")
+        # Millions of records take a while; whoever is served goes on meanwhile.
+        records, room, blobs = await asyncio.to_thread(self._sums, by)
+        groups = sorted(
+            {*records, *blobs}, key=lambda each: -room[each] - (blobs[each].bytes if each in blobs else 0)
+        )
+        names = {person.key.bytes: person.name for person in self._node.people}
+        names |= {listed.key.bytes: listed.note for listed in self._node.rules.served.listed()}
+        for group in groups[: limit or None]:
+            named = self._person(group, names, blobs.get(group)) if by == "person" else _kind(group)
+            yield {**named, "records": records[group], "bytes": str(room[group])}
+
+    def _sums(self, by: str) -> tuple[Counter[bytes], Counter[bytes], dict[bytes, Usage]]:
+        """Records, their bytes, and blobs, by person or kind."""
         records: Counter[bytes] = Counter()
         room: Counter[bytes] = Counter()
         for author, kind, count, length in self._node.store.tally(Filter.of().compiled):
             group = author if by == "person" else kind
             records[group] += count
             room[group] += length
-        names = {person.key.bytes: person.name for person in self._node.people}
-        names |= {listed.key.bytes: listed.note for listed in self._node.rules.served.listed()}
-        for group, length in room.most_common(limit or None):
-            named = self._person(group, names) if by == "person" else _kind(group)
-            yield {**named, "records": records[group], "bytes": str(length)}
+        # Somebody may have brought blobs and written nothing.
+        uploaders = self._node.ledger.uploaders() if by == "person" else []
+        counted = {*uploaders, *records} if uploaders else set[bytes]()
+        return records, room, {key: self._node.ledger.used_by(key) for key in counted}
 
-    def _person(self, author: bytes, names: Mapping[bytes, str]) -> JsonObject:
+    def _person(self, author: bytes, names: Mapping[bytes, str], blobs: Usage | None) -> JsonObject:
         return {
+            "blobs": blobs.blobs if blobs else 0,
+            "blob_bytes": str(blobs.bytes if blobs else 0),
             "key": PublicKey(author).user_text,
             "name": names.get(author, ""),
             "served": self._node.rules.served.serves(author),

@@ -198,6 +198,12 @@ class BlobLedger:
             ).fetchone()
         return Usage(int(row[0]), int(row[1]))
 
+    def total(self) -> Usage:
+        """What all blobs are together."""
+        with self._lock:
+            row = self._db.execute("SELECT count(*), ifnull(sum(bytes), 0) FROM blob").fetchone()
+        return Usage(int(row[0]), int(row[1]))
+
     def references(self, blob_hash: bytes) -> int:
         """How many records name a blob."""
         with self._lock:
