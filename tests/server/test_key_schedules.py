@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from mosaic.core import core_tags, vouch
-from mosaic.core.community_kinds import VOUCH
+from mosaic.core.community_kinds import DELETION, VOUCH
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import Marker
 from mosaic.core.kind import Duplicates, Kind, Readers
 from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.nonce import FIXED
+from mosaic.core.tag import Tag
 from mosaic.errors import StoreFull
 from mosaic.policy.submission import Way
 from mosaic.testing import Person
@@ -266,6 +267,19 @@ async def test_a_vouch_counts_for_what_comes_right_behind_it_and_the_newest_one_
         false = BEN.record(world.now(3), kind=VOUCH, notify=[ANNA.key], payload=early[0].id.bytes)
         by_device = ANNA.record(world.now(3), kind=VOUCH, signer=ANNA.device(), payload=early[0].id.bytes)
         assert await anna.submit(false, by_device) == [ACCEPTED, UNAUTHORIZED]
+
+
+async def test_a_vouch_that_is_deleted_counts_no_longer(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect()
+        early = [ANNA.record(world.now(n), signer=ANNA.device()) for n in range(3)]
+        since = world.now(10)
+        world.clock.advance(seconds=60)
+        word = vouch.build(ANNA.master, [record.id for record in early], world.now(1), nonce=FIXED)
+        assert await anna.submit(revoked(world, since), word, early[0]) == [ACCEPTED] * 3
+        target = Tag(0x4D01, bytes(4) + word.kind.bytes + word.id.bytes)
+        taken_back = ANNA.record(world.now(2), kind=DELETION, tags=[target])
+        assert await anna.submit(early[1], taken_back, early[2]) == [ACCEPTED, ACCEPTED, UNAUTHORIZED]
 
 
 @pytest.mark.claim("C29")

@@ -145,7 +145,7 @@ class Authority:
         return known
 
     def vouch_changed(self, author: bytes) -> None:
-        """A Vouch of this author is about to be stored."""
+        """A Vouch of this author is about to be stored or deleted."""
         self._vouched.pop(author, None)
 
     def viewers_of(self, key: bytes | None) -> tuple[bytes, ...]:

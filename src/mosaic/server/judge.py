@@ -33,7 +33,6 @@ from mosaic.store.store import DELETES, Mode, Store
 from mosaic.wire.result_code import ResultCode, for_error
 
 _KEY_SCHEDULE: Final = KEY_SCHEDULE.bytes
-_VOUCH: Final = VOUCH.bytes
 _MASTERS_OWN: Final = frozenset({KEY_SCHEDULE.bytes, PROFILE.bytes, VOUCH.bytes})
 _CONSEQUENCES: Final = frozenset({KEY_SCHEDULE.bytes, VOUCH.bytes})
 """What decides about the records behind it, which are judged once it is written."""
@@ -151,13 +150,17 @@ class Judge:
             if signer is _UNVERIFIED and record[64:96] != record[96:128]:
                 # Until the schedule comes, nobody can tell whose it is.
                 self._authority.ask_for(record[64:96])
-            if record[56:64] in _CONSEQUENCES:
-                if record[56:64] == _VOUCH:
+            if record[56:64] in _CONSEQUENCES or self._may_end_a_vouch(record, modes[-1]):
+                if record[56:64] != _KEY_SCHEDULE:
                     self._authority.vouch_changed(record[64:96])
                 segment.closed = True
                 segment.end = index + 1
                 return
         segment.end = end
+
+    def _may_end_a_vouch(self, record: bytes, mode: int) -> bool:
+        """Whether a record deletes something of an author who has vouched for records."""
+        return bool(mode & DELETES and self._authority.vouched(record[64:96]))
 
     def _mode(self, record: bytes, signer: Signer) -> int:
         """How a record stands to others: at its address, and by what it deletes."""
