@@ -20,7 +20,6 @@ def until(node: Node, words: str) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.claim("C90")
 def test_a_node_at_work_is_watched_reloaded_and_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
