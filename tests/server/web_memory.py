@@ -113,8 +113,10 @@ def browse(
     by_headers: bool = False,
     server_key: bytes | None = None,
     client_key: bytes | None = None,
+    host: str = "memory",
+    forwarded: str = "",
 ) -> Browser:
-    """Somebody who asks for a WebSocket."""
+    """Somebody who asks for a WebSocket; `forwarded` is for whom a proxy says that it speaks."""
     upgrade = ClientUpgrade(
         authority,
         ENTROPY,
@@ -127,6 +129,10 @@ def browse(
         server_key=SERVER.key_bytes,
         client_key=None if tls_key is None else tls_key.public.bytes,
     )
-    network = WebMemory(ours, mode, upgrade.request if request is None else request)
+    ours.host = host
+    asked = upgrade.request if request is None else request
+    if forwarded:
+        asked = asked.replace(b"\r\n", f"\r\nX-Forwarded-For: {forwarded}\r\n".encode(), 1)
+    network = WebMemory(ours, mode, asked)
     world.server.attach(cast("Entrance", network))
     return Browser(Client(theirs), network, upgrade)

@@ -211,11 +211,14 @@ class World:
         """The clock's time and so many seconds, ns."""
         return self.clock.now_ns() + int(seconds * 1_000_000_000)
 
-    async def connect(self, key: SecretKey | None = None, *, greet: bool = True) -> Client:
-        """A client that has proven a key (or none) and said HELLO."""
+    async def connect(
+        self, key: SecretKey | None = None, *, greet: bool = True, host: str = "memory"
+    ) -> Client:
+        """A client that has proven a key (or none) and said HELLO, from some address."""
         ours, theirs = memory_pair(
             self.transport, server_key=SERVER_KEY, client_key=None if key is None else key.public.bytes
         )
+        ours.host = host
         self.server.attach(ours)
         client = Client(theirs)
         if greet:

@@ -18,6 +18,7 @@ from mosaic.node.admin_acts import AdminActs
 from mosaic.node.admin_people import AdminPeople
 from mosaic.node.arguments import Arguments
 from mosaic.node.backup import BackupActs
+from mosaic.node.ban_acts import BanActs
 from mosaic.node.bootstrap_acts import BootstrapActs
 from mosaic.node.check import CheckActs
 from mosaic.node.control import Act, Items, JsonObject
@@ -74,6 +75,7 @@ class Acts:
             **AdminActs(self._node, self._log).table(),
             **AdminPeople(self._node, self._log).table(),
             **ModerationActs(self._node, self._log).table(),
+            **BanActs(self._node, self._log).table(),
             "dht_publish": DhtActs(self._node, working=self._working).publish,
         }
 

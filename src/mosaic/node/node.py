@@ -25,6 +25,7 @@ from mosaic.core.url import ServerUrl
 from mosaic.errors import StoreFull
 from mosaic.node import home_steps
 from mosaic.node.announcing import announced, to_tell
+from mosaic.node.bans import Bans
 from mosaic.node.clock import Clock
 from mosaic.node.entropy import entropy
 from mosaic.node.home import Home, HomeLock
@@ -74,6 +75,7 @@ class Node(ReachingHalf):
         vault = Vault(home_password(home, db), entropy)
         self.server_secret = server_secret(db, vault)
         self.people = People(db, vault, self.clock, entropy)
+        self.bans = Bans(db, self.clock.now_ns)
         self.rules = Rules(db, self.people.serves, self.clock.now_ns, entropy)
 
     @property
@@ -156,7 +158,9 @@ class Node(ReachingHalf):
                 lookups=self.dht if self.dht.is_on else None,
                 ledger=self.ledger,
                 screener=self.rules.program,
+                bans=self.bans.list,
             )
+            self.bans.watch(self.server.bans_changed)
             self.rules.rule(self.server, store, self.settings)
             self.server.blob_book.quota_of = self.rules.served.blob_bytes
             stack.push_async_callback(self.rules.program.stop)

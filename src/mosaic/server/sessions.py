@@ -240,6 +240,7 @@ class Sessions:
         refused = _STOPPING if self._stopping else self._admission.of_address(peer)
         if refused is None:
             self._rights.give(peer)
+            self._admission.judged(peer)
             refused = self._admission.of_key(peer) or self._admission.room(peer)
         if refused is not None:
             self._metrics.links_refused += 1
@@ -253,7 +254,7 @@ class Sessions:
         self._judged(peer)
 
     def _judged(self, peer: Peer) -> None:
-        """It is known what a link counts as."""
+        """It is known what a link counts as, perhaps by now something else than before."""
         self._admission.judged(peer)
         if peer.limits.blob_bytes < self._settings.current.blob_limit:
             peer.network.limit_frames(peer.link, _BLOB, peer.limits.blob_bytes + BLOB_HEAD)

@@ -45,6 +45,8 @@ class MemoryNetwork:
         self.own_key = own_key
         self._settings = settings
         self._other = server
+        self.host = "memory"
+        """Where peers say that they are."""
         self._ends: dict[int, MemoryEnd] = {}
         self._forgotten: list[MemoryEnd] = []
         self._next = 1
@@ -204,10 +206,10 @@ class MemoryNetwork:
         return taken
 
     def peer_address(self, link: int) -> tuple[str, int]:
-        """Always ("memory", 0). See `Network.peer_address`. Raises Disconnected."""
+        """`host` and port 0. See `Network.peer_address`. Raises Disconnected."""
         if link not in self._ends:
             raise Disconnected(f"Link {link} has ended.")
-        return ("memory", 0)
+        return (self.host, 0)
 
     async def stop(self, grace_s: float) -> None:
         """See `Network.stop`."""
