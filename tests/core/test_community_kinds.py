@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mosaic.core import community_kinds as community
+from mosaic.core import kinds
 from mosaic.core.kind import Kind
 
 FLAGS = {
@@ -28,3 +29,9 @@ def test_every_kind_has_the_flags_of_the_table() -> None:
     }
     assert set(community.NAMES) == wanted
     assert {value for value in vars(community).values() if isinstance(value, Kind)} == wanted
+
+
+def test_they_have_names_for_people() -> None:
+    assert kinds.name(community.SERVER_ACT) == "Server Act"
+    assert kinds.name(kinds.KEY_SCHEDULE) == "Key Schedule"
+    assert kinds.name(Kind(bytes.fromhex("def0843a00630000"))) == "kind 99 of application 3740304442"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from mosaic.core.community_kinds import NAMES as COMMUNITY_NAMES
 from mosaic.core.kind import Duplicates, Kind, Readers
 
 APPLICATION_CORE: Final = 0
@@ -57,4 +58,8 @@ SOCIAL: Final = frozenset({MICROBLOG, REPLY_COMMENT, BLOG_POST, CHAT_MESSAGE})
 
 def name(kind: Kind) -> str:
     """The kind's name for people: the registered one, or application and number."""
-    return NAMES.get(kind) or f"kind {kind.number} of application {kind.application}"
+    return (
+        NAMES.get(kind)
+        or COMMUNITY_NAMES.get(kind)
+        or f"kind {kind.number} of application {kind.application}"
+    )
