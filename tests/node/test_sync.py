@@ -13,8 +13,11 @@ from tests.node.conftest import HERE, OpenNode, do, one, stored
 from mosaic.cli.status import shown_status
 from mosaic.client.connection import Connection
 from mosaic.client.syncing import Direction, Syncing
+from mosaic.core.community_kinds import DELETION
+from mosaic.core.community_tags import target
 from mosaic.core.filter import Filter
 from mosaic.core.kind import Readers
+from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import MosaicError, Refused
@@ -147,6 +150,23 @@ async def test_what_not_everybody_may_read_goes_to_own_servers_alone(open_node: 
         done = await sync(anna, hub, **asked)
         # This hub serves its own people alone, and says so.
         assert (done["refused"], hub.server.metrics.records_offered - before) == (3, 3)
+
+
+@pytest.mark.claim("C63")
+async def test_what_was_deleted_does_not_come_back_and_goes_there_too(open_node: OpenNode) -> None:
+    async with two(open_node) as (hub, anna):
+        kept, gone = written(hub, 2)
+        await keep(hub, [kept, gone])
+        person = hub.people.find(None)
+        tag = target(kind_of(), Record(gone).id)
+        at = (1 << 63 | 7).to_bytes(8, "big")
+        deletion = posts.other(person.signer, DELETION, b"", now=hub.clock.now(), at=at, tags=[tag]).data
+        schedule = next(iter(hub.everything.newest_first(Filter.of(kinds=[KEY_SCHEDULE]), 1))).data
+        await anna.server.submit([schedule, deletion], Way.MIRROR)
+        done = await sync(anna, hub, authors=[person.key.user_text])
+        assert done["refused"] == 1  # of what it fetched, the deleted one is not taken
+        assert (has(anna, [kept]), has(anna, [gone])) == (1, 0)
+        assert (has(hub, [kept, deletion]), has(hub, [gone])) == (2, 0)
 
 
 @pytest.mark.claim("C63")
