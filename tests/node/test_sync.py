@@ -23,7 +23,7 @@ from mosaic.core.timestamp import Timestamp
 from mosaic.errors import MosaicError, Refused
 from mosaic.node.control import JsonObject
 from mosaic.node.mirror_settings import MirrorSettings
-from mosaic.node.mirrors import Mirror, plan_of, synced
+from mosaic.node.mirrors import Mirror, Mirrors, plan_of, synced
 from mosaic.node.node import Node
 from mosaic.node.synced import SyncMemory, SyncPlan
 from mosaic.policy.submission import Way
@@ -281,3 +281,30 @@ async def _run(mirror: Mirror) -> None:
     async with contextlib.aclosing(mirror.run()) as steps:
         async for _ in steps:
             pass
+
+
+@pytest.mark.claim("C63", "C65")
+async def test_mirrors_are_those_of_the_settings_as_they_are_now(
+    open_node: OpenNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with two(open_node) as (hub, anna):
+        first, second = written(hub, 5), written(hub, 5, at=100)
+        await keep(hub, first)
+        task = asyncio.create_task(Mirrors(anna).run())
+        try:
+            settings = MirrorSettings(reached(hub)["server"], reached(hub)["key"], "down")
+            wrong = replace(settings, key="mosrv0nonsense")
+            anna.reconfigure(replace(anna.settings, mirror=(wrong, settings)))
+            await stored(anna, lambda: has(anna, first) == 5)
+            assert "a mirror can't be" in caplog.text
+            anna.reconfigure(replace(anna.settings, mirror=()))
+            async with anna.pool.connect(_plan(anna, hub).server) as connection:
+                await connection.ping()
+                await connection.ping()
+            assert hub.server.subscriptions == 0
+            await keep(hub, second)
+            assert not task.done()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        assert has(anna, second) == 0

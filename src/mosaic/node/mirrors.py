@@ -198,17 +198,31 @@ class Mirrors:
         self._node = node
 
     async def run(self) -> None:
-        """Keeps in step with all of them, until cancelled. One that is set wrongly is told in the log."""
-        async with asyncio.TaskGroup() as group:
-            for settings in self._node.settings.mirror:
-                try:
-                    plan = plan_of(self._node, settings)
-                except MosaicError as error:
-                    log.error("a mirror can't be: %s (%s)", error, error.hint)
-                    continue
-                group.create_task(self._keep(plan))
+        """Keeps in step with all of them, as the settings are now, until cancelled."""
+        changed = asyncio.Event()
+        self._node.live.watch(lambda _: changed.set())
+        kept: dict[MirrorSettings, asyncio.Task[None]] = {}
+        try:
+            while True:
+                changed.clear()
+                wanted = self._node.settings.mirror
+                for settings in [one for one in kept if one not in wanted]:
+                    kept.pop(settings).cancel()
+                for settings in wanted:
+                    if settings not in kept:
+                        kept[settings] = asyncio.create_task(self._keep(settings))
+                await changed.wait()
+        finally:
+            for task in kept.values():
+                task.cancel()
+            await asyncio.gather(*kept.values(), return_exceptions=True)
 
-    async def _keep(self, plan: SyncPlan) -> None:
+    async def _keep(self, settings: MirrorSettings) -> None:
+        try:
+            plan = plan_of(self._node, settings)
+        except MosaicError as error:
+            log.error("a mirror can't be: %s (%s)", error, error.hint)
+            return
         mirror = Mirror(self._node, plan, self._node.settings.mirror_again_s)
         try:
             async with contextlib.aclosing(mirror.run()) as steps:

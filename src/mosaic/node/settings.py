@@ -74,7 +74,7 @@ class NodeSettings:
     log: LogSettings = field(default_factory=LogSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     mirror: tuple[MirrorSettings, ...] = field(
-        default=(), metadata={"help": "servers with which this one is kept in step", "reload": False}
+        default=(), metadata={"help": "servers with which this one is kept in step"}
     )
     mirror_again_s: float = field(
         default=3600.0,
