@@ -9,6 +9,7 @@ from pathlib import Path
 from mosaic.core.dht_item import SERVER_SALT, DhtItem
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.node.clock import Clock
+from mosaic.node.operating_settings import RoleSettings
 from mosaic.testing import Person
 from mosaic.testing.exam import Check, Examinee, Finding, Outcome, chosen, examine
 from mosaic.transport import SocketNetwork, Transport
@@ -16,6 +17,7 @@ from tests.server import world
 
 MEMBER = Person("member")
 SEED = bytes(31) + b"\x2a"
+EVERY = RoleSettings(chat=True)
 WAITS = "hello.within_ten_seconds"
 """The one check that waits for a time limit of the server's."""
 
@@ -36,7 +38,7 @@ async def examined(
 ) -> AsyncIterator[Examinee]:
     """A server that serves MEMBER, and how to reach it."""
     clock = Clock()
-    async with world.running(folder, MEMBER, clock=clock, lookups=OwnItem()) as running:  # type: ignore[arg-type]
+    async with world.running(folder, MEMBER, clock=clock, lookups=OwnItem(), roles=EVERY) as running:  # type: ignore[arg-type]
         network = SocketNetwork(running.transport)
         running.server.attach(network)
         addresses = {

@@ -14,11 +14,13 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 from mosaic.core import builder, core_tags
+from mosaic.core.community_kinds import DELETION
+from mosaic.core.community_tags import target
 from mosaic.core.keys import SecretKey
 from mosaic.core.kinds import KEY_SCHEDULE
+from mosaic.core.record import Record
 from mosaic.errors import MosaicError, UsageError
 from mosaic.testing.exam import checks as check_modules
-from mosaic.testing.exam import community
 from mosaic.testing.exam.check import (
     REGISTER,
     TRANSPORT_NEEDS,
@@ -157,19 +159,17 @@ async def _clear_away(
         for author, records in traces.stored.items():
             secret = traces.secrets.get(author)
             # Key schedules and Deletions can't be deleted; they say nothing of anybody.
-            left = [
-                each for each in records if each[56:64] not in {KEY_SCHEDULE.bytes, community.DELETION.bytes}
-            ]
+            left = [each for each in records if each[56:64] not in {KEY_SCHEDULE.bytes, DELETION.bytes}]
             if secret is None:
                 continue
             for begin in range(0, len(left), _TARGETS):
-                tags = [community.target(each[:48], each[56:64]) for each in left[begin : begin + _TARGETS]]
+                tags = [target(Record(each).kind, Record(each).id) for each in left[begin : begin + _TARGETS]]
                 if author != member.public.bytes:
                     tags.append(core_tags.notify(member.public))
                 await wire.submit(
                     builder.build(
                         secret,
-                        kind=community.DELETION,
+                        kind=DELETION,
                         nonce=stage.nonce(),
                         timestamp=stage.now_ns,
                         tags=tags,
