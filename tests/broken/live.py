@@ -33,6 +33,8 @@ MINUTE = 60_000_000_000
     "access.everybody_stored_author",
     "access.everybody_stored_stranger",
     "access.everybody_stored_tagged",
+    "deletion.not_for_later_subscribers",
+    "encryption.recipient_reads",
     "subscriptions.id_is_free_again",
     "subscriptions.limit_of_stored_ones",
     "subscriptions.stored_then_live",
@@ -122,6 +124,9 @@ def live_records_come_to_everybody(patch: pytest.MonkeyPatch) -> None:
     "access.author_only_stored_stranger",
     "access.author_only_stored_tagged",
     "access.tagged_means_notify",
+    "encryption.its_author_does_not_read",
+    "encryption.nobody_else_reads",
+    "encryption.takes_no_place_in_limits",
     "queries.absent_and_forbidden_look_the_same",
     "queries.limit_after_access",
     "schedules.device_gets_rights_at_once",
@@ -129,6 +134,8 @@ def live_records_come_to_everybody(patch: pytest.MonkeyPatch) -> None:
     "schedules.out_of_use_device_reads_nothing",
     "schedules.revoked_device_reads_nothing",
     "subscriptions.private_ones_stay_private",
+    "sync.for_whom_it_is",
+    "sync.shows_nothing_private",
 )
 def stored_records_come_to_everybody(patch: pytest.MonkeyPatch) -> None:
     def everything(name: str) -> Any:
@@ -148,11 +155,14 @@ def stored_records_come_to_everybody(patch: pytest.MonkeyPatch) -> None:
     "access.author_only_stored_stranger",
     "access.author_only_stored_tagged",
     "access.tagged_means_notify",
+    "encryption.its_author_does_not_read",
+    "encryption.nobody_else_reads",
     "queries.absent_and_forbidden_look_the_same",
     "schedules.device_gets_rights_at_once",
     "schedules.device_reads_as_its_master",
     "schedules.out_of_use_device_reads_nothing",
     "schedules.revoked_device_reads_nothing",
+    "sync.shows_nothing_private",
 )
 def references_find_what_is_private(patch: pytest.MonkeyPatch) -> None:
     odd_store(patch, lookup=lambda store, references, **_: store.lookup(references))

@@ -44,7 +44,11 @@ def _member() -> bytes:
     return MEMBER.key_bytes
 
 
-@variant("roles.inbox_takes_from_anybody")
+@variant(
+    "encryption.takes_from_anybody",
+    "encryption.twice_is_a_duplicate",
+    "roles.inbox_takes_from_anybody",
+)
 def the_inbox_asks_for_a_login(patch: pytest.MonkeyPatch) -> None:
     def change(asked: Submission, verdict: Any) -> Any:
         if asked.author != _member() and not asked.viewers:

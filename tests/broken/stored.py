@@ -9,7 +9,7 @@ import pytest
 from mosaic.core.filter import Filter
 from mosaic.errors import InvalidFilter
 from mosaic.server import questions, reader, writer
-from mosaic.store.store import Mode, Outcome
+from mosaic.store.store import DELETES, Mode, Outcome
 from mosaic.wire.result_code import ResultCode
 from tests.broken.variant import around, frames_of, odd_store, variant
 
@@ -19,7 +19,7 @@ def _modes(patch: pytest.MonkeyPatch, duplicates: int, mode: Mode) -> None:
 
     def append(store: Any, records: Any, received: Any, modes: Any, **named: Any) -> Any:
         changed = bytes(
-            int(mode) if record[63] & 3 == duplicates else each
+            int(mode) | (each & DELETES) if record[63] & 3 == duplicates else each
             for record, each in zip(records, modes, strict=True)
         )
         return store.append(records, received, changed, **named)
@@ -40,6 +40,7 @@ def _modes(patch: pytest.MonkeyPatch, duplicates: int, mode: Mode) -> None:
     "schedules.are_served",
     "schedules.listed_devices_replace_each_other",
     "schedules.unproven_signers_do_not_replace",
+    "sync.without_what_was_replaced",
 )
 def nothing_is_replaced(patch: pytest.MonkeyPatch) -> None:
     _modes(patch, 2, Mode.KEEP_ALL)
@@ -50,7 +51,9 @@ def versions_are_replaced(patch: pytest.MonkeyPatch) -> None:
     _modes(patch, 3, Mode.REPLACE_ADDRESS)
 
 
-@variant("replacement.unique_ones_are_all_kept")
+@variant(
+    "replacement.unique_ones_are_all_kept",
+)
 def unique_ones_are_replaced(patch: pytest.MonkeyPatch) -> None:
     _modes(patch, 0, Mode.REPLACE_ADDRESS)
 

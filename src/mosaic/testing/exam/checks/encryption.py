@@ -35,10 +35,10 @@ def _letter(stage: Stage, key: SecretKey | None = None) -> Record:
 
 
 async def _sent(stage: Stage) -> tuple[Record, SecretKey]:
-    """A letter that was taken over a link without a key, and the key that wrote it."""
+    """A letter that was taken over a stranger's link, and the key that wrote it."""
     key = stage.fresh_key()
     letter = _letter(stage, key)
-    await (await stage.anonymous()).keep(letter)
+    await (await stage.stranger()).keep(letter)
     return letter, key
 
 
@@ -120,7 +120,7 @@ async def _author(stage: Stage) -> None:
 )
 async def _live(stage: Stage) -> None:
     letter = _letter(stage)
-    wire, member = await stage.anonymous(), await stage.as_member()
+    wire, member = await stage.stranger(), await stage.as_member()
     query_id, _ = await member.subscribe(Filter.of(authors=[letter.author], kinds=[PRIVATE_MESSAGE]))
     await wire.keep(letter)
     stage.records_are(await member.live(query_id, letter.data), [letter], "what came live")
