@@ -165,6 +165,26 @@ def test_secrets_are_shown_nowhere(tmp_path: Path) -> None:
     assert "hush" not in faults(file(tmp_path, '[client]\nproxy = ["hush"]'))
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[metrics]\naddress = "0.0.0.0:1"', "can read the node's numbers"),
+        ('[metrics]\naddress = "10.0.0.1:1"', ""),
+        ('[metrics]\naddress = "8.8.8.8:1"', "can read the node's numbers"),
+        ('[metrics]\naddress = "[::1]:1"', ""),
+        ('[serves]\nwho = "everyone"\n[backup]\nfolder = "x"\nplain = true', "[operator] contact"),
+        ('[serves]\nwho = "everyone"\n[operator]\ncontact = "x"', "[backup] folder"),
+        ("[roles]\ninbox = false\nwithhold = true", "withhold has no effect"),
+        ("[listen]\nws_plain = true", "without TLS are taken from everybody"),
+        ('[listen]\nws = "127.0.0.1:1"\nws_plain = true', ""),
+        ("", ""),
+    ],
+)
+def test_what_is_probably_not_meant_is_said(tmp_path: Path, text: str, told: str) -> None:
+    warnings = load(file(tmp_path, text)).warnings
+    assert (len(warnings), told in "".join(warnings)) == (1 if told else 0, True)
+
+
 def test_a_file_that_can_not_be_read_is_refused(tmp_path: Path) -> None:
     assert "can't be read" in faults(tmp_path)
     (tmp_path / "bytes").write_bytes(b"\xff")

@@ -224,9 +224,10 @@ def _tell(node: Node, page: Page, *, browse: bool) -> None:
         "home": str(node.home.folder),
     }
     print_object(line)
-    warning = node.clock.warning()
-    if warning is not None:
-        notice(f"Warning: {warning}")
+    advice = () if operating is None else operating.reload.loaded.warnings
+    for warning in (node.clock.warning(), *advice):
+        if warning is not None:
+            notice(f"Warning: {warning}")
     if node.dht.announcement.missing:
         notice(node.dht.announcement.missing)
     if browse and page.address:

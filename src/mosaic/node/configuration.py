@@ -26,6 +26,7 @@ from mosaic.errors import SettingsInvalid, UsageError
 from mosaic.node import presets, setting_values
 from mosaic.node.setting_entries import MISSING, Entry, entries, rebuilt
 from mosaic.node.settings import NodeSettings
+from mosaic.node.settings_advice import advice
 from mosaic.node.toml_text import fault_line, lines_of
 
 FILE: Final = "mosaic.toml"
@@ -211,6 +212,7 @@ def load(
         if str(file) in reading.origin.values():
             raise SettingsInvalid(str(error), hint=error.hint) from error
         raise
+    warnings += advice(settings)
     return Loaded(settings, above, known, reading.values, reading.origin, str(chosen), file, tuple(warnings))
 
 
