@@ -105,3 +105,24 @@ def test_what_is_stored_is_counted_before_it_goes(home: Path, capsys: pytest.Cap
     assert code == 0
     assert "Erased: 0 records" in out
     assert "Backups of before" in err
+
+
+def test_bans_are_made_shown_and_lifted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run(capsys, "admin", "ban", "203.0.113.0/24", "--for", "2h", "--reason", "flood", "--home", home)[0]
+        == 0
+    )
+    code, out, _ = run(capsys, "admin", "ban", KEY, "--as", "ana", "--home", home)
+    assert (code, out.splitlines()[0]) == (0, "Banned:")
+    first, second = run(capsys, "admin", "bans", "--home", home)[1].splitlines()
+    assert "1. 203.0.113.0/24  until " in first
+    assert first.endswith("flood")
+    assert f"{KEY}  for good, by ana" in second
+    assert run(capsys, "admin", "unban", "1", "--home", home)[1] == "Lifted: 203.0.113.0/24\n"
+    assert run(capsys, "admin", "unban", KEY, "--home", home)[0] == 0
+    assert "None." in run(capsys, "admin", "bans", "--home", home)[2]
+    for wrong in ("0.0.0.0/0", "nobody", "1.2.3.4.5"):
+        assert run(capsys, "admin", "ban", wrong, "--home", home)[0] == 2
+    assert run(capsys, "admin", "ban", KEY, "--for", "ages", "--home", home)[0] == 2
+    log = run(capsys, "admin", "log", "--home", home)[1]
+    assert log.count("unban") == 2
