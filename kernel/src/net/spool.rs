@@ -9,10 +9,13 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::store::error::is_full;
+
 /// So many bytes are gathered before they are written.
 const GATHER: usize = 262_144;
 
-/// A body that is whole on disk. The file is removed when this is dropped, unless it was taken.
+/// A body that is whole on disk, or for which there was no room: then it has no file, and no bytes.
+/// The file is removed when this is dropped, unless it was taken.
 pub struct Spooled {
     path: PathBuf,
     /// The BLAKE3-256 of the body.
@@ -79,6 +82,8 @@ impl Sink {
 enum Stage {
     Idle(Sink),
     Writing(JoinHandle<io::Result<Sink>>),
+    /// The disk is full: what is still to come of the body is dropped.
+    Full,
     Failed,
 }
 
@@ -93,8 +98,13 @@ pub struct Spool {
 impl Spool {
     /// Opens a new file with a random name in `folder`.
     pub fn create(folder: &Path, prefix: Bytes) -> io::Result<Self> {
+        let stage = match Sink::create(folder) {
+            Ok(sink) => Stage::Idle(sink),
+            Err(error) if is_full(&error) => Stage::Full,
+            Err(error) => return Err(error),
+        };
         Ok(Self {
-            stage: Stage::Idle(Sink::create(folder)?),
+            stage,
             gathered: Vec::new(),
             prefix,
         })
@@ -106,6 +116,7 @@ impl Spool {
             let written = ready!(Pin::new(job).poll(cx)).map_err(io::Error::other);
             match written.and_then(|done| done) {
                 Ok(sink) => self.stage = Stage::Idle(sink),
+                Err(error) if is_full(&error) => self.stage = Stage::Full,
                 Err(error) => {
                     self.stage = Stage::Failed;
                     return Poll::Ready(Err(error));
@@ -117,6 +128,10 @@ impl Spool {
 
     /// Takes the next bytes of the body; to be called when `poll_idle` was ready.
     pub fn give(&mut self, bytes: &[u8], last: bool) {
+        if matches!(self.stage, Stage::Full) {
+            self.gathered = Vec::new();
+            return;
+        }
         self.gathered.extend_from_slice(bytes);
         if self.gathered.len() < GATHER && !last {
             return;
@@ -136,6 +151,15 @@ impl Spool {
             Stage::Idle(mut sink) => {
                 sink.spooled.digest = *sink.hasher.finalize().as_bytes();
                 Some((self.prefix, sink.spooled))
+            }
+            Stage::Full => {
+                let nothing = Spooled {
+                    path: PathBuf::new(),
+                    digest: [0; 32],
+                    length: 0,
+                    taken: true,
+                };
+                Some((self.prefix, nothing))
             }
             _ => None,
         }

@@ -462,7 +462,8 @@ class Net:
     def send_file(self, link: int, head: bytes, path: str, offset: int, length: int) -> int:
         """Queues `head` and then `length` bytes of a file, read as the peer takes them."""
     def take_spooled(self, link: int) -> tuple[str, bytes, int]:
-        """(path, BLAKE3-256 of the body, its length) of the oldest LINK_SPOOLED event not yet taken."""
+        """(path, BLAKE3-256 of the body, its length) of the oldest LINK_SPOOLED event not yet taken; the path is
+        empty if the disk was full and nothing of the body was kept."""
     def pending(self, link: int) -> int:
         """Bytes queued towards a link, -1 if it is gone."""
     def set_blocked(self, networks: Sequence[tuple[bytes, int]]) -> None:

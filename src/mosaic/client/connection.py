@@ -34,6 +34,7 @@ from mosaic.errors import (
     Disconnected,
     MosaicError,
     ProtocolViolation,
+    StoreFull,
     Unreachable,
 )
 from mosaic.protocol import events
@@ -242,6 +243,9 @@ class Connection:
                 self._writable.set()
             case _ if what == LINK_SPOOLED:
                 path, digest, length = self._network.take_spooled(self._link)
+                if not path:
+                    self._over(StoreFull("the disk is full: a blob that came could not be kept"))
+                    return None
                 event = self._session.spooled(data, path, digest, length, now)
                 if not isinstance(event, events.BlobArrived):
                     Path(path).unlink(missing_ok=True)

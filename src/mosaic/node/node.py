@@ -198,7 +198,8 @@ class Node(ReachingHalf):
         self._working = True
         self._announce()
         self.look_again()
-        upkeep = Upkeep(self.store, self.settings.upkeep_s)
+        retention = self.server.retain(self.rules.retention)
+        upkeep = Upkeep(self.store, self.settings.upkeep_s, retention)
         mirrors = Mirrors(self)
         for job in (
             self.queue.run(),

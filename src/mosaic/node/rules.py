@@ -17,6 +17,7 @@ from mosaic.node.served import ServedPeople
 from mosaic.node.settings import NodeSettings
 from mosaic.policy.introductions import Introductions
 from mosaic.policy.invitations import redeems_invitations
+from mosaic.policy.retention import AuthorClass, Retention
 from mosaic.policy.roles import roles_of
 from mosaic.policy.rules import not_erased
 from mosaic.policy.served import Served
@@ -51,9 +52,15 @@ class Rules:
         self.served = ServedPeople(db, lives_here, now_ns, entropy)
         self.program = Program(time.monotonic)
         self.erased = ErasedKeys(db)
-        self.first: list[Hook] = [not_erased(self.erased.until_of), redeems_invitations(self._redeem)]
+        self.retention = Retention(self._class_of, now_ns)
+        self.first: list[Hook] = [
+            not_erased(self.erased.until_of),
+            self.retention.hook(),
+            redeems_invitations(self._redeem),
+        ]
         """Asked before the roles: what holds for everybody. Other parts of the node add theirs."""
         self._now_ns = now_ns
+        self._lives_here = lives_here
         self._server: Server
         self._introductions: Introductions
 
@@ -72,10 +79,12 @@ class Rules:
             SettingsInvalid: a function that they name can't be loaded.
         """
         policy, hook = self._policy(settings), _hook(settings)
+        retained = settings.retention.rules()
 
         def follow() -> None:
             self.served.choose(settings.serves.who, hook)
             self._server.follow_policy(policy)
+            self.retention.follow(retained)
             self.program.use(settings.policy.program, settings.policy.program_wait_s)
 
         return follow
@@ -85,6 +94,13 @@ class Rules:
         withhold = strangers(self._server.contacts) if settings.roles.withhold else None
         roles = roles_of(settings.roles, self.served.serves, self._introductions, withhold)
         return policy_of(roles, self.served.serves, first=self.first, last=last)
+
+    def _class_of(self, author: bytes) -> AuthorClass:
+        if self._lives_here(author):
+            return AuthorClass.HOME
+        if self.served.serves(author):
+            return AuthorClass.SERVED
+        return AuthorClass.CONTACT if author in self._server.contacts else AuthorClass.STRANGER
 
     def _redeem(self, author: bytes, code: bytes) -> bool:
         return self.served.redeem(PublicKey(author), code)

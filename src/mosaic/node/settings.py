@@ -29,6 +29,7 @@ from mosaic.node.operating_settings import (
     RoleSettings,
     ServingSettings,
 )
+from mosaic.node.retention_settings import RetentionSettings
 from mosaic.server.settings import ServerSettings
 from mosaic.transport.settings import TransportSettings
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
@@ -73,6 +74,7 @@ class NodeSettings:
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
     mirror: tuple[MirrorSettings, ...] = field(
         default=(), metadata={"help": "servers with which this one is kept in step"}
     )

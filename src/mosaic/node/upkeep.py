@@ -1,6 +1,7 @@
 """What the node does for its stores now and then: giving back the space of what is no longer needed.
 
-Superseded, removed and refused records leave dead bytes in the log's closed
+What the rules of retention no longer keep goes first. Superseded, removed and
+refused records leave dead bytes in the log's closed
 segments; compacting rewrites those segments while reading goes on. Blobs that
 no record names go a day later (`mosaic.store.blob_ledger`).
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from mosaic.errors import StoreError
 from mosaic.node.steps import in_thread
 from mosaic.server.blob_book import uploads_of
+from mosaic.server.retention_work import RetentionWork
 from mosaic.store.blob_ledger import BlobLedger
 from mosaic.store.blobs import BlobStore
 from mosaic.store.store import Store
@@ -38,11 +40,13 @@ class Upkeep:
     Args:
         store: The store.
         pause_s: Seconds between two looks.
+        retention: Removes first what is no longer to be kept, if there are rules about that.
     """
 
-    def __init__(self, store: Store, pause_s: float) -> None:
+    def __init__(self, store: Store, pause_s: float, retention: RetentionWork | None = None) -> None:
         self._store = store
         self._pause_s = pause_s
+        self._retention = retention
 
     async def run(self) -> None:
         """Looks now and after each pause, until cancelled."""
@@ -53,6 +57,8 @@ class Upkeep:
     async def once(self) -> int:
         """Compacts in a thread; the bytes that were freed. A full disk is no reason to stop looking."""
         try:
+            if self._retention is not None:
+                await self._retention.once()
             freed = await asyncio.to_thread(self._store.compact)
         except StoreError as error:
             log.warning("the store could not be compacted: %s", error)

@@ -101,7 +101,7 @@ class BlobSubmitted:
         hash: What the client says the blob's BLAKE3-256 hash is.
         length: The blob's length.
         body: The blob, if it is in memory.
-        path: The file that holds it, otherwise.
+        path: The file that holds it, otherwise; empty if the disk was full.
         digest: The file's true BLAKE3-256 hash.
     """
 

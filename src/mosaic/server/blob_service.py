@@ -99,6 +99,9 @@ class BlobService:
         refusal = self._book.refusal(peer, event.hash, event.length)
         if refusal is not None:
             return refusal
+        if event.path == "":
+            _LOG.error("a blob could not be kept: the disk is full")
+            return ResultCode.TEMPORARY_ERROR
         true = event.digest if event.body is None else blob_hash.of(event.body)
         return None if true == event.hash else ResultCode.INVALID
 
@@ -213,5 +216,5 @@ def _refuse(peer: Peer, wanted: bytes | BlobPartAsked, result: ResultCode) -> No
 
 def _discard(event: BlobSubmitted) -> None:
     """Removes the file of a blob that is not kept."""
-    if event.path is not None:
+    if event.path:
         Path(event.path).unlink(missing_ok=True)

@@ -221,7 +221,7 @@ class Sessions:
         except MosaicError:
             return
         event = peer.session.spooled(prefix, path, digest, length, now_ns)
-        if not isinstance(event, BlobSubmitted):
+        if path and not isinstance(event, BlobSubmitted):
             Path(path).unlink(missing_ok=True)
         self._act(peer, event, now_ns)
 

@@ -111,7 +111,8 @@ class Network(Protocol):
         the latest in the batch with the link's LINK_CLOSED: then it is removed.
 
         Returns:
-            Its path, the BLAKE3-256 of its bytes and their number.
+            Its path, the BLAKE3-256 of its bytes and their number. The path is
+            empty if the disk was full: then nothing was kept.
 
         Raises:
             UsageError: no file waits.

@@ -1,0 +1,120 @@
+"""How long and how much a server keeps: rules by kind, class of author, age and size.
+
+What a rule has removed is refused as long as it would be removed again, so
+that no other server brings it back each hour. Some things no rule takes: what
+the core application knows (key schedules, profiles), Deletions, Vouches, the
+log of moderators' acts, and whatever the home's own people wrote.
+
+Source: network.md (what servers keep); this project's own design, docs/architecture.md "Operations".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+from mosaic.core.community_kinds import DELETION, PRIVATE_DELETION, SERVER_ACT, VOUCH
+from mosaic.core.kind import Kind
+from mosaic.core.kinds import APPLICATION_CORE
+from mosaic.policy.submission import Submission, Way
+from mosaic.policy.verdict import ACCEPT, Hook, Refuse, Verdict
+from mosaic.wire.result_code import ResultCode
+
+_CORE: Final = APPLICATION_CORE.to_bytes(4, "big")
+_LASTING: Final = frozenset({each.bytes for each in (DELETION, PRIVATE_DELETION, VOUCH, SERVER_ACT)})
+_TOO_OLD: Final = Refuse(
+    ResultCode.UNAUTHORIZED, "this server does not keep records of this kind and author for so long"
+)
+
+
+class AuthorClass(Enum):
+    """How a server stands to an author."""
+
+    HOME = "home"
+    """Lives here: no rule is about what he wrote."""
+    SERVED = "served"
+    CONTACT = "contact"
+    """Somebody whom a person served follows or knows."""
+    STRANGER = "stranger"
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRule:
+    """What is kept of one sort of records.
+
+    Args:
+        kind: Of which kind; None = of all.
+        author: Of which authors; None = of all that do not live here.
+        older_than_ns: What has a timestamp older than that goes; 0 = no age is too great.
+        keep_bytes: The oldest go, so that the others take up no more than that in the log; 0 = no bound.
+    """
+
+    kind: Kind | None = None
+    author: AuthorClass | None = None
+    older_than_ns: int = 0
+    keep_bytes: int = 0
+
+    def is_about(self, kind: bytes, author: AuthorClass) -> bool:
+        """Whether it is about records of a kind (8 bytes) by an author of some class."""
+        if author is AuthorClass.HOME or kind[:4] == _CORE or kind in _LASTING:
+            return False
+        return self.kind in {None, Kind(kind)} and self.author in {None, author}
+
+
+@dataclass(slots=True)
+class Retention:
+    """The rules that hold, and how far the sizes reach back. Belongs to the thread of the event loop.
+
+    Args:
+        class_of: How the server stands to an author (32 bytes).
+        now_ns: The clock.
+        rules: Those that hold now.
+    """
+
+    class_of: Callable[[bytes], AuthorClass]
+    now_ns: Callable[[], int]
+    rules: Sequence[RetentionRule] = ()
+    _full_until: dict[RetentionRule, int] = field(default_factory=dict)
+
+    def follow(self, rules: Sequence[RetentionRule]) -> None:
+        """Other rules hold from now on."""
+        self.rules = tuple(rules)
+        self._full_until = {rule: until for rule, until in self._full_until.items() if rule in self.rules}
+
+    def too_old(self, rule: RetentionRule) -> int:
+        """The timestamp (ns) up to which records are too old for a rule; -1 if none is."""
+        return max(self.now_ns() - rule.older_than_ns - 1, -1) if rule.older_than_ns else -1
+
+    def horizon(self, rule: RetentionRule) -> int:
+        """The timestamp (ns) up to which a rule keeps nothing; -1 if it keeps all."""
+        return max(self.too_old(rule), self._full_until.get(rule, -1))
+
+    def was_full(self, rule: RetentionRule, until_ns: int | None) -> None:
+        """A rule's bytes were counted.
+
+        Args:
+            rule: The rule.
+            until_ns: The timestamp (ns) of the newest record that had no room; None if all had.
+        """
+        if until_ns is None:
+            self._full_until.pop(rule, None)
+        else:
+            self._full_until[rule] = until_ns
+
+    def hook(self) -> Hook:
+        """Refuses what would be removed again; what the owner does is never refused."""
+
+        def keeps(submission: Submission) -> Verdict:
+            if not self.rules or submission.way is Way.OWNER:
+                return ACCEPT
+            record = submission.record
+            author, kind = self.class_of(submission.author), record[56:64]
+            timestamp = int.from_bytes(record[:8], "big")
+            for rule in self.rules:
+                if rule.is_about(kind, author) and timestamp <= self.horizon(rule):
+                    return _TOO_OLD
+            return ACCEPT
+
+        return keeps
