@@ -358,6 +358,7 @@ PLACES: Final[dict[str, str]] = {
     "server/moderation.py Moderation.drop: store.lookup": "within: what is removed",
     "server/moderation.py Moderation.erase: store.scan": "within: what is removed",
     "server/moderation.py Moderation._remove_all: store.scan": "within: what is removed",
+    "server/retention_work.py RetentionWork._apply: store.scan": "within: what is no longer kept",
 }
 """Each place that reads, and the path that it is: of PATHS, of a test above, or why nothing leaves there."""
 
