@@ -359,6 +359,7 @@ PLACES: Final[dict[str, str]] = {
     "server/moderation.py Moderation.erase: store.scan": "within: what is removed",
     "server/moderation.py Moderation._remove_all: store.scan": "within: what is removed",
     "server/retention_work.py RetentionWork._apply: store.scan": "within: what is no longer kept",
+    "node/moderation_acts.py ModerationActs._sums: store.tally": "the owner's eyes",
 }
 """Each place that reads, and the path that it is: of PATHS, of a test above, or why nothing leaves there."""
 

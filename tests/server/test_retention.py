@@ -45,11 +45,11 @@ async def test_what_is_too_old_goes_by_kind_and_class_of_author(tmp_path: Path) 
             RetentionRule(MICROBLOG, AuthorClass.STRANGER, older_than_ns=HOUR_NS),
             RetentionRule(None, AuthorClass.SERVED, older_than_ns=2 * HOUR_NS),
         )
-        assert await world.server.retain(made).once() == 3
+        assert await world.server.moderation.retain(made).once() == 3
         assert await kept(world, ANNA) == [one.data for one in posts[ANNA]]
         assert await kept(world, BEN) == [one.data for one in posts[BEN][:3]]
         assert set(await kept(world, CARL)) == {one.data for one in [*posts[CARL][:2], *chats]}
-        assert await world.server.retain(made).once() == 0
+        assert await world.server.moderation.retain(made).once() == 0
         assert world.store.verify() == []
 
 
@@ -65,7 +65,7 @@ async def test_the_oldest_make_room_and_do_not_come_again(tmp_path: Path) -> Non
         made.append(keeping(world, RetentionRule(keep_bytes=4 * size + 10)))
         data = [one.data for one in posts]
         assert set(await world.server.submit(data, Way.MIRROR)) == {ACCEPTED}
-        work = world.server.retain(made[0])
+        work = world.server.moderation.retain(made[0])
         assert await work.once() == 6
         assert await kept(world, CARL) == data[:5:-1]
         assert await world.server.submit(data[:6], Way.SYNC) == [UNAUTHORIZED] * 6

@@ -198,7 +198,7 @@ class Node(ReachingHalf):
         self._working = True
         self._announce()
         self.look_again()
-        retention = self.server.retain(self.rules.retention)
+        retention = self.server.moderation.retain(self.rules.retention)
         upkeep = Upkeep(self.store, self.settings.upkeep_s, retention)
         mirrors = Mirrors(self)
         for job in (

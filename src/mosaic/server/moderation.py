@@ -21,7 +21,9 @@ from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
 from mosaic.policy.label import Label
+from mosaic.policy.retention import Retention
 from mosaic.server.batch import Committed
+from mosaic.server.retention_work import RetentionWork
 from mosaic.server.writer import Writer
 from mosaic.store.store import Scan, Store
 
@@ -191,6 +193,10 @@ class Moderation:
         return (await self._writer.change(work, then=hand_on))[0]
 
     # --- removing
+
+    def retain(self, retention: Retention) -> RetentionWork:
+        """What removes what some rules no longer keep, whenever it is asked to."""
+        return RetentionWork(self._store, self._writer, retention)
 
     async def drop(self, ids: Sequence[bytes]) -> int:
         """Removes records (by id, or its first 32 bytes) and refuses them for good; how many were there."""

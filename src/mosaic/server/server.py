@@ -21,7 +21,6 @@ from functools import partial
 from mosaic.errors import MosaicError
 from mosaic.policy.admission import AdmissionHook
 from mosaic.policy.bans import BanList
-from mosaic.policy.retention import Retention
 from mosaic.policy.rules import not_banned
 from mosaic.policy.submission import Way
 from mosaic.policy.verdict import Hook
@@ -44,7 +43,6 @@ from mosaic.server.proxies import Proxies
 from mosaic.server.publisher import Listener, Publisher
 from mosaic.server.questions import Questions
 from mosaic.server.reader import Reader, Reading
-from mosaic.server.retention_work import RetentionWork
 from mosaic.server.rights import Rights
 from mosaic.server.screening import Screener
 from mosaic.server.sessions import Sessions
@@ -300,10 +298,6 @@ class Server:
         """Other rules hold for records and blobs that come from now on."""
         self._judge.ask(self._rules(policy))
         self._blobs.ask(policy.blobs)
-
-    def retain(self, retention: Retention) -> RetentionWork:
-        """What removes what some rules no longer keep, whenever it is asked to."""
-        return RetentionWork(self._store, self._writer, retention)
 
     async def submit(
         self,
