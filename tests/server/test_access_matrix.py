@@ -332,7 +332,7 @@ PLACES: Final[dict[str, str]] = {
     "node/admin_acts.py AdminActs.reports: everything.newest_first": "the owner's eyes",
     "node/server_log.py ServerLog.acts: everything.newest_first": "the owner's eyes",
     "node/moderation_acts.py ModerationActs.erase: store.tally": "the owner's eyes",
-    "node/moderation_acts.py ModerationActs.usage: store.tally": "the owner's eyes",
+    "node/moderation_acts.py ModerationActs._sums: store.tally": "the owner's eyes",
     "node/moderation_acts.py ModerationActs._ids: everything.at": "the owner's eyes",
     "node/node.py Node._start: RecordSource": "page; the owner's eyes",
     "node/node.py Node._start: OwnRecords": "page; the owner's eyes",
@@ -359,7 +359,6 @@ PLACES: Final[dict[str, str]] = {
     "server/moderation.py Moderation.erase: store.scan": "within: what is removed",
     "server/moderation.py Moderation._remove_all: store.scan": "within: what is removed",
     "server/retention_work.py RetentionWork._apply: store.scan": "within: what is no longer kept",
-    "node/moderation_acts.py ModerationActs._sums: store.tally": "the owner's eyes",
 }
 """Each place that reads, and the path that it is: of PATHS, of a test above, or why nothing leaves there."""
 
