@@ -310,6 +310,10 @@ class Connection:
 
     async def _send(self, frame: bytes) -> None:
         """Sends a frame, waiting while the server does not read."""
+        # All who wait are woken at once, and one long frame is enough to fill the queue again: whoever would
+        # put more on top of it would have the link cut.
+        while self.closed is None and not self._writable.is_set():
+            await self._writable.wait()
         if self.closed is not None:
             raise self.closed
         waiting = self._network.send(self._link, frame)
