@@ -373,7 +373,8 @@ class Server:
 
     def _rules(self, policy: Policy) -> tuple[Hook, ...]:
         """The policy behind what holds for everybody."""
-        return not_banned(lambda key: self.bans.of_key(key, self._now_ns())), *policy.records
+        bans, now_ns = self.bans, self._now_ns
+        return not_banned(lambda key: bans.of_key(key, now_ns()) if len(bans) else None), *policy.records
 
     def _serves_everyone(self) -> bool:
         return self._served(_NOBODY)
