@@ -25,7 +25,7 @@ from mosaic.node.control import JsonObject
 from mosaic.node.mirror_settings import MirrorSettings
 from mosaic.node.mirrors import Mirror, Mirrors, plan_of, synced
 from mosaic.node.node import Node
-from mosaic.node.synced import SyncMemory, SyncPlan
+from mosaic.node.synced import HomeRecords, SyncMemory, SyncPlan
 from mosaic.policy.submission import Way
 from mosaic.protocol.server_session import ServerSession
 from mosaic.social import posts
@@ -146,10 +146,12 @@ async def test_what_not_everybody_may_read_goes_to_own_servers_alone(open_node: 
         before = hub.server.metrics.records_offered
         done = await sync(anna, hub, **asked)
         assert (done["sent"], done["refused"], hub.server.metrics.records_offered) == (0, 0, before)
+        assert done["compared"] == 0  # not even their ids were told
         await do(anna, "servers_add", server_key=hub.server_secret.public.server_text, url=str(hub.urls[0]))
         done = await sync(anna, hub, **asked)
         # This hub serves its own people alone, and says so.
         assert (done["refused"], hub.server.metrics.records_offered - before) == (3, 3)
+        assert done["compared"] == 3
 
 
 @pytest.mark.claim("C63")
@@ -216,6 +218,29 @@ async def test_more_than_may_be_compared_at_once_is_compared_in_parts(open_node:
         done = await sync(anna, hub, **only(hub))
         assert done["received"] == 120
         assert has(anna, records) == 120
+
+
+@pytest.mark.claim("C63")
+async def test_a_server_that_has_too_much_to_do_is_asked_again_a_little_later(open_node: OpenNode) -> None:
+    async with two(open_node) as (hub, anna):
+        records = written(hub, 5)
+        await keep(hub, records)
+        hub.server.reconfigure(replace(hub.settings.server, syncs=0))
+        waits: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 3:
+                hub.server.reconfigure(hub.settings.server)
+
+        plan = _plan(anna, hub)
+        async with anna.pool.connect(plan.server) as connection:
+            own = HomeRecords(anna, plan)
+            syncing = Syncing(connection, own, plan.wanted, plan.direction, sleep=sleep)
+            async for _ in syncing.run():
+                pass
+        assert waits == [2.0, 4.0, 8.0]
+        assert has(anna, records) == 5
 
 
 @pytest.mark.claim("C63")

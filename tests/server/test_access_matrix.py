@@ -275,8 +275,7 @@ async def test_what_goes_up_to_another_server_is_what_its_owner_may_read(tmp_pat
             for access in ACCESS:
                 home = HomeRecords.__new__(HomeRecords)
                 home._node = here.world  # type: ignore[assignment]
-                home._viewers = here.viewers_of(viewer, access)  # type: ignore[assignment]
-                home._is_own_server = own
+                home._viewers = tuple(here.viewers_of(viewer, access) or ()) if own else ()
                 if here.records[access] in home._read([here.records[access][:32]]):
                     found.add(access)
             wanted = expected(viewer) - {"withheld"} if own else {"everybody"}

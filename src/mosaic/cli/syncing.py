@@ -38,7 +38,7 @@ def sync(options: Common, wanted: JsonObject, url: str, key: str, direction: str
     sent. Run it again after a break: what was exchanged does not differ any
     more. As nobody you get what everybody may read; with --as NAME also what
     that person may, if the server knows who that is. What not everybody may
-    read goes to that person's own servers alone.
+    read is told and handed to that person's own servers alone.
 
     Exit code 5 if some records were refused by either side.
 

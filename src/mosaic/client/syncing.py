@@ -39,6 +39,7 @@ _SECOND: Final = 1_000_000_000
 _OVERLAP_NS: Final = 600 * _SECOND
 _LATER: Final = frozenset({ResultCode.TOO_FAST, ResultCode.TEMPORARY_ERROR})
 _MOST_TRIES: Final = 8
+_LONGEST_S: Final = 30.0
 
 
 class Direction(Enum):
@@ -168,7 +169,7 @@ class Syncing:
             PeerError: the connection ended. What was exchanged is kept.
             StoreError: the own store failed.
         """
-        windows = [_whole(self._wanted)]
+        windows, tries = [_whole(self._wanted)], 0
         while windows:
             window = windows.pop()
             try:
@@ -179,6 +180,11 @@ class Syncing:
                         async for _ in steps:
                             yield self.progress
                     return
+                if isinstance(error, Refused) and error.result in _LATER and tries < _MOST_TRIES:
+                    tries += 1
+                    windows.append(window)
+                    await self._sleep(_pause_s(tries))
+                    continue
                 crowded = isinstance(error, StoreCrowded) or error.result == ResultCode.TOO_OPEN
                 if not crowded or window.until - window.since < _SECOND:
                     raise
@@ -269,7 +275,7 @@ class Syncing:
                 return
             self.progress.count([result for result in results if result not in _LATER], up=True)
             waiting = later
-            await self._sleep(min(2.0**tries, 30.0))
+            await self._sleep(_pause_s(tries))
 
     # --- without comparing
 
@@ -299,6 +305,11 @@ class Syncing:
             oldest = min(record.timestamp.ns for record in page)
             # A page that is one moment: what else is of it can't be asked for by time.
             until = oldest if oldest < until else oldest - 1
+
+
+def _pause_s(tries: int) -> float:
+    """Seconds to wait after so many tries in vain."""
+    return min(2.0**tries, _LONGEST_S)
 
 
 def _whole(wanted: Filter) -> _Window:

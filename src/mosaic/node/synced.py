@@ -1,9 +1,9 @@
 """What this home brings into a sync with another server, and what it keeps of it.
 
-Both sides compare what the same filter matches and the same keys may read. As
-nobody that is what everybody may read; as a person of this home it is what that
-person may read. What not everybody may read goes up to that person's own
-servers alone, whatever was compared.
+Both sides compare what the same filter matches and everybody may read. Only with
+a person's own servers, and as that person, it is what the person may read: to
+others not even the ids of such records are shown. What they have for that
+person is fetched all the same.
 
 Source: edition §3 (read access), §4 (sync; author-only records go to the own outboxes).
 """
@@ -92,10 +92,12 @@ class HomeRecords(OwnRecords):
     def __init__(self, node: Node, plan: SyncPlan) -> None:
         self._node = node
         self.came: dict[bytes, None] = {}
+        self._viewers: tuple[bytes, ...] = ()
         person = plan.person
-        self._viewers = () if person is None else (person.key.bytes, person.device.public.bytes)
-        own_servers = () if person is None else UserBootstrap.parse(person.bootstrap).entries
-        self._is_own_server = plan.server.key in {entry.key for entry in own_servers}
+        if person is not None:
+            own_servers = UserBootstrap.parse(person.bootstrap).entries
+            if plan.server.key in {entry.key for entry in own_servers}:
+                self._viewers = (person.key.bytes, person.device.public.bytes)
 
     async def gather(self, wanted: Filter) -> SyncSet:
         """A sealed set of what a filter matches, as `OwnRecords`."""
@@ -123,7 +125,7 @@ class HomeRecords(OwnRecords):
     def _may_go(self, record: bytes, label: int) -> bool:
         if record[136] & FLAG_FROM_AUTHOR or label & _STAYS:
             return False
-        return is_open(record, label) or (self._is_own_server and may_read(record, self._viewers, label))
+        return is_open(record, label) or may_read(record, self._viewers, label)
 
     async def take(self, records: Sequence[bytes]) -> list[ResultCode]:
         """Hands fetched records to the own server, by whose rules they are judged.
