@@ -96,6 +96,18 @@ def served(options: Common) -> None:
 
 
 @admin.command()
+@common
+def kept(options: Common) -> None:
+    """Show whose bootstraps the server keeps alive in the DHT, and since when each stands."""
+
+    def shown(item: JsonObject) -> Iterator[str]:
+        last = f", last at {text_of(item, 'published')[:16]}" if item.get("published") else ""
+        yield f"{text_of(item, 'key')}  {text_of(item, 'detail')}{last}"
+
+    tell(options, "admin_kept", {}, shown, "Nobody's: people on the list are meant, `mosaic admin serve`.")
+
+
+@admin.command()
 @click.option("--uses", type=click.IntRange(1), default=1, show_default=True, help="For how many people.")
 @UNTIL
 @click.option("--note", metavar="TEXT", help="Whom it is for, for you.")

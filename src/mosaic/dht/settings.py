@@ -21,6 +21,10 @@ class DhtSettings:
     refresh_s: float = field(
         default=3_600.0, metadata={"help": "how often own bootstraps are published again, at the latest"}
     )
+    keep_served: bool = field(
+        default=True,
+        metadata={"help": "keeps alive what people on the list have published, also while they are offline"},
+    )
     request_ms: int = field(
         default=0, metadata={"help": "how long a DHT node may take to answer (ms); 0 = what fits the DHT"}
     )

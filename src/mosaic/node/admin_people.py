@@ -40,6 +40,7 @@ class AdminPeople:
             "admin_serve": self.serve,
             "admin_unserve": self.unserve,
             "admin_served": self.served,
+            "admin_kept": self.kept,
             "admin_invite": self.invite,
             "admin_invitations": self.invitations,
         }
@@ -87,6 +88,18 @@ class AdminPeople:
             yield {"key": person.key.user_text, "note": person.name, "by": "home", "until": None}
         for listed in self._node.rules.served.listed():
             yield _object(listed)
+
+    async def kept(self, _given: JsonObject) -> Items:
+        """Whose bootstraps are kept alive in the DHT, and how each stands."""
+        for kept in self._node.kept_items.states():
+            yield {
+                "key": kept.key.user_text,
+                "state": kept.state.name.lower(),
+                "detail": kept.detail,
+                "seq": kept.seq,
+                "published": _text(kept.published_ns or None),
+                "next": _text(kept.next_ns or None),
+            }
 
     async def invite(self, given: JsonObject) -> Items:
         """Makes a code by which people come on the list: `uses`, `until`, `note`.

@@ -24,6 +24,7 @@ _SPARE: Final = MOST // 10
 # What this home depends on is never forgotten.
 _IS_WANTED: Final = """
     key IN (SELECT key FROM dht_wish) OR key IN (SELECT master_key FROM person)
+    OR key IN (SELECT key FROM served)
     OR key IN (SELECT key FROM follow) OR key IN (SELECT server_key FROM server_of)
     OR key IN (SELECT server_key FROM dialled)
 """

@@ -23,7 +23,7 @@ from mosaic.dht.publisher import Publisher
 from mosaic.dht.resolver import LookUp, Resolver
 from mosaic.dht.sequence_store import SequenceStore
 from mosaic.dht.settings import DhtSettings
-from mosaic.dht.writer import BootstrapSigner
+from mosaic.dht.writer import BootstrapSigner, Outcome, Writer
 from mosaic.errors import Unreachable
 from mosaic.node.announced import Announcement
 from mosaic.node.clock import Clock
@@ -83,6 +83,7 @@ class InDht:
         self._publisher = Publisher(
             self._network, store, clock.now_ns, entropy, settings=settings, changed=changed
         )
+        self._writer = Writer(self._network, store, clock.now_ns, entropy) if self._network else None
         self._told: dict[tuple[PublicKey, bytes], UserBootstrap | ServerBootstrap] = {}
         self._task: asyncio.Task[None] | None = None
         self.announcement = Announcement(())
@@ -194,6 +195,17 @@ class InDht:
             self._publisher.remove(key, salt)
         self._told = wanted
         self._changed()
+
+    async def keep(self, key: PublicKey) -> Outcome:
+        """Lets what a person published last stand in the DHT: looked up, written again as it is, read back.
+
+        Raises:
+            Unreachable: the DHT is off.
+            DhtBusy: too much is under way.
+        """
+        if self._writer is None:
+            raise Unreachable("the DHT is off", hint="Name one: mosaic serve --dht mainline")
+        return await self._writer.publish(key, USER_SALT, None)
 
     async def publish(self, key: PublicKey | None, *, again: bool) -> AsyncGenerator[Publication, None]:
         """Publishes now what is told, one after another; or what the owner of another key published last.

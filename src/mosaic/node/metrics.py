@@ -97,7 +97,8 @@ def _clock_left_s(node: Node) -> float:
 
 
 def _published_age_s(node: Node) -> Rows:
-    published_ns = node.dht.published_ns
+    times = (node.dht.published_ns, node.kept_items.oldest_ns)
+    published_ns = min((each for each in times if each), default=0)
     return [((), (node.clock.now_ns() - published_ns) / 1e9)] if published_ns else []
 
 
@@ -157,7 +158,7 @@ METRICS: Final[tuple[Row, ...]] = (
     Row(
         "dht_publish_age_seconds",
         "gauge",
-        "How long ago the oldest of the own bootstraps was published.",
+        "How long ago the oldest of the own bootstraps, and of those kept for people served, was published.",
         _published_age_s,
     ),
     Row(

@@ -30,6 +30,7 @@ from mosaic.node.clock import Clock
 from mosaic.node.entropy import entropy
 from mosaic.node.home import Home, HomeLock
 from mosaic.node.home_keys import home_password, server_prover, server_secret
+from mosaic.node.kept_items import kept_items
 from mosaic.node.kind_counts import KindCounts
 from mosaic.node.listeners import ListenAt, Listeners
 from mosaic.node.mirrors import Mirrors
@@ -187,6 +188,7 @@ class Node(ReachingHalf):
                 self.clock.now_ns,
             )
             await self._publishing.publish_missing(self.people)
+            self.kept_items = kept_items(self)
             self._stack = stack.pop_all()
 
     # --- working ---------------------------------------------------------------------------------
@@ -209,6 +211,7 @@ class Node(ReachingHalf):
             blob_upkeep(self).run(),
             mirrors.run(),
             self.backups.run(),
+            self.kept_items.run(),
         ):
             self._tasks.append(asyncio.create_task(kept_up(job)))
 
