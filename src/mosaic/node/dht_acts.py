@@ -84,7 +84,7 @@ class DhtActs:
         where = Announcement(tuple(map(ServerUrl.parse, arguments.texts("public"))))
         try:
             dht.enter()
-            dht.tell(where, to_tell(where, node.server_secret, node.people))
+            dht.tell(where, to_tell(where, node.server_secret, node.people, node.settings.roles))
             yield dht
         finally:
             await dht.stop()

@@ -219,7 +219,8 @@ class Node(ReachingHalf):
         """Publishes where the own server is, and which servers the people of this home use."""
         if self._working and self.dht.is_on:
             where = announced(self.listeners, self.settings)
-            self.dht.tell(where, to_tell(where, self.server_secret, self.people))
+            roles = self.settings.roles
+            self.dht.tell(where, to_tell(where, self.server_secret, self.people, roles))
 
     def look_again(self) -> None:
         """Begins to look for, read and deliver to those who are followed or written to by now."""
