@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,22 @@ def test_a_backup_that_is_given_up_leaves_nothing(full: Run, tmp_path: Path) -> 
 
     asyncio.run(scene())
     assert not list(tmp_path.glob("backup*"))
+
+
+def test_who_was_erased_later_is_named_for_the_restored_home(
+    full: Run, tmp_path: Path, password: Path
+) -> None:
+    old, newer, new = tmp_path / "old", tmp_path / "newer", tmp_path / "new"
+    full("backup", old, "--password-file", password)
+    with sqlite3.connect(tmp_path / "home" / "private.db") as database:
+        database.execute("INSERT INTO erased VALUES (?, 5, 'operator')", (bytes([7] * 32),))
+    database.close()
+    full("backup", newer, "--password-file", password)
+    (made,) = full(
+        "restore", old, "--erased", newer, "--home", new, "--password-file", password, "--json"
+    ).objects
+    assert made["erased"] == "1"
+    assert json.loads((new / "restored").read_text())["erased"] == [bytes([7] * 32).hex()]
 
 
 def test_a_test_restore_tells_whether_a_backup_is_good(full: Run, tmp_path: Path, password: Path) -> None:

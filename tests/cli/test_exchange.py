@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mosaic.core import human
 from mosaic.errors import StoreFull
 from mosaic.node import exchange_acts
 from mosaic.server.server import Server
@@ -166,6 +167,20 @@ def test_an_export_that_was_broken_off_goes_on_at_its_last_place(
     assert read[0] > 0
     assert file.read_bytes() == whole
     assert not part.exists()
+
+
+@pytest.mark.claim("C72")
+def test_what_was_deleted_here_does_not_come_back_by_an_import(full: Run, tmp_path: Path) -> None:
+    file = tmp_path / "all"
+    full("export", file)
+    (newest,) = full("query", "--kind", "post", "--limit", "1", "--json").objects
+    reference = human.decode("moref0", newest["id"], 48).hex()
+    tag = f"0x4D01:{bytes(4).hex()}{newest['kind']}{reference}"
+    deletion = ("record", "--kind", "def0843a0001000c", "--payload", "", "--tag", tag, "--as", "ben")
+    assert full(*deletion).code == 0
+    done = imported(full, file, tmp_path / "home")
+    assert (done["code"], done["accepted"], done["refused"]) == (5, "0", {"UNAUTHORIZED": "1"})
+    assert newest["id"] not in {item["id"] for item in full("query", "--limit", "0", "--json").objects}
 
 
 def test_what_can_not_be_read_is_told_and_the_rest_taken(full: Run, other: Path, tmp_path: Path) -> None:

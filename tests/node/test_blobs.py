@@ -98,6 +98,7 @@ async def test_a_file_that_begins_otherwise_is_not_taken_for_the_blob(
         assert target.read_bytes() == DATA
 
 
+@pytest.mark.claim("C88")
 async def test_a_quota_bounds_what_one_person_brings(
     open_node: OpenNode, source: Path, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ async def test_a_quota_bounds_what_one_person_brings(
         assert await link.blobs.put(small, name, 5) is ResultCode.ACCEPTED
 
 
+@pytest.mark.claim("C88")
 async def test_a_running_node_removes_what_no_record_names_any_more(
     open_node: OpenNode, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -115,6 +115,7 @@ async def test_a_part_out_of_its_place_is_answered_by_where_it_goes_on(tmp_path:
         assert await part(anna, 0, 100) == (ResultCode.SUCCESS, 100)
 
 
+@pytest.mark.claim("C89")
 async def test_one_link_has_only_so_much_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mosaic.server.blob_parts.PARTS", 2)
     async with running(tmp_path, ANNA) as world:

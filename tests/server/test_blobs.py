@@ -51,7 +51,7 @@ async def test_a_blob_comes_back_to_anybody(tmp_path: Path, size: int) -> None:
         assert list((world.folder / "blobs" / "incoming").iterdir()) == []
 
 
-@pytest.mark.claim("C45")
+@pytest.mark.claim("C45", "C88")
 async def test_only_people_who_live_here_may_bring_blobs(tmp_path: Path) -> None:
     async with running(tmp_path, ANNA) as world:
         nobody, eve = await world.connect(), await world.connect(EVE.master)
@@ -80,7 +80,7 @@ async def test_a_blob_with_another_hash_is_invalid_and_not_kept(tmp_path: Path, 
         assert files_in(tmp_path) == []
 
 
-@pytest.mark.claim("C45")
+@pytest.mark.claim("C45", "C88", "C89")
 async def test_a_blob_longer_than_the_operator_takes_is_too_large(tmp_path: Path) -> None:
     async with running(tmp_path, ANNA, settings=ServerSettings(blob_limit=100_000)) as world:
         anna = await world.connect(ANNA.master)

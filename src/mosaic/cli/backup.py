@@ -19,8 +19,8 @@ from mosaic.cli.output import notice, print_object, say, text_of
 from mosaic.errors import BackupDamaged, UsageError
 from mosaic.node.control import JsonObject
 from mosaic.node.home import Home, default_folder
+from mosaic.node.restore import erased_in, try_backup
 from mosaic.node.restore import restore as restore_home
-from mosaic.node.restore import try_backup
 
 _VARIABLE = "MOSAIC_BACKUP_PASSWORD_FILE"
 
@@ -141,9 +141,18 @@ def test(file: Path, folder: Path | None, password_file: Path | None, *, as_json
     metavar="DIR",
     help="Where the home is to be: a new or an empty folder; else MOSAIC_HOME, else the usual one.",
 )
+@click.option(
+    "--erased",
+    "newer",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A newer backup: whom it says were erased are erased again. Same password.",
+)
 @_password_file
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def restore(file: Path, folder: Path | None, password_file: Path | None, *, as_json: bool) -> None:
+def restore(
+    file: Path, folder: Path | None, newer: Path | None, password_file: Path | None, *, as_json: bool
+) -> None:
     """Make a home of a backup, with all keys, records, blobs and settings.
 
     Never let two homes of the same backup serve at once. Before the first
@@ -158,14 +167,19 @@ def restore(file: Path, folder: Path | None, password_file: Path | None, *, as_j
         MosaicError: it can't be restored; the folder is as it was.
     """
     target = (folder or default_folder()).absolute()
+    erased: list[bytes] = []
+    if newer is not None:
+        with newer.open("rb") as source:
+            erased = erased_in(source, _password_of(source, password_file))
     with file.open("rb") as source:
-        manifest = restore_home(source, target, _password_of(source, password_file), _teller())
+        manifest = restore_home(source, target, _password_of(source, password_file), _teller(), erased=erased)
     item: JsonObject = {
         "home": str(target),
         "server": manifest.server,
         "records": str(manifest.records),
         "made_ns": str(manifest.made_ns),
         "keys": Home(target).unlock_file.exists(),
+        "erased": str(len(erased)),
     }
     if as_json:
         print_object(item)

@@ -94,6 +94,7 @@ class Backup:
     def _fill(self, writer: BackupWriter) -> Generator[int]:
         node, home = self._node, self._node.home
         with node.blobs.held():
+            # Always the first member: who looks only for it need not wait for the manifest.
             writer.add("private.db", io.BytesIO(_copy_of(home.private_db, home.temporary)))
             settings = home.folder / SETTINGS
             if settings.is_file():

@@ -19,7 +19,7 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -56,7 +56,12 @@ class Tried:
 
 
 def restore(
-    source: BinaryIO, folder: Path, password: str | None, told: Callable[[int], None] = lambda _: None
+    source: BinaryIO,
+    folder: Path,
+    password: str | None,
+    told: Callable[[int], None] = lambda _: None,
+    *,
+    erased: Iterable[bytes] = (),
 ) -> Manifest:
     """Makes a home of a backup.
 
@@ -65,6 +70,7 @@ def restore(
         folder: Where the home is to be: empty, or not there yet.
         password: What the backup was encrypted with.
         told: Is given how many bytes were read, now and then.
+        erased: Master keys (32 bytes each) whose records are erased again before the home serves.
 
     Raises:
         HomeExists: the folder holds something.
@@ -79,13 +85,38 @@ def restore(
         with _empty(folder) as work:
             steps = unpack(reader, work)
             manifest = _run(steps, told)
-            _place(manifest, work, folder)
+            _place(manifest, work, folder, erased)
     except OSError as error:
         raise HomeDamaged(
             f"nothing can be restored into {folder}: {error.strerror}",
             hint="Make room, or name another folder with --home DIR.",
         ) from error
     return manifest
+
+
+def erased_in(source: BinaryIO, password: str | None) -> list[bytes]:
+    """The master keys (32 bytes each) that were erased by the time of a backup, which is read to its end.
+
+    Args:
+        source: The backup, at its beginning.
+        password: What it was encrypted with.
+
+    Raises:
+        MosaicError: as `restore`.
+    """
+    reader = BackupReader(source, password)
+    database = bytearray()
+    for number, piece in reader.pieces():
+        if number == 0:
+            database += piece
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "private.db"
+        path.write_bytes(database)
+        try:
+            with contextlib.closing(sqlite3.connect(path)) as copy:
+                return [bytes(row[0]) for row in copy.execute("SELECT key FROM erased ORDER BY key")]
+        except sqlite3.Error as error:
+            raise BackupDamaged(f"the backup's private database can't be read: {error}") from error
 
 
 def try_backup(
@@ -153,7 +184,7 @@ def _empty(folder: Path) -> Iterator[Path]:
         raise
 
 
-def _place(manifest: Manifest, work: Path, folder: Path) -> None:
+def _place(manifest: Manifest, work: Path, folder: Path, erased: Iterable[bytes]) -> None:
     """Gives every file its place; the one that makes it a home is the last."""
     if manifest.home > FORMAT:
         raise HomeNewer(f"the backup is of a home of layout {manifest.home}, this version knows {FORMAT}")
@@ -166,7 +197,11 @@ def _place(manifest: Manifest, work: Path, folder: Path) -> None:
         folders |= {target.parent, target.parent.parent}
         (work / str(number)).chmod(0o600)
         (work / str(number)).rename(target)
-    mark = {"made_ns": str(manifest.made_ns), "last_received_ns": str(manifest.last_received_ns)}
+    mark = {
+        "made_ns": str(manifest.made_ns),
+        "last_received_ns": str(manifest.last_received_ns),
+        "erased": [key.hex() for key in erased],
+    }
     _write(folder / MARK, json.dumps(mark) + "\n")
     for each in folders:
         sync_folder(each)

@@ -51,7 +51,7 @@ class BlobBook:
 
     def refusal(self, peer: Peer, blob_hash: bytes, length: int) -> ResultCode | None:
         """Why a blob of `length` bytes is not taken from a peer; None if it is."""
-        if length > self._settings.current.blob_limit:
+        if length > min(self._settings.current.blob_limit, peer.limits.blob_bytes):
             return ResultCode.TOO_LARGE
         verdict = decide(self._hooks, BlobUpload(blob_hash, length, peer.viewers))
         return verdict.result if isinstance(verdict, Refuse) else None
