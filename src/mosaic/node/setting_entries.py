@@ -19,8 +19,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _DURATION = re.compile(r"_(s|ms|ns)$")
-_BYTES = re.compile(r"(?:^|_)bytes$")
-_IN_BYTES = re.compile(r"\bin bytes\b|\(bytes\)")
+_BYTES = re.compile(r"(?:^|_)bytes(?:_|$)")
+_UNITS = re.compile(r",? in (?:nanoseconds|bytes)\b| \((?:ns|ms|bytes)\)")
+"""What the help of a number says of its unit: in the file the value itself has one."""
+_IN_BYTES = re.compile(r"^bytes\b|\bin bytes\b|\(bytes\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def _entry(field: dataclasses.Field[Any], path: str, attribute: str, kind: Any, 
         kind,
         _unit(field, kind),
         default,
-        told.get("help", ""),
+        _UNITS.sub("", told.get("help", "")) if _unit(field, kind) else told.get("help", ""),
         told.get("reload", True),
         told.get("secret", False),
         told.get("least", 0),
