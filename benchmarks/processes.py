@@ -15,6 +15,9 @@ from benchmarks.load_client import ROOT, load
 DISK = "/var/tmp"
 """Where servers keep what they measure with. Not /tmp, which is memory on many systems."""
 
+SOMEBODY = "05" * 32
+"""The secret of the person who loads servers; they serve him."""
+
 
 def cores() -> list[int]:
     """The cores that may be used, none where the system can't pin a process."""
@@ -71,7 +74,7 @@ def process(command: list[str]) -> Iterator[tuple[int, dict[str, int]]]:
 
 @contextmanager
 def server(
-    transport: str, *, core: int | None, check_threads: int = 1
+    transport: str, *, core: int | None, check_threads: int = 1, policies: str = "home"
 ) -> Iterator[Callable[..., dict[str, float]]]:
     """A server in a process and a folder of its own; gives a function that loads it.
 
@@ -79,16 +82,22 @@ def server(
         transport: Over what: "quic", "tcp" or "ws".
         core: The number of the core it is kept on; None lets it use all.
         check_threads: How many threads check its signatures.
+        policies: What it asks about records: "bare" nothing, "home" as a home does, "all" as a public server.
 
     Raises:
         RuntimeError: it ended before it was ready.
     """
     with tempfile.TemporaryDirectory(prefix="mosaic-bench-", dir=DISK) as folder:
         command = [sys.executable, "-m", "benchmarks.server_process", folder]
-        command += ["--check-threads", str(check_threads)]
+        command += ["--check-threads", str(check_threads), "--policies", policies]
         command += [] if core is None else ["--core", str(core)]
         with process(command) as (_, ports):
-            reached = {"core": client_core(), "transport": transport, "port": ports[transport]}
+            reached = {
+                "core": client_core(),
+                "transport": transport,
+                "port": ports[transport],
+                "seed": SOMEBODY,
+            }
 
             def ask(mode: str, **options: object) -> dict[str, float]:
                 return load(mode, **(reached | options))

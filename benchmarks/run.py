@@ -21,7 +21,19 @@ from pathlib import Path
 
 from benchmarks.rows import Row
 
-MODULES = ("check", "store", "serving", "handshake", "idle", "dht", "syncing", "subscribing", "backing_up")
+MODULES = (
+    "check",
+    "store",
+    "serving",
+    "handshake",
+    "idle",
+    "dht",
+    "syncing",
+    "subscribing",
+    "backing_up",
+    "policies",
+    "flood",
+)
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = ("name", "unit", "min", "median", "max", "limit", "ratio")
 

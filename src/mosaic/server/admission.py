@@ -48,6 +48,8 @@ _TOLD_OFTEN: Final = 16
 _RESERVED: Final = 8
 """One in so many links is kept for people served and their contacts."""
 _WIDER: Final = (1, 4, 16)
+_SCANS_WIDER: Final = (1, 2, 4)
+"""How much more networks around an address may do than it alone: connections, and work on queries."""
 _SIZES: Final = ((32, 64), (24, 48), (16, 32))
 _CONNECT_BURST: Final = 10
 """Seconds' worth of connections that may come at once."""
@@ -333,5 +335,5 @@ class Admission:
 def _sizes(peer: Peer) -> Iterable[tuple[object, int]]:
     """By what the work for a peer is counted, and how much more each may cost than one address."""
     if peer.around:
-        return zip(peer.around, _WIDER, strict=False)
+        return zip(peer.around, _SCANS_WIDER, strict=False)
     return ((peer.name, 1),)

@@ -17,8 +17,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from struct import Struct
@@ -38,6 +38,8 @@ _HEAD: Final = Struct("<BBH")
 _AT_ONCE: Final = 64
 _OTHERS_AT_ONCE: Final = 8
 """Questions of strangers that are worked on together where there are also people served who ask."""
+_BYTE_NS: Final = 20
+"""What a byte that goes out counts for as work, ns: it has to be encrypted and sent."""
 _LEAST_SLICE: Final = 4_096
 _ROWS: Final = 2
 
@@ -231,9 +233,9 @@ class Reader:
             except Exception:  # noqa: BLE001 - whatever goes wrong, others must be answered
                 _LOG.exception("%d questions could not be answered", len(readings))
                 slices = [StoreError("a question could not be answered")] * len(readings)
-            self._hand_out(readings, slices, spent_ns // len(readings))
+            self._hand_out(readings, slices, spent_ns)
 
-    def _hand_out(self, readings: list[Reading], slices: list[Slice | MosaicError], each_ns: int) -> None:
+    def _hand_out(self, readings: list[Reading], slices: list[Slice | MosaicError], spent_ns: int) -> None:
         outgoing: dict[Peer, list[bytes]] = {}
         unfinished: list[Reading] = []
         finished: list[Reading] = []
@@ -258,11 +260,15 @@ class Reader:
         for peer, parts in outgoing.items():
             if parts:
                 peer.send(b"".join(parts))
-        self._charge(readings, unfinished, each_ns)
+        each_ns = spent_ns // len(readings)
+        costs = Counter({peer: sum(map(len, parts)) * _BYTE_NS for peer, parts in outgoing.items()})
+        for reading in readings:
+            costs[reading.peer] += each_ns
+        self._charge(costs, unfinished)
 
-    def _charge(self, worked_on: list[Reading], unfinished: list[Reading], each_ns: int) -> None:
+    def _charge(self, costs: Mapping[Peer, int], unfinished: list[Reading]) -> None:
         """Counts the work that was done; who may have more of it stands in the row again."""
-        over = {reading.peer for reading in worked_on if not self._spent(reading.peer, each_ns)}
+        over = {peer for peer, cost_ns in costs.items() if not self._spent(peer, cost_ns)}
         for reading in unfinished:
             if reading.peer in over and not reading.stopped:
                 self._failed(reading, ResultCode.TOO_OPEN)

@@ -26,7 +26,7 @@ class ServerSettings:
         default=2_000, metadata={"help": "links that may be open at once from one address"}
     )
     connections_per_second: float = field(
-        default=20.0,
+        default=10.0,
         metadata={"help": "links that one address may open a second; ten times that at once (0: no limit)"},
     )
     proxies: tuple[str, ...] = field(

@@ -81,7 +81,8 @@ def run(seconds: float, scale: float) -> dict[str, Any]:
             for each in running:
                 if each.poll() is None:
                     each.kill()
-                each.wait()
+                with each:  # closes its pipes and waits
+                    pass
     return {
         "seconds": seconds,
         "scale": scale,

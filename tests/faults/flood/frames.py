@@ -10,7 +10,7 @@ from fuzz.identity import Identity
 from mosaic.core import builder, nonce
 from mosaic.core.filter import Filter
 from mosaic.core.keys import SecretKey
-from mosaic.core.kinds import EXAMPLE, MICROBLOG
+from mosaic.core.kinds import MICROBLOG
 from mosaic.core.timestamp import Timestamp
 from mosaic.wire.client_messages import Hello, Query, Submission, Subscribe
 from mosaic.wire.header import MessageType
@@ -54,9 +54,9 @@ def false_signatures(random: Random, count: int) -> bytes:
 
 def broad_query(query_id: int) -> bytes:
     """A question that all records match, with the largest limit that is not refused outright."""
-    return Query(query_id, 500, Filter.of(kinds=[MICROBLOG, EXAMPLE]).encode()).encode()
+    return Query(query_id, 500, Filter.of().encode()).encode()
 
 
 def broad_subscription(query_id: int) -> bytes:
     """A subscription of the same."""
-    return Subscribe(query_id, 500, Filter.of(kinds=[MICROBLOG, EXAMPLE]).encode()).encode()
+    return Subscribe(query_id, 500, Filter.of().encode()).encode()

@@ -17,6 +17,11 @@ from tests.faults.flood import frames
 
 from mosaic.cli import heap
 from mosaic.node.clock import Clock
+from mosaic.policy.introductions import Introductions
+from mosaic.policy.roles import encryption, inbox, outbox
+from mosaic.policy.served import listed
+from mosaic.policy.whole import policy_of
+from mosaic.server.acquaintance import has_stored
 from mosaic.server.server import Server
 from mosaic.server.settings import ServerSettings
 from mosaic.store.blobs import BlobStore
@@ -27,13 +32,16 @@ from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 
 async def serve(folder: Path) -> None:
     honest = frames.person("honest")[0].public.bytes
-    store = open_store(folder / "store")
+    store, clock = open_store(folder / "store"), Clock()
+    served = listed(lambda: frozenset((honest,)))
+    papers = Introductions(has_stored(store), clock.now_ns)
     server = Server(
         store,
         BlobStore(folder / "blobs"),
         ServerSettings(),
-        now_ns=Clock().now_ns,
-        served=lambda key: key == honest,
+        now_ns=clock.now_ns,
+        served=served,
+        policy=policy_of((outbox(served), encryption(served), inbox(served, papers)), served),
     )
     network = SocketNetwork(
         TransportSettings(
@@ -49,8 +57,10 @@ async def serve(folder: Path) -> None:
     giving_back = asyncio.create_task(heap.keep_giving_back())
     await asyncio.to_thread(sys.stdin.read)
     giving_back.cancel()
+    door, bans = dict(server.door), len(server.bans)
     await server.stop(1)
-    print(json.dumps(server.metrics.as_dict()), flush=True)
+    numbers = server.metrics.as_dict() | door | {"bans": bans}
+    print(json.dumps(numbers), flush=True)
 
 
 def main() -> None:

@@ -1,0 +1,38 @@
+"""What honest people notice of a flood, on the cores that they share with the attackers.
+
+A minute long, from addresses in 127.1.0.0/16: 10,000 links with 1,000,000 false signatures, 10,000 broad
+questions and readers that never read, 2,000 handshakes that never end. Meanwhile somebody at 127.2.0.1
+posts over a standing link, and once a second over a new one. Limits: 250 ms for the 99th of 100 posts;
+for the server's memory the bound that its settings set. Nobody honest may be refused.
+"""
+
+from __future__ import annotations
+
+from tests.faults.flood.campaign import run as flood
+
+from benchmarks.rows import Row, row
+
+POST_MS = 250.0
+NEW_LINK_MS = 1_000.0
+MEMORY_MIB = 384.0
+
+
+def run(quick: bool) -> list[Row]:
+    """The rows of this benchmark; about a quarter of a minute if quick, else a minute.
+
+    Raises:
+        RuntimeError: somebody honest was refused, or a process died.
+    """
+    found = flood(10, 0.1) if quick else flood(60, 1.0)
+    honest = found["honest"]
+    if honest["refused"]:
+        raise RuntimeError(f"somebody honest was refused: {honest['refused'][:3]}")
+    server = found["server"]
+    attacked = {name: server.get(name, 0) for name in ("accepted", "paced", "blocked", "evicted", "bans")}
+    return [
+        row("flood.post_p50_ms", "ms", [honest["post_ms"]["p50"]], POST_MS),
+        row("flood.post_p99_ms", "ms", [honest["post_ms"]["p99"]], POST_MS),
+        row("flood.new_link_p99_ms", "ms", [honest["new_link_ms"]["p99"]], NEW_LINK_MS),
+        row("flood.memory", "MiB", [found["memory_mib"]["most"]], MEMORY_MIB),
+        *(row(f"flood.{name}", "connections", [count], max(1, count)) for name, count in attacked.items()),
+    ]
