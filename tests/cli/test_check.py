@@ -90,3 +90,12 @@ def test_faults_are_told_in_words(mosaic: Run, home: Path) -> None:
     assert done.code == 4
     assert "FAULT" in done.out
     assert "ledger.db" in done.err
+
+
+def test_a_home_named_from_where_one_stands_is_checked_and_backed_up(
+    mosaic: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home.parent)
+    assert mosaic("check", "--home", home.name).code == 0
+    assert mosaic("backup", "whole.backup", "--plain", "--home", home.name).code == 0
+    assert (home.parent / "whole.backup").exists()

@@ -29,6 +29,11 @@ async def fail(arguments: JsonObject) -> AsyncGenerator[JsonObject, None]:
     raise UnknownPerson("nobody is called x")
 
 
+async def stumble(arguments: JsonObject) -> AsyncGenerator[JsonObject, None]:
+    yield arguments
+    raise ZeroDivisionError("a mistake")
+
+
 class Endless:
     def __init__(self) -> None:
         self.ended = asyncio.Event()
@@ -49,7 +54,8 @@ async def endless() -> Endless:
 @pytest.fixture
 async def path(tmp_path: Path, endless: Endless) -> AsyncIterator[Path]:
     path = tmp_path / "node.sock"
-    server = ControlServer(path, {"count": count, "echo": echo, "fail": fail, "endless": endless.__call__})
+    acts = {"count": count, "echo": echo, "fail": fail, "stumble": stumble, "endless": endless.__call__}
+    server = ControlServer(path, acts)
     await server.start()
     yield path
     await server.stop()
@@ -84,6 +90,13 @@ async def test_an_error_arrives_as_itself(path: Path) -> None:
     with pytest.raises(UnknownPerson, match="nobody is called x") as caught:
         await anext(items)
     assert caught.value.hint == UnknownPerson.default_hint
+
+
+async def test_a_mistake_in_an_act_is_told_and_the_node_goes_on(path: Path) -> None:
+    with pytest.raises(MosaicError, match="ZeroDivisionError: a mistake") as caught:
+        await everything(path, "stumble")
+    assert "log" in caught.value.hint
+    assert await everything(path, "echo", number=1) == [{"number": 1}]
 
 
 async def test_an_unknown_act_is_refused(path: Path) -> None:

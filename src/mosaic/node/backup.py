@@ -226,7 +226,7 @@ def _copy_of(database: Path, temporary: Path) -> bytes:
     """A SQLite database as of this moment, while others write to it. Raises sqlite3.Error or OSError."""
     with (
         tempfile.TemporaryDirectory(dir=temporary) as folder,
-        contextlib.closing(sqlite3.connect(database.as_uri() + "?mode=ro", uri=True)) as source,
+        contextlib.closing(sqlite3.connect(database.absolute().as_uri() + "?mode=ro", uri=True)) as source,
     ):
         copy = Path(folder) / "copy.db"
         with contextlib.closing(sqlite3.connect(copy)) as target:

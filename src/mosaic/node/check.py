@@ -88,7 +88,7 @@ def _records(node: Node) -> Looked:
 def _private(node: Node) -> Looked:
     """The private database, over a connection of its own: this is another thread."""
     try:
-        uri = node.home.private_db.as_uri() + "?mode=ro"
+        uri = node.home.private_db.absolute().as_uri() + "?mode=ro"
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
             told = [str(row[0]) for row in database.execute("PRAGMA integrity_check(20)")]
             (people,) = database.execute("SELECT count(*) FROM person").fetchone()

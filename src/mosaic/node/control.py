@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
@@ -21,6 +22,8 @@ from typing import TypeAlias
 
 from mosaic import errors
 from mosaic.errors import HomeInUse, MosaicError, UsageError
+
+_LOG = logging.getLogger(__name__)
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 JsonObject: TypeAlias = dict[str, Json]
@@ -127,6 +130,16 @@ async def _answer(act: Act, arguments: JsonObject, writer: asyncio.StreamWriter)
                 await _write(writer, {"item": item})
     except MosaicError as error:
         await _write(writer, error_object(error))
+        return True
+    except ConnectionError:
+        raise
+    except Exception as fault:  # noqa: BLE001 - a mistake in one act: who asked is told, the node goes on
+        _LOG.exception("an act failed")
+        told = MosaicError(
+            f"the node failed at it: {type(fault).__name__}: {fault}",
+            hint="That is a fault of Mosaic's: the node's log says where; please report it.",
+        )
+        await _write(writer, error_object(told))
         return True
     await _write(writer, {"end": True})
     return True
