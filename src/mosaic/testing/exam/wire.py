@@ -62,6 +62,7 @@ class Wire:
         inbox: What has come and was not taken yet.
         ended: Whether the link is over.
         ack: The server's answer to HELLO, once greeted.
+        note: Says that a record may be on the server, so that it is cleared away.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Wire:
         self.failure: tuple[int, bytes] | None = None
         self.upgrade: bytes | None = None
         self.ack: tell.HelloAck | None = None
-        self._stored = stored
+        self.note = stored
         self._changed = asyncio.Event()
         self._query = 1_000
 
@@ -222,7 +223,7 @@ class Wire:
                 results[at] = result
         for each, result in zip(data, results, strict=True):
             if result is ResultCode.ACCEPTED:
-                self._stored(each)
+                self.note(each)
         return results
 
     async def _submit(self, data: Sequence[bytes]) -> list[ResultCode]:

@@ -66,6 +66,7 @@ async def _smallest(stage: Stage) -> None:
 async def _result(stage: Stage) -> None:
     wire = await stage.as_member()
     record = stage.record(stage.member, stage.kind())
+    wire.note(record.data)
     wire.send(ask.Submission(record.data))
     await wire.until(lambda: bool(wire.inbox), "SUBMISSION RESULT")
     frame = wire.inbox[0].frame

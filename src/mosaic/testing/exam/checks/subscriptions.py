@@ -132,6 +132,7 @@ async def _once(stage: Stage) -> None:
     records = [stage.record(stage.member, kind) for _ in range(120)]
     wanted = stage.of(kind, stage.member.public).encode()
     for at, record in enumerate(records):
+        wire.note(record.data)
         wire.send(ask.Submission(record.data))
         if at % 20 == 10:
             reader.send(ask.Subscribe(at, 0, wanted))
