@@ -77,7 +77,7 @@ async def service_page(node: Node) -> AsyncIterator[None]:
         yield
         return
     listening = Listening(where, "the page about the service", "`page` in [operator]")
-    async with listening.serve(create_service_app(partial(describe, node))):
+    async with listening.serve(create_service_app(partial(describe, node)), brief=True):
         yield
 
 

@@ -108,5 +108,5 @@ async def watched(node: Node) -> AsyncIterator[HostPort]:
         yield NOWHERE
         return
     listening = Listening(where, "the metrics", "`address` in [metrics]")
-    async with listening.serve(create_app(node)):
+    async with listening.serve(create_app(node), brief=True):
         yield listening.at

@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from mosaic.errors import ListenFailed
 from mosaic.node.host_port import HostPort
+
+_LOOK_S: Final = 5.0
 
 
 class _Server(uvicorn.Server):
@@ -24,6 +27,38 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Catches none."""
         yield
+
+
+class Connections:
+    """Which connections have been there too long, or are too many.
+
+    Args:
+        most: How many may be there at once.
+        looks: For how many looks one may be there.
+    """
+
+    def __init__(self, most: int = 256, looks: int = 4) -> None:
+        self._most = most
+        self._looks = looks
+        self._seen: dict[Hashable, int] = {}
+
+    def too_many(self, now: Collection[Hashable]) -> list[Hashable]:
+        """Those that are to go, of all that are there now; one call is one look."""
+        self._seen = {each: self._seen.get(each, 0) + 1 for each in now}
+        oldest = sorted(self._seen, key=lambda each: -self._seen[each])
+        stale = [each for each in oldest if self._seen[each] > self._looks]
+        return [*stale, *oldest[len(stale) : max(len(stale), len(oldest) - self._most)]]
+
+
+async def _tidy(server: uvicorn.Server) -> None:
+    """Closes connections on which nobody asks anything, until cancelled."""
+    connections = Connections()
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        for each in connections.too_many(server.server_state.connections):
+            transport = getattr(each, "transport", None)
+            if transport is not None:
+                transport.abort()
 
 
 class Listening:
@@ -60,12 +95,16 @@ class Listening:
         self._socket.close()
 
     @contextlib.asynccontextmanager
-    async def serve(self, app: ASGIApp, ending: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
+    async def serve(
+        self, app: ASGIApp, ending: Callable[[], None] = lambda: None, *, brief: bool = False
+    ) -> AsyncIterator[None]:
         """Serves an application until the end of the block.
 
         Args:
             app: The application.
             ending: Called before the server stops: ends what would never end by itself.
+            brief: Whether no connection is worth more than some seconds, and only so many are held: for
+                pages that strangers read.
         """
         config = uvicorn.Config(
             app,
@@ -77,9 +116,12 @@ class Listening:
         )
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[self._socket]))
+        tidying = asyncio.create_task(_tidy(server)) if brief else None
         try:
             yield
         finally:
+            if tidying is not None:
+                tidying.cancel()
             ending()
             server.should_exit = True
             await asyncio.gather(serving, return_exceptions=True)
