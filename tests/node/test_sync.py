@@ -21,6 +21,7 @@ from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import MosaicError, Refused
+from mosaic.node.acts import Acts
 from mosaic.node.control import JsonObject
 from mosaic.node.mirror_settings import MirrorSettings
 from mosaic.node.mirrors import Mirror, Mirrors, plan_of, synced
@@ -333,3 +334,25 @@ async def test_mirrors_are_those_of_the_settings_as_they_are_now(
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         assert has(anna, second) == 0
+
+
+@pytest.mark.claim("C63", "C65")
+async def test_a_sync_that_follows_goes_on_until_it_is_ended(open_node: OpenNode) -> None:
+    async with two(open_node) as (hub, anna):
+        first, second = written(hub, 5), written(hub, 5, at=100)
+        await keep(hub, first)
+        told: JsonObject = {}
+
+        async def follow() -> None:
+            given: JsonObject = {**reached(hub), **only(hub), "follow": True}
+            async with contextlib.aclosing(Acts(anna, working=False).table()["sync"](given)) as items:
+                async for item in items:
+                    told.update(item)
+
+        task = asyncio.create_task(follow())
+        await stored(anna, lambda: has(anna, first) == 5)
+        await keep(hub, second)
+        await stored(anna, lambda: has(anna, second) == 5)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert (told["received"], told["done"]) == (5, False)

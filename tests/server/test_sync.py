@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mosaic.core.filter import Filter, compile_filter
 from mosaic.core.kind import Readers
 from mosaic.policy.label import Label
 from mosaic.policy.submission import Way
+from mosaic.server import sync_service
 from mosaic.server.settings import SECOND, ServerSettings
 from mosaic.store.embedded import EmbeddedStore, open_store
 from mosaic.store.store import Mode
@@ -314,6 +316,30 @@ async def test_a_link_that_ends_takes_its_syncs_along(tmp_path: Path) -> None:
         syncs = world.server._syncs
         assert len(syncs) == syncs.sets == 0
         assert isinstance(await compare(other), tuple)
+
+
+async def test_a_peer_that_leaves_while_its_set_is_made_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_service, "_SLICE_NS", 1)  # so that a set takes many steps
+    async with running(tmp_path, ANNA) as world:
+        other = await world.connect()
+        await other.submit(*(ANNA.record(world.now(-n)) for n in range(100)))
+        syncs = world.server._syncs  # what is left over is seen nowhere else
+        for closes_link in (True, False):
+            client = await world.connect()
+            client.send(sync.SyncOpen(FIRST, ALL.encode(), initiator().begin()))
+            if closes_link:
+                client.network.close(client.link)
+            else:
+                client.send(sync.SyncClose(FIRST))
+            await other.settled()
+            await asyncio.sleep(0)
+            assert "server: sync set" not in {task.get_name() for task in asyncio.all_tasks()}
+            world.clock.advance(seconds=31)
+            world.server.tick()
+            assert len(syncs) == syncs.sets == 0
+        assert len((await compare(other))[1]) == 100
 
 
 async def test_records_of_a_sync_are_asked_for_like_others(tmp_path: Path) -> None:
