@@ -16,11 +16,12 @@ from mosaic.client.syncing import Direction, Syncing
 from mosaic.core.community_kinds import DELETION
 from mosaic.core.community_tags import target
 from mosaic.core.filter import Filter
+from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Readers
 from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import MosaicError, Refused
+from mosaic.errors import MosaicError, Refused, UsageError
 from mosaic.node.acts import Acts
 from mosaic.node.control import JsonObject
 from mosaic.node.mirror_settings import MirrorSettings
@@ -319,7 +320,7 @@ async def test_mirrors_are_those_of_the_settings_as_they_are_now(
         task = asyncio.create_task(Mirrors(anna).run())
         try:
             settings = MirrorSettings(reached(hub)["server"], reached(hub)["key"], "down")
-            wrong = replace(settings, key="mosrv0nonsense")
+            wrong = replace(settings, person="nobody")
             anna.reconfigure(replace(anna.settings, mirror=(wrong, settings)))
             await stored(anna, lambda: has(anna, first) == 5)
             assert "a mirror can't be" in caplog.text
@@ -356,3 +357,18 @@ async def test_a_sync_that_follows_goes_on_until_it_is_ended(open_node: OpenNode
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert (told["received"], told["done"]) == (5, False)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("url", "https://example.org/"),
+        ("key", "mosrv0nonsense"),
+        ("authors", ("mopub0x",)),
+        ("kinds", ("nothing",)),
+    ],
+)
+def test_a_mirror_that_can_t_be_is_told_before_it_is_needed(field: str, value: object) -> None:
+    good = {"url": "mosaictcp://127.0.0.1:1320/", "key": PublicKey(bytes([1] * 32)).server_text}
+    with pytest.raises(UsageError):
+        MirrorSettings(**{**good, field: value})  # type: ignore[arg-type]

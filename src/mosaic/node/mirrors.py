@@ -16,18 +16,14 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from mosaic.client.address import ServerAddress
 from mosaic.client.backoff import Backoff
 from mosaic.client.connection import Connection
 from mosaic.client.syncing import Direction, Syncing, SyncProgress
 from mosaic.core.filter import Filter
 from mosaic.core.filter_element import ReceivedSince
-from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
-from mosaic.core.url import ServerUrl
 from mosaic.errors import MosaicError
-from mosaic.node.arguments import parse_kind
 from mosaic.node.entropy import entropy
 from mosaic.node.mirror_settings import MirrorSettings
 from mosaic.node.synced import REMEMBERED, HomeRecords, SyncMemory, SyncPlan
@@ -46,20 +42,9 @@ _SLICE_NS: Final = 5_000_000
 
 
 def plan_of(node: Node, settings: MirrorSettings) -> SyncPlan:
-    """What the settings of a mirror mean in a home.
-
-    Raises:
-        FormatError: the URL, a key or a kind is none.
-        UnknownPerson: nobody here has that name.
-        UsageError: a kind has no such name.
-    """
-    server = ServerAddress.by_hand(PublicKey.parse_server(settings.key), ServerUrl.parse(settings.url))
-    wanted = Filter.of(
-        authors=[PublicKey.parse_user(text) for text in settings.authors] or None,
-        kinds=[parse_kind(text) for text in settings.kinds] or None,
-    )
+    """What the settings of a mirror mean in a home. Raises UnknownPerson if nobody here has that name."""
     person = node.people.find(settings.person) if settings.person else None
-    return SyncPlan(server, person, wanted, Direction(settings.dir))
+    return SyncPlan(settings.server, person, settings.wanted, Direction(settings.dir))
 
 
 async def synced(
