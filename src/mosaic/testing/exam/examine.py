@@ -105,9 +105,9 @@ async def examine(
 
 
 def _transports(check: Check, examinee: Examinee) -> list[Transport]:
-    """Over which a check is made: its own one, or all that there are."""
-    own = [transport for transport, need in TRANSPORT_NEEDS.items() if need in check.needs]
-    return own or list(examinee.addresses)
+    """Over which of those that there are a check is made: its own one, if it has one, else all."""
+    own = {transport for transport, need in TRANSPORT_NEEDS.items() if need in check.needs}
+    return [transport for transport in examinee.addresses if not own or transport in own]
 
 
 async def _in_turn(places: asyncio.Semaphore, check: Check, stage: Stage) -> Finding:
@@ -119,8 +119,6 @@ def lacking(check: Check, stage: Stage) -> str:
     """What a check needs and is not there, in words; empty if nothing is missing."""
     if Need.MEMBER in check.needs and not stage.has_member:
         return "it needs the key of a person whom the server serves (--member FILE)"
-    if stage.transport not in stage.examinee.addresses:
-        return f"it needs an address for {stage.transport.value}"
     return ""
 
 
