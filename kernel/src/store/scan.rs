@@ -338,20 +338,25 @@ impl Scan {
     }
 }
 
-/// When the first record from a position on was received that was not readmitted; the greatest time if none
-/// is near.
+/// When the first record from a position on was received that was not readmitted.
+///
+/// The greatest time if none follows; 0 if compaction may have taken that record, or it is not near: who
+/// follows is then given a readmitted record twice rather than never.
 fn received_from(mut at: u64, end: u64, view: &View<'_>) -> u64 {
     for _ in 0..LOOK_AHEAD {
-        let entry = view.segments.first_from(at, end);
-        let Some((head, _)) = entry.and_then(|position| view.segments.entry(position)) else {
-            break;
+        let Some(position) = view.segments.first_from(at, end) else {
+            return u64::MAX;
+        };
+        let segment = view.segments.of(position).filter(|s| !s.is_compacted());
+        let Some((head, _)) = segment.and_then(|segment| segment.entry(position)) else {
+            return 0;
         };
         if head.what == What::Record && head.marks.label & READMITTED == 0 {
             return head.received;
         }
         at = head.position + head.size();
     }
-    u64::MAX
+    0
 }
 
 fn address_merge(address: &[u8], view: &View<'_>) -> Merge {

@@ -214,8 +214,9 @@ class Store:
 
         The new positions, 0 for what is not served (any more). With `deletes`
         Deletions among them count from now on. Who could read a record before
-        is not given it again by `follow` from a position behind its first one;
-        the owner is, since its position changed.
+        is not given it again by `follow` from a position behind its first one
+        (unless that part of the log was compacted); the owner is, since its
+        position changed.
 
         Raises:
             StoreFull: no room; everything is as it was.

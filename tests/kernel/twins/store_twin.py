@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 KEEP_ALL, REPLACE_SIGNER, REPLACE_ADDRESS = range(3)
-STORED, DUPLICATE, SUPERSEDED, REFUSED = range(4)
+DELETES = 4
+STORED, DUPLICATE, SUPERSEDED, REFUSED, DELETED = range(5)
+ONLY_TAGGED, WITHHELD, HIDDEN = 1, 2, 4
+DELETION = bytes.fromhex("def0843a0001000c")
+PRIVATE_DELETION = bytes.fromhex("def0843a00170000")
+PRIVATE_MESSAGE = bytes.fromhex("def0843a000e0004")
 
 
 class Query(TypedDict, total=False):
@@ -36,6 +41,11 @@ class Entry:
     received: int
     data: bytes
     served: bool = True
+    deletes: bool = False
+    label: int = 0
+    former: int = 0
+    first: int | None = None
+    """The number that it had when it came, if it was readmitted since."""
 
     @property
     def id(self) -> bytes:
@@ -87,15 +97,45 @@ class Entry:
         }
         return all(tests[name]() for name in query)
 
-    def readable(self, viewers: list[bytes] | None) -> bool:
+    @property
+    def notified(self) -> set[bytes]:
+        return {tag[8:40] for tag in self.tags if tag[2:4] == b"\1\0" and len(tag) >= 40}
+
+    def readable(self, viewers: list[bytes] | None, label: int | None = None) -> bool:
         if viewers is None:
             return True
+        label = self.label if label is None else label
         access = self.kind[7] >> 2 & 3
+        if label:
+            return access != 0 and not label & HIDDEN and bool(self.notified & set(viewers))
         if access == 3:
             return True
-        tagged = [tag[8:40] for tag in self.tags if tag[2:4] == b"\1\0" and len(tag) >= 40]
-        allowed = [self.author] + (tagged if access == 1 else [])
-        return bool(set(allowed) & set(viewers))
+        allowed = {self.author} | (self.notified if access == 1 else set())
+        return bool(allowed & set(viewers))
+
+    @property
+    def is_deletion(self) -> bool:
+        return self.kind in {DELETION, PRIVATE_DELETION}
+
+    def covers(self, other: Entry) -> bool:
+        if not self.is_deletion or other.is_deletion or other.kind[:4] == bytes(4):
+            return False
+        own = self.author == other.author
+        mine = (
+            self.kind == PRIVATE_DELETION
+            and other.kind == PRIVATE_MESSAGE
+            and other.notified == {self.author}
+        )
+        for tag in self.tags:
+            if tag[2:4] != b"\x01\x4d" or len(tag) != 64:
+                continue
+            named = tag[16:]
+            if named[0] & 0x80:
+                if own and named == other.address and other.timestamp <= self.timestamp:
+                    return True
+            elif named == other.id and (own or mine):
+                return True
+        return False
 
 
 def newest_first(entries: Iterable[Entry]) -> list[Entry]:
@@ -112,13 +152,16 @@ class StoreTwin:
     def served(self) -> list[Entry]:
         return [e for e in self.entries if e.served]
 
-    def append_one(self, data: bytes, received: int, mode: int) -> tuple[int, Entry | None]:
-        new = Entry(len(self.entries), received, data)
+    def append_one(self, data: bytes, received: int, mode: int, label: int) -> tuple[int, Entry | None]:
+        new = Entry(len(self.entries), received, data, deletes=mode >= DELETES, label=label)
+        mode %= DELETES
         if new.id in self.refused:
             return REFUSED, None
         for entry in self.served:
             if entry.id == new.id:
                 return DUPLICATE, entry
+        if self.deletions(new):
+            return DELETED, None
         rivals = [e for e in self.served if e.address == new.address and mode != KEEP_ALL]
         if mode == REPLACE_SIGNER:
             rivals = [e for e in rivals if e.signer == new.signer]
@@ -126,13 +169,36 @@ class StoreTwin:
             return SUPERSEDED, None
         for rival in rivals:
             rival.served = False
-        self.entries.append(new)
+        self._place(new)
         return STORED, new
 
+    def _place(self, new: Entry) -> None:
+        self.entries.append(new)
+        for other in self.served:
+            if new.deletes and new.covers(other):
+                other.served = False
+
+    def deletions(self, record: Entry) -> list[Entry]:
+        return [e for e in self.served if e.deletes and e.covers(record)]
+
+    def readmit(self, entries: list[Entry], label: int, *, deletes: bool) -> list[Entry | None]:
+        out: list[Entry | None] = []
+        for old in entries:
+            if not old.served:
+                out.append(None)
+                continue
+            old.served = False
+            first = old.number if old.first is None else old.first
+            counts = old.deletes or (deletes and old.is_deletion)
+            new = Entry(len(self.entries), old.received, old.data, True, counts, label, old.label, first)
+            self._place(new)
+            out.append(new)
+        return out
+
     def append(
-        self, records: list[bytes], received: list[int], modes: list[int]
+        self, records: list[bytes], received: list[int], modes: list[int], labels: list[int]
     ) -> list[tuple[int, Entry | None]]:
-        out = [self.append_one(*one) for one in zip(records, received, modes, strict=True)]
+        out = [self.append_one(*one) for one in zip(records, received, modes, labels, strict=True)]
         self.last_received = max([self.last_received, *(e.received for e in self.entries)])
         return out
 
@@ -160,7 +226,7 @@ class StoreTwin:
     def lookup(self, references: list[bytes], viewers: list[bytes] | None) -> list[Entry]:
         out: list[Entry] = []
         for reference in references:
-            named = [e for e in self.served if reference in (e.id, e.address)]
+            named = [e for e in self.served if reference in (e.id, e.id[:32], e.address)]
             out += [e for e in newest_first(named) if e.readable(viewers) and e not in out]
         return out
 
