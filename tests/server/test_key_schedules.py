@@ -264,9 +264,20 @@ async def test_a_vouch_counts_for_what_comes_right_behind_it_and_the_newest_one_
         second = vouch.build(ANNA.master, [early[1].id], world.now(2), nonce=FIXED)
         assert await anna.submit(early[0], first, early[0]) == [UNAUTHORIZED, ACCEPTED, ACCEPTED]
         assert await anna.submit(second, early[1]) == [ACCEPTED, ACCEPTED]
-        false = BEN.record(world.now(3), kind=VOUCH, notify=[ANNA.key], payload=early[0].id.bytes)
-        by_device = ANNA.record(world.now(3), kind=VOUCH, signer=ANNA.device(), payload=early[0].id.bytes)
-        assert await anna.submit(false, by_device) == [ACCEPTED, UNAUTHORIZED]
+
+
+@pytest.mark.claim("C6")
+async def test_only_the_master_vouches(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect()
+        early = ANNA.record(world.now(), signer=ANNA.device())
+        since = world.now(10)
+        world.clock.advance(seconds=60)
+        both = {"device": Marker.REVOKED_PAST, "phone": Marker.ACTIVE_SIGNING_KEY}
+        assert await anna.submit(ANNA.schedule(world.now(), both, since=since)) == [ACCEPTED]
+        # It is stored, as any record that breaks an application's rule alone, and counts for nothing.
+        false = ANNA.record(world.now(), kind=VOUCH, signer=ANNA.device("phone"), payload=early.id.bytes)
+        assert await anna.submit(false, early) == [ACCEPTED, UNAUTHORIZED]
 
 
 async def test_a_vouch_that_is_deleted_counts_no_longer(tmp_path: Path) -> None:

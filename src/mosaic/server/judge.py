@@ -1,8 +1,8 @@
 """What becomes of a record that was checked: the rules of the protocol, then the policy.
 
 In this order: it is a valid record; it is not too far in the future; its
-signer may sign for its author; FROM_AUTHOR; key schedules, profiles and Vouches
-are the master's; ephemeral records are in time and new; the policy's hooks; how it
+signer may sign for its author; FROM_AUTHOR; key schedules and profiles are the
+master's; ephemeral records are in time and new; the policy's hooks; how it
 stands to others at its address, and whether a Deletion counts.
 
 Source: edition §3 (records, who may sign, replaceable, ephemeral, FROM_AUTHOR).
@@ -33,7 +33,7 @@ from mosaic.store.store import DELETES, Mode, Store
 from mosaic.wire.result_code import ResultCode, for_error
 
 _KEY_SCHEDULE: Final = KEY_SCHEDULE.bytes
-_MASTERS_OWN: Final = frozenset({KEY_SCHEDULE.bytes, PROFILE.bytes, VOUCH.bytes})
+_MASTERS_OWN: Final = frozenset({KEY_SCHEDULE.bytes, PROFILE.bytes})
 _CONSEQUENCES: Final = frozenset({KEY_SCHEDULE.bytes, VOUCH.bytes})
 """What decides about the records behind it, which are judged once it is written."""
 _EPHEMERAL: Final = int(Duplicates.EPHEMERAL)
@@ -256,7 +256,7 @@ def _refuse_bearer(record: bytes, bearer: Bearer) -> ResultCode | None:
 
 
 def _refuse_masters_own(record: bytes) -> ResultCode | None:
-    """Key schedules, profiles and Vouches are signed by the master; a key schedule keeps its own rules."""
+    """Key schedules and profiles are signed by the master; a key schedule must keep its own rules."""
     if record[64:96] != record[96:128]:
         return ResultCode.UNAUTHORIZED
     if record[56:64] == _KEY_SCHEDULE:
