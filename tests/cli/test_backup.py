@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -237,6 +238,9 @@ def test_only_the_newest_backups_stay_in_a_folder(
     for day in ("01", "02", "03"):
         (folder / f"mosaic-202401{day}-000000.mosaic-backup").touch()
     (folder / "letter").touch()
+    left = folder / "mosaic-20240101-000000.mosaic-backup.part"
+    left.touch()
+    os.utime(left, (1, 1))
     told = full("backup", folder, "--plain", "--keep", "2", "--json").objects[-1]
     assert [Path(each).name for each in told["removed"]] == [
         "mosaic-20240101-000000.mosaic-backup",

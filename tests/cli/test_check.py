@@ -84,6 +84,20 @@ def test_a_damaged_private_database_is_told(mosaic: Run, home: Path) -> None:
     assert list(faults) == ["private"]
 
 
+def test_a_database_that_can_not_be_read_at_all_is_told_with_what_to_do(mosaic: Run, home: Path) -> None:
+    with sqlite3.connect(home / "private.db") as database:
+        database.execute("PRAGMA journal_mode = DELETE")
+        (page,) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'delivery'").fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    database.close()
+    with (home / "private.db").open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    done = mosaic("post", "is anybody there", "--json")
+    assert (done.code, done.error["code"]) == (4, "home_damaged")
+    assert "backup" in done.error["hint"]
+
+
 def test_faults_are_told_in_words(mosaic: Run, home: Path) -> None:
     (home / "blobs" / NAME[:2] / NAME).unlink()
     done = mosaic("check")

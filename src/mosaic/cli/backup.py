@@ -102,9 +102,10 @@ def make(options: Common, file: Path, *, plain: bool, keep: int | None, password
 @_password_file
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def test(file: Path, folder: Path | None, password_file: Path | None, *, as_json: bool) -> None:
-    """Try whether a backup can be restored: restore it, look at everything, remove it again.
+    """Try whether a backup can be restored.
 
-    Exit code 4 if it can't.
+    It is restored, everything is looked at, and removed again. Exit code 4
+    if it can't be.
 
     \f
     Raises:

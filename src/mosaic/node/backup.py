@@ -24,6 +24,7 @@ import io
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Generator, Iterator
 from importlib import metadata
 from pathlib import Path
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 SUFFIX: Final = ".mosaic-backup"
 UNLOCK: Final = "unlock"
 SETTINGS: Final = "mosaic.toml"
+_LEFT_S: Final = 24 * 3600.0
 
 
 class Backup:
@@ -186,6 +188,7 @@ class BackupActs:
             HomeDamaged: it can't be written.
         """
         now = Timestamp(self._node.clock.now_ns())
+        _clear_away(path)
         target = _target(path, now, keep)
         backup = Backup(self._node, password)
         async for written in in_thread(backup.write(target)):
@@ -201,6 +204,13 @@ class BackupActs:
             "removed": [str(each) for each in removed],
             "done": True,
         }
+
+
+def _clear_away(folder: Path) -> None:
+    """Removes what backups left in a folder that were broken off with their machine, a day ago or longer."""
+    for part in folder.glob(f"mosaic-*{SUFFIX}.part"):
+        if part.stat().st_mtime < time.time() - _LEFT_S:
+            part.unlink(missing_ok=True)
 
 
 def _target(path: Path, now: Timestamp, keep: int) -> Path:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import Callable, Sequence
 
 from mosaic.client.address import ServerAddress
@@ -22,7 +23,7 @@ from mosaic.core.bootstrap import Usage, UserBootstrap
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.url import ServerUrl
-from mosaic.errors import StoreFull
+from mosaic.errors import HomeDamaged, StoreFull
 from mosaic.node import home_steps
 from mosaic.node.announcing import announced, to_tell
 from mosaic.node.bans import Bans
@@ -131,9 +132,14 @@ class Node(ReachingHalf):
         try:
             node = cls(home, lock, settings, db)
             await node._start(progress)
-        except BaseException:
+        except BaseException as error:
             db.close()
             lock.release()
+            if isinstance(error, sqlite3.DatabaseError):
+                raise HomeDamaged(
+                    f"a database of the home is damaged: {error}",
+                    hint="Restore the newest backup that `mosaic backup test` finds good; keep this home.",
+                ) from error
             raise
         return node
 
