@@ -12,7 +12,7 @@ from mosaic.core import builder, nonce
 from mosaic.core.community_kinds import INVITATION
 from mosaic.core.filter import Filter
 from mosaic.core.kind import Readers
-from mosaic.errors import Refused, SettingsInvalid
+from mosaic.errors import Refused, SettingsInvalid, UsageError
 from mosaic.node.node import Node
 from mosaic.node.operating_settings import PolicySettings, RoleSettings, ServingSettings
 from mosaic.policy.label import Label
@@ -81,7 +81,11 @@ async def test_roles_and_whom_they_serve_change_while_the_node_runs(open_node: O
         reconfigured(node, serves=ServingSettings(who="hook", hook="tests.node.test_rules:names_ben"))
         assert judged(node, BEN.record(now).data) is ACCEPT
         assert isinstance(judged(node, EVE.record(now).data), Refuse)
-        reconfigured(node, serves=ServingSettings(who="hook", hook="program"))
+        by_program = ServingSettings(who="hook", hook="program")
+        with pytest.raises(UsageError):
+            reconfigured(node, serves=by_program)
+        assert isinstance(judged(node, EVE.record(now).data), Refuse)
+        reconfigured(node, serves=by_program, policy=PolicySettings(program=("true",)))
         assert judged(node, EVE.record(now).data) is ACCEPT
 
 

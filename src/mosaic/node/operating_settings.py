@@ -105,7 +105,8 @@ class ServingSettings:
     hook: str = field(
         default="",
         metadata={
-            "help": "a Python function (MODULE:NAME): takes a key of 32 bytes, says whether it is served"
+            "help": "a Python function (MODULE:NAME) that says of a key of 32 bytes whether it is served; "
+            "or program: whomever the program of [policy] accepts"
         },
     )
 

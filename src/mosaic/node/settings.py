@@ -44,7 +44,8 @@ class NodeSettings:
     """All settings of a node. Times are seconds.
 
     Raises:
-        UsageError: a proxy that is none; or one for all connections, and a DHT, which would go past it.
+        UsageError: a proxy that is none; or one for all connections, and a DHT, which would go past it;
+            or a program that is to judge, and none.
     """
 
     listen: ListenSettings = field(default_factory=ListenSettings)
@@ -110,6 +111,11 @@ class NodeSettings:
     )
 
     def __post_init__(self) -> None:
+        if self.serves.hook == "program" and not self.policy.program:
+            raise UsageError(
+                "the program of [policy] is to say whom the server takes records from, but there is none",
+                hint="Name it in [policy] as `program`, or a function MODULE:NAME in [serves] as `hook`.",
+            )
         if ProxyRules.parse(self.client.proxy).take_all and self.dht.on:
             raise UsageError(
                 "all connections are to go through a proxy, but the DHT would go past it: it speaks UDP",
