@@ -25,6 +25,12 @@ class _InOrder(click.Group):
         """All names."""
         return list(self.commands)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes every command's first sentence whole, as `mosaic --help` does."""
+        commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(limit=1000)) for name, command in commands])
+
 
 @click.group(cls=_InOrder)
 def admin() -> None:
