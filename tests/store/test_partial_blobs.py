@@ -89,6 +89,21 @@ def test_one_person_has_only_so_many_begun(parts: PartialBlobs, blobs: BlobStore
     assert parts.append(hashes[-1], ANNA, 10, b"more") == 14
 
 
+def test_all_keys_together_have_only_so_many_begun(
+    parts: PartialBlobs, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key costs nothing, so a bound for each alone would bound nothing."""
+    monkeypatch.setattr(partial_blobs, "PARTIALS", 3)
+    for number in range(5):
+        parts.begin(HASH, bytes([number]) * 32)
+        for path in left(blobs):
+            if path.name.endswith(bytes([number]).hex() * 8):
+                os.utime(path, (number, number))
+    assert len(left(blobs)) == 3
+    assert parts.append(HASH, bytes(32), 0, b"x") is None
+    assert parts.append(HASH, bytes([4]) * 32, 0, b"x") == 1
+
+
 def test_what_waits_too_long_is_given_up(parts: PartialBlobs, blobs: BlobStore) -> None:
     parts.begin(HASH, ANNA)
     (path,) = left(blobs)

@@ -28,9 +28,9 @@ _LOG: Final = logging.getLogger(__name__)
 OFFERS_PER_LINK: Final = 4
 """How many blobs one link may have under way in parts."""
 PARTS_PER_LINK: Final = 8
-"""How many parts of one link may wait to be written."""
+"""How many offers and parts of one link may wait for the disk."""
 PARTS: Final = 64
-"""How many parts of all links may wait to be written; each has 1 MiB at most."""
+"""How many offers and parts of all links may wait for the disk; each has 1 MiB at most."""
 
 
 class BlobParts:
@@ -70,6 +70,8 @@ class BlobParts:
             self._metrics.blobs_refused += 1
             _answer(peer, event.hash, refusal, 0)
             return
+        if not self._has_place(peer, event.hash):
+            return
         peer.offers[event.hash] = event.length
         key = uploader(peer)
         quota = self._book.quota(key)
@@ -81,18 +83,9 @@ class BlobParts:
         if length is None:
             _answer(peer, event.hash, ResultCode.NOT_FOUND, 0)
             return
-        if peer.parts_waiting >= PARTS_PER_LINK or self._waiting >= PARTS:
-            _answer(peer, event.hash, ResultCode.TOO_FAST, 0)
-            return
-        key = uploader(peer)
-        peer.parts_waiting += 1
-        self._waiting += 1
-
-        def written() -> None:
-            peer.parts_waiting -= 1
-            self._waiting -= 1
-
-        self._do(peer, event.hash, lambda: self._append(event, length, key), written)
+        if self._has_place(peer, event.hash):
+            key = uploader(peer)
+            self._do(peer, event.hash, lambda: self._append(event, length, key))
 
     # --- in the blobs' own thread
 
@@ -124,19 +117,23 @@ class BlobParts:
 
     # --- inside
 
-    def _do(
-        self,
-        peer: Peer,
-        blob_hash: bytes,
-        work: Callable[[], tuple[ResultCode, int]],
-        done: Callable[[], None] = lambda: None,
-    ) -> None:
+    def _has_place(self, peer: Peer, blob_hash: bytes) -> bool:
+        """Whether one more piece of work may wait for the blobs' thread; answers TOO_FAST if not."""
+        if peer.parts_waiting < PARTS_PER_LINK and self._waiting < PARTS:
+            return True
+        _answer(peer, blob_hash, ResultCode.TOO_FAST, 0)
+        return False
+
+    def _do(self, peer: Peer, blob_hash: bytes, work: Callable[[], tuple[ResultCode, int]]) -> None:
         """Does work in the blobs' thread, in the order in which it came, and answers with what came of it."""
+        peer.parts_waiting += 1
+        self._waiting += 1
         future = asyncio.get_running_loop().run_in_executor(self._pool, _attempt, work)
 
         async def answer() -> None:
             result, held = await future
-            done()
+            peer.parts_waiting -= 1
+            self._waiting -= 1
             if result is not ResultCode.SUCCESS:
                 peer.offers.pop(blob_hash, None)
                 if result is ResultCode.ACCEPTED:

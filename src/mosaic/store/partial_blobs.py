@@ -26,6 +26,8 @@ from mosaic.store.blobs import BlobStore
 
 PARTIALS_PER_KEY: Final = 4
 """How many blobs one key may have begun."""
+PARTIALS: Final = 1_024
+"""How many blobs all keys together may have begun: keys cost nothing."""
 KEPT_S: Final = 24 * 3600.0
 """How long a blob waits for its next part, seconds."""
 OPEN: Final = 64
@@ -56,7 +58,8 @@ class PartialBlobs:
     def begin(self, blob_hash: bytes, key: bytes) -> int:
         """Begins a blob, or goes on with it; how many bytes of it are there.
 
-        Of more than `PARTIALS_PER_KEY` blobs of one key the one that waits longest is given up.
+        Of more than `PARTIALS_PER_KEY` blobs of one key, or `PARTIALS` of all, the one that waits longest is
+        given up.
 
         Raises:
             StoreFull: no room.
@@ -141,9 +144,11 @@ class PartialBlobs:
         return self._folder / f"{blob_hash.hex()}.{key[:_KEY_BYTES].hex()}"
 
     def _make_place(self, key: bytes) -> None:
-        waiting = sorted(self._of(key), key=lambda path: path.stat().st_mtime)
-        for path in waiting[: max(0, len(waiting) - PARTIALS_PER_KEY + 1)]:
-            self._remove(path)
+        for waiting, most in ((self._of(key), PARTIALS_PER_KEY), (self._all(), PARTIALS)):
+            if len(waiting) >= most:
+                waiting.sort(key=lambda path: path.stat().st_mtime)
+                for path in waiting[: len(waiting) - most + 1]:
+                    self._remove(path)
 
     def _remove(self, path: Path) -> None:
         self._running.pop(path, None)
