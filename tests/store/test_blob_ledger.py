@@ -12,7 +12,7 @@ from mosaic.core.keys import SecretKey
 from mosaic.core.tag import Tag
 from mosaic.store import blob_ledger
 from mosaic.store.blob_ledger import ORPHAN_NS, BlobLedger, blobs_named
-from mosaic.store.blobs import BlobStore
+from mosaic.store.blobs import BlobStore, check_content
 from mosaic.store.embedded import EmbeddedStore, open_store
 from mosaic.store.store import Mode
 
@@ -208,6 +208,24 @@ def test_nothing_goes_before_the_log_was_read(world: World, monkeypatch: pytest.
     assert world.ledger.position == world.store.end
 
 
+def test_a_blob_that_is_brought_again_has_another_day(world: World) -> None:
+    name = world.put(b"picture", EVE)
+    world.put(b"picture", EVE, NOW + ORPHAN_NS - 1)
+    assert world.sweep(NOW + ORPHAN_NS) == []
+    assert world.sweep(NOW + 2 * ORPHAN_NS) == [name]
+
+
+def test_a_blob_that_comes_while_all_are_listed_stays_in_the_ledger(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = world.put(b"just now", EVE)
+    with monkeypatch.context() as patched:
+        patched.setattr(BlobStore, "__iter__", lambda _: iter(()))
+        world.ledger.reconcile(NOW)
+    assert world.ledger.check(world.store) == []
+    assert world.ledger.brought_by(EVE.public.bytes) == [name]
+
+
 def test_another_log_is_read_from_its_beginning(world: World) -> None:
     """A home may be restored from an older backup."""
     name = world.put(b"picture", EVE)
@@ -225,5 +243,5 @@ def test_another_log_is_read_from_its_beginning(world: World) -> None:
 def test_a_blob_whose_bytes_changed_is_found(world: World) -> None:
     names = [world.put(b"one"), world.put(b"two")]
     world.blobs.path(names[0]).write_bytes(b"eno")
-    told = [each for each in blob_ledger.check_content(world.blobs) if each]
+    told = [each for each in check_content(world.blobs) if each]
     assert told == [f"the blob {names[0].hex()} holds something else"]

@@ -20,7 +20,7 @@ from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.home import FORMAT
 from mosaic.node.steps import in_thread
-from mosaic.store.blob_ledger import check_content
+from mosaic.store.blobs import check_content
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node

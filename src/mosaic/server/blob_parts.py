@@ -92,7 +92,9 @@ class BlobParts:
     def _begin(self, blob_hash: bytes, length: int, key: bytes, quota: int) -> tuple[ResultCode, int]:
         if self._blobs.has(blob_hash):
             self._book.brought(blob_hash, length, key, again=True)
-            return ResultCode.DUPLICATE, length
+            # Unless it was cleared away just then.
+            if self._blobs.has(blob_hash):
+                return ResultCode.DUPLICATE, length
         if not self._book.has_room(key, length, quota):
             return ResultCode.TOO_LARGE, 0
         held = self._partial.begin(blob_hash, key)

@@ -109,9 +109,11 @@ class BlobService:
         """Puts a blob where it belongs, durably. Runs in the blobs' own thread."""
         try:
             if self._blobs.has(event.hash):
-                _discard(event)
                 self._book.brought(event.hash, event.length, key, again=True)
-                return ResultCode.DUPLICATE
+                # Unless it was cleared away just then.
+                if self._blobs.has(event.hash):
+                    _discard(event)
+                    return ResultCode.DUPLICATE
             if not self._book.has_room(key, event.length, quota):
                 _discard(event)
                 return ResultCode.TOO_LARGE

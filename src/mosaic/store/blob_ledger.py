@@ -23,10 +23,8 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from mosaic.core import blob_hash as blob_hashes
 from mosaic.core.filter import Filter
 from mosaic.store.blobs import BlobStore
 from mosaic.store.store import Store
@@ -172,6 +170,8 @@ class BlobLedger:
     def brought(self, blob_hash: bytes, length: int, key: bytes, time_ns: int) -> bool:
         """Notes that somebody brought a blob that is kept; whether that is new.
 
+        It counts as having come now: whoever brings it again means to name it.
+
         Args:
             blob_hash: 32 bytes.
             length: The blob's, in bytes.
@@ -180,8 +180,9 @@ class BlobLedger:
         """
         with self._writing() as db:
             db.execute(
-                "INSERT OR IGNORE INTO blob (hash, bytes, since_ns, named) VALUES (?1, ?2, ?3,"
-                " EXISTS (SELECT 1 FROM reference WHERE hash = ?1))",
+                "INSERT INTO blob (hash, bytes, since_ns, named) VALUES (?1, ?2, ?3,"
+                " EXISTS (SELECT 1 FROM reference WHERE hash = ?1))"
+                " ON CONFLICT DO UPDATE SET since_ns = max(since_ns, excluded.since_ns), loose_ns = NULL",
                 (blob_hash, length, time_ns),
             )
             done = db.execute("INSERT OR IGNORE INTO upload VALUES (?, ?, ?)", (blob_hash, key, time_ns))
@@ -288,7 +289,8 @@ class BlobLedger:
         there = {blob: self._blobs.size(blob) for blob in self._blobs}
         with self._writing() as db:
             known = {bytes(row[0]) for row in db.execute("SELECT hash FROM blob")}
-            _delete(db, known - there.keys())
+            # One may have come since the blobs were listed.
+            _delete(db, [blob for blob in known - there.keys() if not self._blobs.has(blob)])
             brought = [UploadRow(*row[:3]) for row in self._uploads if row[0] in there]
             times = {row.hash: row.time_ns for row in reversed(brought)}
             db.executemany(
@@ -331,7 +333,8 @@ class BlobLedger:
                 " AND NOT EXISTS (SELECT 1 FROM reference WHERE reference.hash = blob.hash)",
                 (now_ns,),
             )
-        yield from self._remove(self._unneeded(now_ns - ORPHAN_NS, served))
+        before_ns = now_ns - ORPHAN_NS
+        yield from self._remove(self._unneeded(before_ns, served), before_ns)
         for key in self.uploaders():
             if served(key) and (most := quota(key)):
                 yield from self._remove(self._above(key, most))
@@ -389,12 +392,20 @@ class BlobLedger:
                 over -= int(length)
         return gone
 
-    def _remove(self, hashes: Iterable[bytes]) -> Generator[bytes]:
+    def _remove(self, hashes: Iterable[bytes], before_ns: int | None = None) -> Generator[bytes]:
+        """Removes blobs; with `before_ns` (ns) only those that nobody has brought or named since."""
         for blob_hash in hashes:
-            if self._blobs.remove(blob_hash) or not self._blobs.has(blob_hash):
-                with self._writing() as db:
-                    _delete(db, [blob_hash])
-                yield blob_hash
+            with self._writing() as db:
+                if before_ns is not None:
+                    row = db.execute(
+                        "SELECT ifnull(loose_ns, since_ns) FROM blob WHERE hash = ?", (blob_hash,)
+                    ).fetchone()
+                    if row is None or row[0] > before_ns:
+                        continue
+                if not self._blobs.remove(blob_hash) and self._blobs.has(blob_hash):
+                    continue
+                _delete(db, [blob_hash])
+            yield blob_hash
 
     # --- does it agree
 
@@ -431,16 +442,3 @@ def _delete(db: sqlite3.Connection, hashes: Iterable[bytes]) -> None:
     rows = [(blob,) for blob in hashes]
     db.executemany("DELETE FROM blob WHERE hash = ?", rows)
     db.executemany("DELETE FROM upload WHERE hash = ?", rows)
-
-
-def check_content(blobs: BlobStore) -> Generator[str | None]:
-    """Reads every blob; a sentence for one that does not hold what its name says, None for each that does."""
-    for name in blobs:
-        path: Path = blobs.path(name)
-        try:
-            with path.open("rb") as file:
-                digest, _ = blob_hashes.of_chunks(iter(lambda: file.read(1 << 20), b""))
-        except OSError as error:
-            yield f"the blob {name.hex()} can't be read: {error.strerror}"
-            continue
-        yield None if digest == name else f"the blob {name.hex()} holds something else"

@@ -17,13 +17,14 @@ import os
 import secrets
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from mosaic._kernel import _rust
+from mosaic.core import blob_hash as blob_hashes
 from mosaic.errors import BlobMismatch, BlobTooLarge, StoreError, StoreFull, UsageError
 
 FORMAT_VERSION: Final = 1
@@ -286,6 +287,19 @@ class BlobWriter:
         trace: TracebackType | None,
     ) -> None:
         self.abort()
+
+
+def check_content(blobs: BlobStore) -> Generator[str | None]:
+    """Reads every blob; a sentence for one that does not hold what its name says, None for each that does."""
+    for name in blobs:
+        path: Path = blobs.path(name)
+        try:
+            with path.open("rb") as file:
+                digest, _ = blob_hashes.of_chunks(iter(lambda: file.read(1 << 20), b""))
+        except OSError as error:
+            yield f"the blob {name.hex()} can't be read: {error.strerror}"
+            continue
+        yield None if digest == name else f"the blob {name.hex()} holds something else"
 
 
 def _sync(path: Path) -> None:
