@@ -16,6 +16,7 @@ import click
 
 from mosaic.cli.acting import indexing
 from mosaic.cli.configuring import Places
+from mosaic.cli.hangup import on_hangup
 from mosaic.cli.heap import keep_giving_back, large_blocks_apart, one_arena_a_core, set_apart_what_stays
 from mosaic.cli.listening import listen, listening
 from mosaic.cli.options import Common, common
@@ -122,7 +123,7 @@ async def serve_home(home: Home, load: Callable[[], Loaded], *, browse: bool) ->
         # From here on the node stops in order.
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, operating.drain)
-        loop.add_signal_handler(signal.SIGHUP, operating.reload.quietly)
+        loop.add_signal_handler(signal.SIGHUP, on_hangup(operating.drain, operating.reload.quietly))
         manager = ServiceManager()
         operating.reload.tell(manager)
         giving_back = asyncio.create_task(keep_giving_back(), name="heap")
