@@ -164,6 +164,7 @@ class Load:
             into = self.folder / "fetched"
             assert await connection.blobs.get(blob, into) == BLOB_BYTES
             assert blob_hash.of(into.read_bytes()) == blob
+            into.unlink()  # else it would count as the beginning of the next one
 
 
 async def judge(folder: Path, load: Load) -> None:
