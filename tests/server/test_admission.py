@@ -14,11 +14,13 @@ from mosaic.policy.bans import KEY_BITS, Ban, network
 from mosaic.policy.limits import Limits, LimitTable
 from mosaic.policy.work import WORK_TAG, work_bits
 from mosaic.server.admission import gate_rows
+from mosaic.server.peer import Peer
 from mosaic.server.settings import ServerSettings
 from mosaic.testing import Person
 from mosaic.wire import client_messages as ask
 from mosaic.wire import server_messages as tell
 from mosaic.wire.result_code import ResultCode
+from tests.server.test_blobs import put
 from tests.server.world import Client, World, running
 
 ANNA, BEN, EVE = Person("anna"), Person("ben"), Person("eve")
@@ -190,6 +192,43 @@ async def test_the_longest_record_depends_on_who_brings_it(tmp_path: Path) -> No
         )
         assert await stranger.submit(long, short) == [ResultCode.TOO_LARGE, ACCEPTED]
         assert await anna.submit(long) == [ACCEPTED]
+
+
+def peer_of(world: World, person: Person) -> Peer:
+    (peer,) = (each for each in world.server._sessions._peers.values() if each.key == person.key_bytes)
+    return peer
+
+
+async def test_what_is_refused_at_the_door_is_counted_and_makes_nobody_trusted(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA, settings=narrow(record_bytes=1_000)) as world:
+        stranger = await world.connect(EVE.master)
+        peer, metrics = peer_of(world, EVE), world.server.metrics
+        long = EVE.record(world.now(), notify=[ANNA.key], payload=bytes(2_000))
+        assert await stranger.submit(long) == [ResultCode.TOO_LARGE]
+        assert (metrics.records_offered, metrics.records_refused) == (1, 1)
+        assert metrics.results[ResultCode.TOO_LARGE] == 1
+        assert not peer.tried
+        assert await stranger.submit(EVE.record(world.now(1), notify=[ANNA.key])) == [ACCEPTED]
+        assert peer.tried
+
+
+@pytest.mark.claim("C60", "C88")
+async def test_links_that_are_open_follow_what_they_count_as_and_new_limits(tmp_path: Path) -> None:
+    """Also the longest blob of which the network reads more than the beginning."""
+    async with running(tmp_path, ANNA, settings=narrow(blob_bytes=20_000, subscriptions=1)) as world:
+        nobody, ben = await world.connect(), await world.connect(BEN.master)
+        world.served.add(BEN.key_bytes)
+        world.server.people_changed()
+        assert await put(ben, bytes(50_000)) is ACCEPTED
+        world.served.remove(BEN.key_bytes)
+        world.server.people_changed()
+        assert peer_of(world, BEN).limits.blob_bytes == 20_000
+        wanted = Filter.of(authors=[ANNA.key])
+        await nobody.subscribe(wanted)
+        world.server.reconfigure(narrow(blob_bytes=20_000, subscriptions=2))
+        await nobody.subscribe(wanted)
+        nobody.send(ask.BlobSubmission.head(bytes(32), 30_000))
+        assert await closing(nobody) is ResultCode.TOO_LARGE
 
 
 @pytest.mark.claim("C60", "C89")

@@ -35,6 +35,8 @@ from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.proxies import Proxies
 from mosaic.server.settings import ServerSettings
+from mosaic.wire.header import MessageType
+from mosaic.wire.limits import BLOB_HEAD
 from mosaic.wire.result_code import ResultCode
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 _LOG: Final = logging.getLogger(__name__)
 _DAY_NS: Final = 24 * 3_600 * 1_000_000_000
+_BLOB: Final = int(MessageType.BLOB_SUBMISSION)
 _REMEMBERED: Final = 65_536
 _TOLD_OFTEN: Final = 16
 """After so many were told of a ban, its network gets no more answers."""
@@ -201,8 +204,12 @@ class Admission:
         self.opened(peer)
 
     def judged(self, peer: Peer) -> None:
-        """It is known how the server stands to a link."""
+        """It is known how the server stands to a link, perhaps otherwise than before, or what that allows."""
+        former = peer.limits.blob_bytes
         peer.limits = self.limits_of(peer.standing)
+        most = self._settings.current.blob_limit
+        if min(most, peer.limits.blob_bytes) != min(most, former):
+            peer.network.limit_frames(peer.link, _BLOB, min(most, peer.limits.blob_bytes) + BLOB_HEAD)
         favoured = peer.standing >= Standing.CONTACT and not self._everyone()
         if favoured != peer.favoured:
             peer.favoured = favoured
@@ -287,16 +294,23 @@ class Admission:
         longest = min(limits.record_bytes, self._settings.current.record_limit)
         if any(len(record) > longest for record in records):
             too_large = [record for record in records if len(record) > longest]
-            peer.refuse(too_large, ResultCode.TOO_LARGE)
+            self.refuse(peer, too_large, ResultCode.TOO_LARGE)
             records = [record for record in records if len(record) <= longest]
         bits = 0 if peer.favoured else limits.work_bits
         if bits:
             idle = [record for record in records if not self._work.done(record, bits, now_ns)]
             if idle:
-                peer.refuse(idle, ResultCode.TOO_FAST)
+                self.refuse(peer, idle, ResultCode.TOO_FAST)
                 missing = set(map(id, idle))
                 records = [record for record in records if id(record) not in missing]
         return self._paced(peer, records, now_ns)
+
+    def refuse(self, peer: Peer, records: list[bytes], result: ResultCode) -> None:
+        """Answers records that come no further than the door."""
+        self._metrics.records_offered += len(records)
+        self._metrics.results[result] += len(records)
+        self._metrics.records_refused += len(records)
+        peer.refuse(records, result)
 
     def _paced(self, peer: Peer, records: list[bytes], now_ns: int) -> list[bytes]:
         count = len(records)
@@ -305,7 +319,7 @@ class Admission:
         rate = self._rates[peer.standing if peer.favoured else min(peer.standing, Standing.STRANGER)]
         count = rate.take(peer.name, count, now_ns)
         if count < len(records):
-            peer.refuse(records[count:], ResultCode.TOO_FAST)
+            self.refuse(peer, records[count:], ResultCode.TOO_FAST)
             peer.offend(Offence.TOO_FAST)
             return records[:count]
         return records

@@ -169,6 +169,9 @@ class Peer:
             self.suspect = self._clean < _CLEAN_AGAIN
         else:
             self.tried = True
+        self._tell(records, results)
+
+    def _tell(self, records: Sequence[bytes], results: bytes) -> None:
         first = results[0]
         if results.count(first) == len(results):
             head = _HEADS[first]
@@ -181,8 +184,9 @@ class Peer:
             self.send(b"".join(answers))
 
     def refuse(self, records: Sequence[bytes], result: ResultCode) -> None:
-        """The same answer to all of these submissions."""
-        self.answer(records, bytes((result,)) * len(records))
+        """The same answer to submissions that nobody has looked at: they say nothing for the peer."""
+        if not self.gone:
+            self._tell(records, bytes((result,)) * len(records))
 
     def caught(self) -> None:
         """A record with a false hash or signature came over this link."""

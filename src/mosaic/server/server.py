@@ -191,7 +191,6 @@ class Server:
             self._lookups,
             self._syncs,
             Upgrades(prover, self._authorities, session_settings, self.metrics),
-            settings=live,
             session_settings=session_settings,
             metrics=self.metrics,
             rights=Rights(self._authority, self._questions, served, self.contacts),
@@ -291,6 +290,7 @@ class Server:
         Proxies(settings.proxies)  # is refused before anything has changed
         self._authorities.set_configured(settings.authorities)
         self._settings.replace(settings)
+        self._sessions.limits_changed()
         for network in self._networks:
             self._watch_door(network)
 

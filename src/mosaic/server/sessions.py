@@ -41,13 +41,11 @@ from mosaic.protocol.settings import ServerSessionSettings
 from mosaic.server.admission import Admission
 from mosaic.server.blob_service import BlobService
 from mosaic.server.intake import Intake
-from mosaic.server.live import Live
 from mosaic.server.lookups import LookupService
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.questions import Questions
 from mosaic.server.rights import Rights
-from mosaic.server.settings import ServerSettings
 from mosaic.server.sync_service import SyncService
 from mosaic.server.upgrades import Upgrades
 from mosaic.transport.events import (
@@ -60,12 +58,10 @@ from mosaic.transport.events import (
 )
 from mosaic.transport.network import Entrance, Event
 from mosaic.wire.header import MessageType
-from mosaic.wire.limits import BLOB_HEAD
 from mosaic.wire.result_code import ResultCode
 
 _LOG: Final = logging.getLogger(__name__)
 _SUBMISSION: Final = int(MessageType.SUBMISSION)
-_BLOB: Final = int(MessageType.BLOB_SUBMISSION)
 _FRAME_COSTS: Final = 128
 """What a frame counts for beside its bytes in the pace of its link."""
 _LOOKED_AT: Final = 8
@@ -84,7 +80,6 @@ class Sessions:
         lookups: Answers DHT LOOKUP.
         syncs: Compares what is here with what peers have.
         upgrades: Answers requests for WebSockets.
-        settings: The server's.
         session_settings: The protocol's.
         metrics: Counted in.
         rights: What connections count as.
@@ -101,7 +96,6 @@ class Sessions:
         syncs: SyncService,
         upgrades: Upgrades,
         *,
-        settings: Live[ServerSettings],
         session_settings: ServerSessionSettings,
         metrics: Metrics,
         rights: Rights,
@@ -114,7 +108,6 @@ class Sessions:
         self._lookups = lookups
         self._syncs = syncs
         self._upgrades = upgrades
-        self._settings = settings
         self._session_settings = session_settings
         self._metrics = metrics
         self._rights = rights
@@ -251,13 +244,6 @@ class Sessions:
         self._greeting[peer] = None
         self._admission.opened(peer)
         self._metrics.links_opened += 1
-        self._judged(peer)
-
-    def _judged(self, peer: Peer) -> None:
-        """It is known what a link counts as, perhaps by now something else than before."""
-        self._admission.judged(peer)
-        if peer.limits.blob_bytes < self._settings.current.blob_limit:
-            peer.network.limit_frames(peer.link, _BLOB, peer.limits.blob_bytes + BLOB_HEAD)
 
     def _forget(self, peer: Peer) -> None:
         """A link has ended."""
@@ -328,16 +314,21 @@ class Sessions:
     def rights_changed(self, author: bytes | None = None) -> None:
         """Judges rights anew: of connections that the author's (32 bytes) schedule concerns, or of all."""
         self._rights.changed(list(self._peers.values()), author)
-        for peer in self._peers.values():
-            if peer.key is not None:
-                self._judged(peer)
+        self._judge_again(anonymous=False)
 
     def look_at_strangers(self) -> None:
         """Judges the rights of connections anew that count as somebody who lives elsewhere."""
         self._rights.look_at_strangers(list(self._peers.values()))
+        self._judge_again(anonymous=False)
+
+    def limits_changed(self) -> None:
+        """Gives all connections the limits of what they count as, as these are now."""
+        self._judge_again(anonymous=True)
+
+    def _judge_again(self, *, anonymous: bool) -> None:
         for peer in self._peers.values():
-            if peer.key is not None:
-                self._judged(peer)
+            if anonymous or peer.key is not None:
+                self._admission.judged(peer)
 
     # --- what is asked
 
@@ -387,14 +378,14 @@ class Sessions:
         if refused is not None:
             self.close(peer, refused.result)
         else:
-            self._judged(peer)
+            self._admission.judged(peer)
 
     def _submit(self, peer: Peer, records: list[bytes]) -> None:
         if self._stopping:
-            peer.refuse(records, ResultCode.SHUTTING_DOWN)
+            self._admission.refuse(peer, records, ResultCode.SHUTTING_DOWN)
             return
         if not peer.favoured and self._intake.is_crowded:
-            peer.refuse(records, ResultCode.TOO_FAST)
+            self._admission.refuse(peer, records, ResultCode.TOO_FAST)
             return
         records = self._admission.records(peer, records)
         if records:
