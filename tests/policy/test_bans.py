@@ -78,3 +78,12 @@ def test_a_lifted_ban_is_gone_and_others_stay() -> None:
 def test_networks_as_text_are_the_same_networks(address: object, prefix: int) -> None:
     found = network(f"{address}/{prefix}")
     assert network(network_text(*found)) == found
+
+
+def test_the_oldest_of_a_source_is_found() -> None:
+    first, second = ip("192.0.2.1"), ip("192.0.2.2")
+    bans = BanList([first, second])
+    assert bans.oldest_of("operator") == first
+    bans.remove(first)
+    assert bans.oldest_of("operator") == second
+    assert bans.oldest_of("the server") is None

@@ -139,6 +139,10 @@ class BanList:
         if not self._networks[size]:
             del self._networks[size]
 
+    def oldest_of(self, source: str) -> Ban | None:
+        """The ban of a source that was made known first, if there is any."""
+        return next((ban for ban in self._all.values() if ban.source == source), None)
+
     def forget_ended(self, now_ns: int) -> bool:
         """Drops what has ended; whether there was any."""
         ended = [ban for ban in self._all.values() if not ban.holds(now_ns)]

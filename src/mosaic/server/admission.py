@@ -25,7 +25,7 @@ from mosaic.errors import Disconnected
 from mosaic.policy.admission import AdmissionHook, Arrival, ConnectionLimits, address_group
 from mosaic.policy.bans import Ban, BanList
 from mosaic.policy.limits import Limits
-from mosaic.policy.offences import Offence, Offences
+from mosaic.policy.offences import SOURCE, Offence, Offences
 from mosaic.policy.rate import Around, NetworkRate, RateLimit, Spending, around
 from mosaic.policy.standing import Standing
 from mosaic.policy.verdict import Refuse, decide
@@ -48,6 +48,8 @@ _BLOB: Final = int(MessageType.BLOB_SUBMISSION)
 _REMEMBERED: Final = 65_536
 _TOLD_OFTEN: Final = 16
 """After so many were told of a ban, its network gets no more answers."""
+_MOST_BANS: Final = 65_536
+"""Beyond so many bans the server's own give way to newer ones."""
 _RESERVED: Final = 8
 """One in so many links is kept for people served and their contacts."""
 _WIDER: Final = (1, 4, 16)
@@ -272,14 +274,22 @@ class Admission:
         if any(self._is_good(name, ban, now_ns) for name in peer.around):
             self._close(peer, ResultCode.TOO_FAST)
             return
-        self._bans.add(ban)
-        self._told[ban.name] = _TOLD_OFTEN
+        self._add(ban)
         _LOG.info("banned for %s: %s", ban.reason, peer.address)
         result = ban.refusal.result
         for other in list(self._there.get((ban.value, ban.prefix), ())):
             self._close(other, result)
         self._close(peer, result)
         self._changed()
+
+    def _add(self, ban: Ban) -> None:
+        """One more ban of the server's own; of too many the oldest ends early."""
+        oldest = self._bans.oldest_of(SOURCE) if len(self._bans) >= _MOST_BANS else None
+        if oldest is not None:
+            self._bans.remove(oldest)
+            self._told.pop(oldest.name, None)
+        self._bans.add(ban)
+        self._told[ban.name] = _TOLD_OFTEN
 
     def _is_good(self, name: tuple[bytes, int], ban: Ban, now_ns: int) -> bool:
         """Whether somebody favoured came lately from a network that lies in what is to be banned."""

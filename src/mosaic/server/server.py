@@ -60,7 +60,7 @@ from mosaic.wire.result_code import ResultCode
 _LOG = logging.getLogger(__name__)
 _TICK_S = 1.0
 _TICKS_A_MINUTE = 60
-_BLOCK_S = 0.1
+_BLOCK_S = 0.5
 _NOBODY = bytes(32)
 """A key that nobody has: who serves it serves everyone."""
 
