@@ -276,3 +276,15 @@ def made(file: Path, name: str, **about: Any) -> None:
         writer = BackupWriter(out, None, bytes(16))
         writer.add(name, io.BytesIO(b"evil"))
         writer.finish(Manifest("1", about.get("home", 1), "mosrv0", 1, 0, 0, 0))
+
+
+def test_settings_that_stand_elsewhere_are_in_the_backup(
+    full: Run, tmp_path: Path, password: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere, file, new = tmp_path / "etc.toml", tmp_path / "backup", tmp_path / "new"
+    elsewhere.write_text('preset = "family"\n')
+    monkeypatch.setenv("MOSAIC_CONFIG", str(elsewhere))
+    assert full("backup", file, "--password-file", password).code == 0
+    monkeypatch.delenv("MOSAIC_CONFIG")
+    full("restore", file, "--home", new, "--password-file", password)
+    assert (new / "mosaic.toml").read_text() == 'preset = "family"\n'

@@ -18,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mosaic.cli.configuring import settings_of
+from mosaic.cli.configuring import file_of, settings_of
 from mosaic.cli.output import notice
 from mosaic.cli.reaching import from_environment
 from mosaic.client.authority import Authority
@@ -99,6 +99,7 @@ async def _in_home(home: Home, name: str, arguments: JsonObject, *, working: boo
                 raise
             with indexing() as progress:
                 node = await Node.open(home, lock, settings, progress=progress)
+            node.settings_file = file_of(home, None)
             try:
                 if working:
                     node.work()

@@ -19,7 +19,7 @@ import click
 from mosaic.errors import SettingsInvalid
 from mosaic.node import configuration, presets
 from mosaic.node.configuration import Loaded
-from mosaic.node.home import Home
+from mosaic.node.home import SETTINGS, Home
 from mosaic.node.settings import NodeSettings
 from mosaic.web.settings import WebSettings
 
@@ -89,7 +89,7 @@ def file_of(home: Home, config: Path | None) -> Path:
     """
     named = config or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
     if named is None:
-        return home.folder / configuration.FILE
+        return home.folder / SETTINGS
     if not named.is_file():
         raise SettingsInvalid(
             f"there is no file {named}",

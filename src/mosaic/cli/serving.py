@@ -158,6 +158,7 @@ async def at_work(home: Home, load: Callable[[], Loaded]) -> AsyncIterator[tuple
         node = await Node.open(home, lock, loaded.settings, progress=progress)
     reload = Reload(node, load, loaded)
     node.operating = Operating(node, reload)
+    node.settings_file = loaded.file or node.settings_file
     page_settings = loaded.more["page"]
     assert isinstance(page_settings, WebSettings)
     try:

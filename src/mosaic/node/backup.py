@@ -35,7 +35,7 @@ from mosaic.errors import HomeDamaged, UsageError
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.entropy import entropy
-from mosaic.node.home import FORMAT
+from mosaic.node.home import FORMAT, SETTINGS
 from mosaic.node.home_keys import home_password
 from mosaic.node.steps import in_thread
 from mosaic.store.backup_format import SALT_BYTES, STEP, BackupWriter, Manifest
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 
 SUFFIX: Final = ".mosaic-backup"
 UNLOCK: Final = "unlock"
-SETTINGS: Final = "mosaic.toml"
 _LEFT_S: Final = 24 * 3600.0
 
 
@@ -98,7 +97,7 @@ class Backup:
         with node.blobs.held():
             # Always the first member: who looks only for it need not wait for the manifest.
             writer.add("private.db", io.BytesIO(_copy_of(home.private_db, home.temporary)))
-            settings = home.folder / SETTINGS
+            settings = node.settings_file
             if settings.is_file():
                 with settings.open("rb") as file:
                     writer.add(SETTINGS, file)

@@ -29,8 +29,6 @@ from mosaic.node.settings import NodeSettings
 from mosaic.node.settings_advice import advice
 from mosaic.node.toml_text import fault_line, lines_of
 
-FILE: Final = "mosaic.toml"
-"""The file's name in a home."""
 PREFIX: Final = "MOSAIC__"
 """How the variables begin that set one value each."""
 PROXY: Final = "MOSAIC_PROXY"

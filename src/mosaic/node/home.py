@@ -37,6 +37,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+SETTINGS = "mosaic.toml"
+"""The file of a home's settings, where no other one is named."""
 FORMAT = 2
 """The version of the layout that this program writes, and the newest that it reads."""
 

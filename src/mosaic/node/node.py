@@ -29,7 +29,7 @@ from mosaic.node.announcing import announced, to_tell
 from mosaic.node.bans import Bans
 from mosaic.node.clock import Clock
 from mosaic.node.entropy import entropy
-from mosaic.node.home import Home, HomeLock
+from mosaic.node.home import SETTINGS, Home, HomeLock
 from mosaic.node.home_keys import home_password, server_prover, server_secret
 from mosaic.node.kept_items import kept_items
 from mosaic.node.kind_counts import KindCounts
@@ -67,6 +67,8 @@ class Node(ReachingHalf):
         self.operating: Operating | None = None
         self.kind_counts = KindCounts()
         self.backups = ScheduledBackups(self)
+        self.settings_file = home.folder / SETTINGS
+        """Where the settings stand that a backup takes along; another file, if one was named."""
         self.clock = Clock()
         self._lock = lock
         self._stack = contextlib.AsyncExitStack()
