@@ -12,6 +12,7 @@ from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import MICROBLOG
 from mosaic.core.timestamp import Timestamp
+from mosaic.wire.blob_messages import BlobOffer, BlobOfferResult, BlobPart, BlobPartGet, BlobPartResult
 from mosaic.wire.client_messages import (
     BlobGet,
     BlobSubmission,
@@ -101,6 +102,7 @@ class Cases:
             (20, self._unsubscribe),
             (25, self._blob),
             (15, self._blob_get),
+            (20, self._blob_part),
             (15, self._look_up),
             (30, self._sync),
             (10, self._sync_get),
@@ -237,6 +239,21 @@ class Cases:
 
     def _blob_get(self) -> Case:
         return Case("blob get", BlobGet(self._random.randbytes(32)).encode(), answer=BlobResult)
+
+    def _blob_part(self) -> Case:
+        """Offers, parts of what was never offered, and questions for parts anywhere."""
+        name, number = (
+            self._random.randbytes(32),
+            self._random.choice((0, 1, 1 << 20, 1 << 40, (1 << 64) - 1)),
+        )
+        which = self._random.randrange(3)
+        if which == 0:
+            return Case("blob offer", BlobOffer(name, number).encode(), answer=BlobOfferResult)
+        if which == 1:
+            data = self._random.randbytes(self._random.choice((1, 100, 5_000)))
+            return Case("blob part", BlobPart(name, number, data).encode(), answer=BlobOfferResult)
+        most = self._random.choice((1, 1 << 20, (1 << 32) - 1))
+        return Case("blob part get", BlobPartGet(name, number, most).encode(), answer=BlobPartResult)
 
     def _look_up(self) -> Case:
         server = self._random.random() < 0.5
