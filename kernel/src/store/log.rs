@@ -41,6 +41,19 @@ impl Segments {
             .filter(|&found| found < end)
     }
 
+    /// A position before which nothing was received at `received` or later: the beginning of a segment.
+    ///
+    /// Looks at every segment up to there, the first time at every entry; stops when `in_time` says so.
+    pub fn received_from(&self, received: u64, mut in_time: impl FnMut() -> bool) -> u64 {
+        let Some((_, closed)) = self.0.split_last() else {
+            return 0;
+        };
+        let before = closed
+            .iter()
+            .take_while(|s| in_time() && s.greatest_received() < received);
+        before.last().map_or(0, |segment| segment.end())
+    }
+
     /// As `first_from`, for a position that may lie within an entry.
     pub fn align(&self, position: u64, end: u64) -> Option<u64> {
         let Some(segment) = self.of(position) else {

@@ -57,6 +57,8 @@ pub struct Scan {
     left: u64,
     before: u64,
     after: u64,
+    /// The smallest received time asked for, until it has told from where on to look.
+    received_since: Option<u64>,
     for_sync: bool,
 }
 
@@ -106,6 +108,7 @@ impl Scan {
     pub fn query(query: Query) -> Self {
         Self {
             source: Source::Unplanned,
+            received_since: query.filter.received_since(),
             filter: Some(query.filter),
             viewers: query.viewers,
             left: if query.limit == 0 {
@@ -127,6 +130,7 @@ impl Scan {
                 address: None,
                 given: HashSet::new(),
             }),
+            received_since: None,
             filter: None,
             viewers,
             left: u64::MAX,
@@ -144,6 +148,7 @@ impl Scan {
                 end,
                 since: None,
             },
+            received_since: filter.received_since(),
             filter: Some(filter),
             viewers,
             left: u64::MAX,
@@ -170,6 +175,14 @@ impl Scan {
             work: 0,
             take,
         };
+        if let Some(received) = self.received_since.take() {
+            let in_time = || Instant::now() < slice.deadline;
+            let from = view.segments.received_from(received, in_time);
+            self.after = self.after.max(from);
+            if let Source::Log { at, .. } = &mut self.source {
+                *at = from.max(*at);
+            }
+        }
         if let (Source::Unplanned, Some(filter)) = (&self.source, &self.filter) {
             self.source = Source::Ranges(plan::choose(filter, view)?);
         }

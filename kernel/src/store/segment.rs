@@ -10,6 +10,7 @@
 //! pairs, both u32 in 8-byte words, the position counted from the segment's first. All little-endian.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::MmapRaw;
@@ -97,6 +98,8 @@ pub struct Segment {
     map: MmapRaw,
     end: AtomicU64,
     pairs: u64,
+    /// The greatest received time in it, once somebody has asked.
+    greatest: OnceLock<u64>,
 }
 
 impl Segment {
@@ -123,6 +126,7 @@ impl Segment {
             file,
             map,
             pairs: 0,
+            greatest: OnceLock::new(),
         })
     }
 
@@ -159,6 +163,7 @@ impl Segment {
             map,
             end: AtomicU64::new(end),
             pairs,
+            greatest: OnceLock::new(),
         }))
     }
 
@@ -170,6 +175,21 @@ impl Segment {
     /// The first position.
     pub fn base(&self) -> u64 {
         self.header.base
+    }
+
+    /// A received time (ns) that no entry exceeds; only for segments that get no more entries.
+    pub fn greatest_received(&self) -> u64 {
+        if let Some((_, _, received)) = self.header.compacted {
+            return received;
+        }
+        *self.greatest.get_or_init(|| {
+            let (mut at, mut greatest) = (self.base(), 0);
+            while let Some((head, _)) = self.entry(at) {
+                greatest = greatest.max(head.received);
+                at += head.size();
+            }
+            greatest
+        })
     }
 
     /// The position behind the last entry.

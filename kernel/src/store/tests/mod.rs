@@ -4,5 +4,6 @@
 mod deletions;
 mod disk_faults;
 mod power_cut;
+mod received;
 mod recording;
 mod samples;
