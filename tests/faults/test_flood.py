@@ -36,5 +36,7 @@ def test_nobody_honest_is_refused_in_a_flood_and_memory_stays_bounded() -> None:
     assert honest["refused"] == []
     assert honest["posts"] > SECONDS
     assert honest["new_links"] > 0
+    assert found["guest"]["refused"] == []
+    assert found["guest"]["posts"] > SECONDS
     assert server["records_stored"] >= honest["posts"]
     assert found["memory_mib"]["most"] < MEMORY_MIB

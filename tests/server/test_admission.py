@@ -173,6 +173,17 @@ async def test_who_is_told_often_enough_gets_no_answer_any_more(tmp_path: Path) 
         assert admission.blocked() == [network("192.0.2.0/24")]
 
 
+async def test_who_was_turned_away_unseen_is_not_trusted_for_it(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA, settings=narrow(record_bytes=1_000)) as world:
+        client = await world.connect(EVE.master)
+        (peer,) = world.server._sessions._peers.values()
+        long = EVE.record(world.now(), notify=[ANNA.key], payload=bytes(2_000))
+        assert await client.submit(long) == [ResultCode.TOO_LARGE]
+        assert not peer.tried
+        assert await client.submit(EVE.record(world.now(), notify=[ANNA.key])) == [ACCEPTED]
+        assert peer.tried
+
+
 # --- limits by standing
 
 

@@ -49,7 +49,7 @@ def resident(pid: int) -> int:
 
 
 def run(seconds: float, scale: float) -> dict[str, Any]:
-    """What came of a flood.
+    """What came of a flood, for somebody whom the server serves and for a stranger who writes to him.
 
     Args:
         seconds: How long it takes.
@@ -66,13 +66,17 @@ def run(seconds: float, scale: float) -> dict[str, Any]:
             attack = process("attack", "--port", port, "--seconds", seconds, *scaled)
             running.append(attack)
             line(attack)
-            honest = process("honest", "--port", port, "--seconds", seconds + SETTLE_S)
-            running.append(honest)
+            lasting = ("--port", port, "--seconds", seconds + SETTLE_S)
+            honest = process("honest", *lasting)
+            guest = process(
+                "honest", *lasting, "--name", "guest", "--source", "127.2.0.2", "--notify", "honest"
+            )
+            running += [honest, guest]
             memory = []
             while honest.poll() is None:
                 memory.append(resident(server.pid))
                 time.sleep(1)
-            met, done = line(honest), line(attack)
+            met, guest_met, done = line(honest), line(guest), line(attack)
             assert server.stdin is not None
             server.stdin.close()
             counted = line(server)
@@ -87,6 +91,7 @@ def run(seconds: float, scale: float) -> dict[str, Any]:
         "seconds": seconds,
         "scale": scale,
         "honest": met,
+        "guest": guest_met,
         "attack": done,
         "memory_mib": {"before": round(before / 2**20, 1), "most": round(max(memory) / 2**20, 1)},
         "server": {name: count for name, count in counted.items() if count},

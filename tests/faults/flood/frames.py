@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from random import Random
 
 from fuzz.identity import Identity
 
-from mosaic.core import builder, nonce
+from mosaic.core import builder, core_tags, nonce
 from mosaic.core.filter import Filter
-from mosaic.core.keys import SecretKey
+from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.kinds import MICROBLOG
 from mosaic.core.timestamp import Timestamp
 from mosaic.wire.client_messages import Hello, Query, Submission, Subscribe
@@ -28,7 +29,7 @@ def person(name: str) -> tuple[SecretKey, Identity]:
     return SecretKey.from_seed(Random(name).randbytes(32)), Identity.of(Random(name))
 
 
-def post(author: SecretKey, random: Random) -> bytes:
+def post(author: SecretKey, random: Random, notify: Sequence[PublicKey] = ()) -> bytes:
     """A new record of somebody's, made a second ago."""
     seconds, rest = divmod(time.time_ns(), 1_000_000_000)
     return builder.build(
@@ -36,7 +37,7 @@ def post(author: SecretKey, random: Random) -> bytes:
         kind=MICROBLOG,
         nonce=nonce.random(random.randbytes(8)),
         timestamp=Timestamp.from_unix(seconds - 1, rest),
-        tags=[],
+        tags=[core_tags.notify(key) for key in notify],
         payload=random.randbytes(100).hex().encode(),
     ).data
 

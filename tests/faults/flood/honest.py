@@ -1,7 +1,6 @@
 """The honest people: `python -m tests.faults.flood.honest --port PORT`. Prints as JSON what they met.
 
-One at 127.2.0.1 posts over a link that stands and reads what was posted; once a second a fresh link is
-made for one post more.
+Somebody posts over a link that stands; once a second a fresh link is made for one post more.
 """
 
 from __future__ import annotations
@@ -27,8 +26,9 @@ PATIENCE_S = 30
 class Link:
     """A link of an honest person's."""
 
-    def __init__(self, name: str, host: str, port: int, source: str) -> None:
+    def __init__(self, name: str, host: str, port: int, source: str, notify: str) -> None:
         self.author, identity = frames.person(name)
+        self.notify = [frames.person(notify)[0].public] if notify else []
         self.random = Random(f"{name} {time.time_ns()}")
         raw = socket.create_connection((host, port), PATIENCE_S, source_address=(source, 0))
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -53,7 +53,7 @@ class Link:
 
     def submit(self) -> ResultCode:
         """What became of one post."""
-        record = frames.post(self.author, self.random)
+        record = frames.post(self.author, self.random, self.notify)
         self.tls.sendall(Submission(record).encode())
         kind, answer = self.message()
         if kind != frames.ANSWERED or answer[8:40] != record[:32]:
@@ -75,7 +75,8 @@ class Honest:
         self.end = time.monotonic() + options.seconds
 
     def open(self) -> Link:
-        return Link(self.options.name, self.options.host, self.options.port, self.options.source)
+        given = self.options
+        return Link(given.name, given.host, given.port, given.source, given.notify)
 
     def note(self, result: ResultCode) -> None:
         if not result.is_success:
@@ -135,6 +136,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--source", default="127.2.0.1")
     parser.add_argument("--name", default="honest")
+    parser.add_argument("--notify", default="", help="to whom each post is, by name")
     parser.add_argument("--seconds", type=float, default=60)
     print(json.dumps(Honest(parser.parse_args()).run()), flush=True)
 
