@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mosaic.errors import UsageError
+from mosaic.errors import Unreachable, UsageError
 from mosaic.testing.exam import Need, Outcome, Who, all_checks, check, chosen
 from mosaic.transport import Transport
-from tests.testing.examined import WAITS, examined, findings, named
+from tests.testing.examined import MEMBER, WAITS, examined, findings, named
 
 
 @pytest.mark.slow
@@ -63,3 +64,13 @@ def test_checks_are_chosen_by_name_and_group() -> None:
 def test_no_name_stands_for_two_checks() -> None:
     with pytest.raises(UsageError):
         check(WAITS, claims="C1", rule="One.", source="here")
+
+
+async def test_a_server_that_does_not_answer_is_told_once(tmp_path: Path) -> None:
+    async with examined(tmp_path) as examinee:
+        nobody = replace(examinee, addresses={Transport.TCP: ("127.0.0.1", 1)})
+        with pytest.raises(Unreachable, match="tcp"):
+            await findings(nobody, chosen(["framing"]))
+        other = replace(examinee, key=MEMBER.key)
+        with pytest.raises(Unreachable, match="another one answered"):
+            await findings(other, chosen(["framing"]))

@@ -40,6 +40,7 @@ _ROLES: Final = {
     "dht": Need.DHT,
     "sync": Need.SYNC,
     "blobs": Need.BLOBS,
+    "strangers": Need.STRANGERS,
 }
 _ORDER: Final = (Outcome.PASSED, Outcome.FAILED, Outcome.NOT_RUN, Outcome.OPEN)
 
@@ -58,7 +59,7 @@ _ORDER: Final = (Outcome.PASSED, Outcome.FAILED, Outcome.NOT_RUN, Outcome.OPEN)
     "--without",
     multiple=True,
     type=click.Choice(sorted(_ROLES)),
-    help="Leave out what only a server of this role or extension does; may be given again.",
+    help="Leave out what this server is not: a role, an extension, or (strangers) one that serves only some.",
 )
 @click.option("--list", "listed", is_flag=True, help="Print the checks and make none.")
 @click.option("--transport", metavar="tcp,quic,ws", help="Over which transports; else those of the URLs.")
@@ -97,6 +98,7 @@ def test_server(
         InvalidUrl: a URL is none.
         InvalidText: the key is none.
         WrongPassword: the member's key is encrypted with another one.
+        Unreachable: nobody answers there.
     """
     left_out = Need.NOTHING
     for role in without:

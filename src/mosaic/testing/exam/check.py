@@ -46,6 +46,8 @@ class Need(Flag):
     DHT = auto()
     SYNC = auto()
     BLOBS = auto()
+    STRANGERS = auto()
+    """A server that does not serve everybody: to one that does, nobody is a stranger."""
     TCP = auto()
     QUIC = auto()
     WS = auto()

@@ -19,7 +19,7 @@ from mosaic.core.community_tags import target
 from mosaic.core.keys import SecretKey
 from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
-from mosaic.errors import MosaicError, UsageError
+from mosaic.errors import MosaicError, Unreachable, UsageError
 from mosaic.testing.exam import checks as check_modules
 from mosaic.testing.exam.check import (
     REGISTER,
@@ -80,13 +80,14 @@ async def examine(
         at_a_time: How many checks run side by side.
 
     Raises:
-        Deviation: the server can't be reached at all.
+        Unreachable: the server does not answer at all, or proves another key.
     """
     traces = Traces()
     if member is not None:
         traces.secrets[member.public.bytes] = member
     with tempfile.TemporaryDirectory(prefix="mosaic-exam-") as folder:
         board = Switchboard(folder)
+        await _reach(examinee, board, traces)
         places = asyncio.Semaphore(at_a_time)
         tasks = [
             asyncio.create_task(_in_turn(places, check, Stage(examinee, transport, board, member, traces)))
@@ -102,6 +103,20 @@ async def examine(
             await asyncio.gather(*tasks, return_exceptions=True)
             await _clear_away(examinee, board, member, traces)
             await board.stop()
+
+
+async def _reach(examinee: Examinee, board: Switchboard, traces: Traces) -> None:
+    """Looks whether the server is there at all, before hundreds of checks find out one by one."""
+    for transport in examinee.addresses:
+        stage = Stage(examinee, transport, board, None, traces)
+        try:
+            await stage.connect(greet=False)
+        except Deviation as deviation:
+            words = str(deviation).partition("; ")[2]
+            await board.stop()
+            raise Unreachable(f"the server can't be examined over {transport.value}: {words}") from None
+        finally:
+            stage.close()
 
 
 def _transports(check: Check, examinee: Examinee) -> list[Transport]:

@@ -31,6 +31,8 @@ __all__ = ["Examinee", "Stage", "Traces"]
 
 SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
+_DIALS: Final = 5
+"""How often a server that does not answer is dialled again: one that paces its door answers by then."""
 _COME_BACK: Final = frozenset(
     {
         ResultCode.TOO_FAST,
@@ -139,11 +141,14 @@ class Stage:
             Deviation: the server could not be reached, or did not answer HELLO.
         """
         last: Deviation | None = None
+        silent = 0
         for pause in (0.0, *PAUSES_S):
             await asyncio.sleep(pause)
             wire = await self._dial(key, transport or self.transport, raw_key=raw_key)
             if isinstance(wire, Deviation):
-                last = wire
+                last, silent = wire, silent + 1
+                if silent > _DIALS:
+                    break
                 continue
             if not greet:
                 return wire

@@ -193,7 +193,7 @@ async def _anonymous(stage: Stage) -> None:
     rule="A blob of a stranger is refused, and not kept.",
     source=_SUBMISSION,
     who=Who.STRANGER,
-    needs=Need.BLOBS,
+    needs=Need.BLOBS | Need.STRANGERS,
 )
 async def _stranger(stage: Stage) -> None:
     wire = await stage.stranger()

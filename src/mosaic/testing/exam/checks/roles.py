@@ -54,7 +54,7 @@ async def _gives(stage: Stage) -> None:
     rule="What a stranger writes that concerns nobody here is refused, and not kept.",
     source="network.md",
     who=Who.STRANGER,
-    needs=Need.OUTBOX,
+    needs=Need.OUTBOX | Need.STRANGERS,
 )
 async def _stranger(stage: Stage) -> None:
     key = stage.fresh_key()
@@ -70,7 +70,7 @@ async def _stranger(stage: Stage) -> None:
     rule="What a stranger writes to somebody whom the server does not serve is refused.",
     source=_INBOX,
     who=Who.STRANGER,
-    needs=Need.INBOX,
+    needs=Need.INBOX | Need.STRANGERS,
 )
 async def _between_strangers(stage: Stage) -> None:
     wire = await stage.stranger()
@@ -151,7 +151,7 @@ async def _one_of_several(stage: Stage) -> None:
     rule="Only Notify asks for delivery: a mention in the text does not open the inbox.",
     source="core_tags.md (Notify)",
     who=Who.RECIPIENT,
-    needs=Need.INBOX,
+    needs=Need.INBOX | Need.STRANGERS,
 )
 async def _mention(stage: Stage) -> None:
     wire = await stage.anonymous()
