@@ -118,6 +118,24 @@ async def test_a_quota_bounds_what_one_person_brings(
 
 
 @pytest.mark.claim("C88")
+async def test_blobs_that_come_side_by_side_do_not_pass_the_quota_together(
+    open_node: OpenNode, source: Path, tmp_path: Path
+) -> None:
+    """Each of them has room when it begins."""
+    async with open_node("anna") as node:
+        other = tmp_path / "other"
+        other.write_bytes(DATA[::-1])
+        object.__setattr__(node.server.settings, "blob_quota", len(DATA) * 3 // 2)
+        link = await connection(node)
+        results = await asyncio.gather(
+            link.blobs.put(source, NAME, len(DATA)),
+            link.blobs.put(other, blob_hash.of(DATA[::-1]), len(DATA)),
+        )
+        assert sorted(results) == sorted([ResultCode.ACCEPTED, ResultCode.TOO_LARGE])
+        assert node.ledger.total().blobs == 1
+
+
+@pytest.mark.claim("C88")
 async def test_a_running_node_removes_what_no_record_names_any_more(
     open_node: OpenNode, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,7 +85,8 @@ class BlobParts:
             return
         if self._has_place(peer, event.hash):
             key = uploader(peer)
-            self._do(peer, event.hash, lambda: self._append(event, length, key))
+            quota = self._book.quota(key)
+            self._do(peer, event.hash, lambda: self._append(event, length, key, quota))
 
     # --- in the blobs' own thread
 
@@ -101,18 +102,22 @@ class BlobParts:
         if held > length:
             self._partial.drop(blob_hash, key)
             held = self._partial.begin(blob_hash, key)
-        return self._finished(blob_hash, length, key) if held == length else (ResultCode.SUCCESS, held)
+        return self._finished(blob_hash, length, key, quota) if held == length else (ResultCode.SUCCESS, held)
 
-    def _append(self, part: BlobPartCame, length: int, key: bytes) -> tuple[ResultCode, int]:
+    def _append(self, part: BlobPartCame, length: int, key: bytes, quota: int) -> tuple[ResultCode, int]:
         if part.offset + len(part.data) > length:
             self._partial.drop(part.hash, key)
             return ResultCode.INVALID, 0
         held = self._partial.append(part.hash, key, part.offset, part.data)
         if held is None:
             return ResultCode.NOT_FOUND, 0
-        return self._finished(part.hash, length, key) if held == length else (ResultCode.SUCCESS, held)
+        return self._finished(part.hash, length, key, quota) if held == length else (ResultCode.SUCCESS, held)
 
-    def _finished(self, blob_hash: bytes, length: int, key: bytes) -> tuple[ResultCode, int]:
+    def _finished(self, blob_hash: bytes, length: int, key: bytes, quota: int) -> tuple[ResultCode, int]:
+        # Others that were begun meanwhile, each of which had room, may be whole by now.
+        if not self._book.has_room(key, length, quota):
+            self._partial.drop(blob_hash, key)
+            return ResultCode.TOO_LARGE, 0
         self._partial.finish(blob_hash, key)
         self._book.brought(blob_hash, length, key)
         return ResultCode.ACCEPTED, length

@@ -91,7 +91,7 @@ class Contacts:
     def _take(self, data: bytes) -> None:
         record = Record(data)
         key = named_key(record) if self._served(record.author_bytes) else None
-        if key is None:
+        if key is None or (key not in self._named_by and len(self._named_by) >= _MOST):
             return
         was = key in self._named_by
         names = self._named_by.setdefault(key, set())
