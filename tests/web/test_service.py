@@ -97,3 +97,15 @@ def test_limits_are_told_in_words() -> None:
     assert told["Records from strangers"] == "0.5 a second"
     assert told["Questions about everybody"] == "500 records, or the last 2 hours"
     assert "15 minutes" in told["Clock"]
+
+
+@pytest.mark.claim("C88")
+def test_narrower_limits_of_strangers_are_told_and_hold_for_all_where_everyone_is_served() -> None:
+    row = Limits(record_bytes=65_536, blob_bytes=1_048_576, subscriptions=100)
+    settings = ServerSettings(limits=LimitTable(stranger=row))
+    told = dict(limits(settings))
+    assert told["Longest record"] == "1 MiB; for strangers 64 KiB"
+    assert told["Subscriptions of one connection"] == "1,000; for strangers 100"
+    told = dict(limits(settings, everyone=True))
+    assert told["Longest record"] == "64 KiB"
+    assert told["Largest picture or file"] == "1 MiB"

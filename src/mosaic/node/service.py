@@ -6,7 +6,7 @@ Source: network.md (Server Roles); edition §1 (Service-URL); this project's own
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -87,7 +87,7 @@ def describe(node: Node) -> Service:
         roles=roles(settings.roles),
         rules=operator.rules,
         always=(_LEAVING, _DELETING, _REFUSING),
-        limits=limits(settings.server),
+        limits=limits(settings.server, everyone=settings.serves.who == "everyone"),
         contact=operator.contact,
         terms=operator.terms,
         account=settings.server.service_url,
@@ -126,15 +126,30 @@ def roles(settings: RoleSettings) -> list[tuple[str, str]]:
     return [(name, told) for there, name, told in found if there]
 
 
-def limits(settings: ServerSettings) -> list[tuple[str, str]]:
-    """What strangers should know before they run into it."""
+def limits(settings: ServerSettings, *, everyone: bool = False) -> list[tuple[str, str]]:
+    """What people should know before they run into it.
+
+    Args:
+        settings: The server's.
+        everyone: Whether everybody is served: then all have the limits of strangers.
+    """
+    row = settings.limits.stranger
     pace = settings.limits.anonymous.records_per_second
+
+    def told(most: int, strangers: int, text: Callable[[int], str]) -> str:
+        if strangers >= most:
+            return text(most)
+        return text(strangers) if everyone else f"{text(most)}; for strangers {text(strangers)}"
+
     return [
-        ("Longest record", size_text(settings.record_limit)),
-        ("Largest picture or file", size_text(settings.blob_limit)),
+        ("Longest record", told(settings.record_limit, row.record_bytes, size_text)),
+        ("Largest picture or file", told(settings.blob_limit, row.blob_bytes, size_text)),
         ("Records from strangers", f"{pace:g} a second" if pace else "as many as come"),
         ("Connections from one address", f"{settings.connections_per_address:,}"),
-        ("Subscriptions of one connection", f"{settings.subscriptions_per_link:,}"),
+        (
+            "Subscriptions of one connection",
+            told(settings.subscriptions_per_link, row.subscriptions, "{:,}".format),
+        ),
         (
             "Questions about everybody",
             f"{settings.open_query_limit:,} records, or the last {_words(settings.open_query_window_ns)}",
