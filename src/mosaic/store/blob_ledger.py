@@ -7,7 +7,7 @@ damaged. It follows the log by itself and remembers how far it came.
     a record that is served names it       it is kept
     named once, and by none now            it goes a day after the last record went
     never named, brought by a stranger     it goes a day after it came
-    never named, brought by who is served  it is kept: a private message may name it where nobody
+    never named, brought by who belongs    it is kept: a private message may name it where nobody
                                            else can read it; above his quota the oldest goes
 
 Somebody's quota counts each blob once that he brought or that his records name.
