@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import re
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from mosaic.node.kind_counts import KindCounts
 from mosaic.node.metrics import METRICS, Metrics, Row
 from mosaic.node.node import Node
 from mosaic.node.operating import Operating
+from mosaic.node.operating_settings import BackupSettings
 from mosaic.server.metrics import Durations, described
 from mosaic.server.metrics import Metrics as Counts
 
@@ -55,6 +59,19 @@ async def test_all_numbers_can_be_read_and_count_what_happens(open_node: OpenNod
         assert {f"mosaic_{row.name}" for row in METRICS} - optional <= names
         text = Metrics(node).text().decode()
         assert not re.search(r"mopub0|mosrv0|127\.0\.0\.1|::1", text)
+
+
+async def test_backups_that_never_came_about_have_an_age_too(open_node: OpenNode, tmp_path: Path) -> None:
+    name = "mosaic_backup_age_seconds"
+    async with open_node("ana") as node:
+        assert name not in read(node)
+        backup = BackupSettings(str(tmp_path / "none"), plain=True)
+        node.live.replace(dataclasses.replace(node.settings, backup=backup))
+        os.utime(node.home.version_file, (time.time() - 1_000_000,) * 2)
+        assert read(node)[name] > 999_000
+        (tmp_path / "none").mkdir()
+        assert await node.backups.look()
+        assert read(node)[name] < 60
 
 
 def test_every_counter_of_the_server_is_told_and_described() -> None:
