@@ -101,10 +101,12 @@ def test_limits_are_told_in_words() -> None:
 
 @pytest.mark.claim("C88")
 def test_narrower_limits_of_strangers_are_told_and_hold_for_all_where_everyone_is_served() -> None:
-    row = Limits(record_bytes=65_536, blob_bytes=1_048_576, subscriptions=100)
+    row = Limits(record_bytes=65_536, blob_bytes=1_048_576, subscriptions=100, work_bits=16)
     settings = ServerSettings(limits=LimitTable(stranger=row))
     told = dict(limits(settings))
     assert told["Longest record"] == "1 MiB; for strangers 64 KiB"
+    assert told["Proof of work from strangers"].startswith("16 zero bits")
+    assert "Proof of work from strangers" not in dict(limits(ServerSettings()))
     assert told["Subscriptions of one connection"] == "1,000; for strangers 100"
     told = dict(limits(settings, everyone=True))
     assert told["Longest record"] == "64 KiB"

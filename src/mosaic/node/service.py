@@ -141,7 +141,10 @@ def limits(settings: ServerSettings, *, everyone: bool = False) -> list[tuple[st
             return text(most)
         return text(strangers) if everyone else f"{text(most)}; for strangers {text(strangers)}"
 
+    bits = max(settings.limits.anonymous.work_bits, row.work_bits)
+    work = [("Proof of work from strangers", f"{bits} zero bits in a record's id, claimed by its Work tag")]
     return [
+        *(work if bits else ()),
         ("Longest record", told(settings.record_limit, row.record_bytes, size_text)),
         ("Largest picture or file", told(settings.blob_limit, row.blob_bytes, size_text)),
         ("Records from strangers", f"{pace:g} a second" if pace else "as many as come"),
