@@ -70,6 +70,19 @@ def test_a_lost_ledger_and_a_lost_index_are_made_again(mosaic: Run, home: Path) 
     assert told(mosaic, "--blobs") == (0, {})
 
 
+def test_a_damaged_log_is_told_and_its_index_is_not_to_be_removed(mosaic: Run, home: Path) -> None:
+    (log,) = (home / "log").glob("*.log")
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2] ^= 1
+    log.write_bytes(data)
+    code, faults = told(mosaic)
+    assert (code, list(faults)) == (4, ["records"])
+    assert "is not whole" in faults["records"][0]["text"]
+    assert all("mosaic export" in fault["repair"] for fault in faults["records"])
+    done = mosaic("check")
+    assert done.err.count("mosaic export") == 1
+
+
 def test_a_damaged_private_database_is_told(mosaic: Run, home: Path) -> None:
     with sqlite3.connect(home / "private.db") as database:
         database.execute("PRAGMA journal_mode = DELETE")

@@ -40,9 +40,12 @@ def check(options: Common, *, blobs: bool) -> None:
             continue
         count = int(text_of(item, "count"))
         say(f"{'ok   ' if not found else 'FAULT'} {count:,} {_PARTS[text_of(item, 'part')]}")
+        repairs: dict[str, None] = {}
         for fault in found:
             if isinstance(fault, dict):
                 notice(f"  {text_of(fault, 'text')}")
-                notice(f"    {text_of(fault, 'repair')}")
+                repairs[text_of(fault, "repair")] = None
+        for repair in repairs:
+            notice(f"    {repair}")
     if faults:
         sys.exit(Exit.LOCAL)

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 _INDEX = "Stop the node, remove the folder `index` in the home and start it: the index is made again."
 _BACKUP = "Restore the newest backup that `mosaic backup test` finds good; keep the damaged home."
+_LOG = (
+    "The log itself is damaged: leave the index alone. Write what can be read with `mosaic export FILE`,"
+    " restore the newest good backup into another folder, and `mosaic import FILE` there."
+)
+_OF_THE_LOG = "the log's entry"
 _LEDGER = "Remove `blobs/ledger.db` in the home while the node is stopped: it is made again."
 _BLOB = "Fetch it again from where it came (`mosaic blob get`), or restore it from a backup."
 
@@ -82,7 +87,9 @@ def _records(node: Node) -> Looked:
         count = node.store.stats()["records"]
     except StoreError as error:
         return Looked("records", 0, (Fault("records", str(error), _BACKUP),))
-    return Looked("records", count, tuple(Fault("records", each, _INDEX) for each in told))
+    # Where the log itself is not whole, an index made from it would lack what stands behind the damage.
+    repair = _LOG if any(_OF_THE_LOG in each for each in told) else _INDEX
+    return Looked("records", count, tuple(Fault("records", each, repair) for each in told))
 
 
 def _private(node: Node) -> Looked:
