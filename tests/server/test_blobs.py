@@ -104,6 +104,10 @@ async def test_a_blob_that_vanished_is_not_found_and_a_failing_disk_a_temporary_
         def fail(*_: object) -> None:
             raise OSError(5, "the disk fails")
 
+        with monkeypatch.context() as full:
+            full.setattr(Path, "write_bytes", fail)
+            assert await put(anna, b"no room") is ResultCode.TEMPORARY_ERROR
+        assert list((tmp_path / "blobs").glob("incoming-*")) == []
         monkeypatch.setattr(world.server._blobs._blobs, "adopt", fail)
         assert await put(anna, b"another") is ResultCode.TEMPORARY_ERROR
 

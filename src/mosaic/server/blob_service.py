@@ -133,8 +133,13 @@ class BlobService:
             return Path(event.path), event.digest
         body = event.body or b""
         with NamedTemporaryFile(dir=self._blobs.folder, prefix="incoming-", delete=False) as file:
-            file.write(body)
-        return Path(file.name), blob_hash.of(body)
+            path = Path(file.name)
+        try:
+            path.write_bytes(body)
+        except OSError:
+            path.unlink(missing_ok=True)  # a full disk has no room for half a blob
+            raise
+        return path, blob_hash.of(body)
 
     # --- BLOB GET
 
