@@ -8,6 +8,7 @@ import pytest
 
 from mosaic.core import core_tags, nonce
 from mosaic.core.community_kinds import CONTACT, FOLLOW
+from mosaic.core.keys import SecretKey
 from mosaic.core.kind import Kind
 from mosaic.core.record import Record
 from mosaic.policy.standing import Standing
@@ -28,6 +29,23 @@ def entry(
         tags=[core_tags.user_mention(about.key, 0)],
         payload=payload,
     )
+
+
+def signed(world: World, by: Person, about: Person, signer: SecretKey) -> Record:
+    return by.record(
+        world.now(),
+        kind=FOLLOW,
+        nonce=nonce.from_string(about.key_bytes),
+        tags=[core_tags.user_mention(about.key, 0)],
+        payload=b"x",
+        signer=signer,
+    )
+
+
+async def read_again(world: World) -> None:
+    reading = world.server._reading_contacts
+    assert reading is not None
+    await reading
 
 
 async def standing_of(world: World, person: Person) -> Standing:
@@ -87,3 +105,35 @@ async def test_whom_the_home_follows_in_private_is_a_contact_too(tmp_path: Path)
         world.server.contacts.tell([EVE.key_bytes])
         assert await standing_of(world, BEN) is Standing.STRANGER
         assert EVE.key_bytes in world.server.contacts
+
+
+async def test_what_somebody_else_signed_in_a_name_makes_nobody_a_contact(tmp_path: Path) -> None:
+    """Before the schedule of Anna is here, nobody can say that Eve's key is not hers."""
+    async with running(tmp_path, ANNA) as world:
+        eve, ben = await world.connect(EVE.master), await world.connect(BEN.master)
+        forged = signed(world, ANNA, EVE, EVE.master)
+        by_phone = signed(world, ANNA, BEN, ANNA.device("phone"))
+        assert await eve.submit(forged) == [ResultCode.ACCEPTED]
+        assert await ben.submit(by_phone) == [ResultCode.ACCEPTED]
+        assert await standing_of(world, EVE) is Standing.STRANGER
+        assert await standing_of(world, BEN) is Standing.STRANGER
+        # The schedule tells whose they are.
+        assert await eve.submit(ANNA.schedule(world.now(), ("phone",))) == [ResultCode.ACCEPTED]
+        await read_again(world)
+        assert await standing_of(world, EVE) is Standing.STRANGER
+        assert await standing_of(world, BEN) is Standing.CONTACT
+
+
+async def test_a_revoked_device_names_nobody_any_more(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        await world.connect(EVE.master)
+        schedule, later = ANNA.schedule(world.now(), ("phone",)), ANNA.schedule(world.now(9), ())
+        assert await anna.submit(schedule, signed(world, ANNA, EVE, ANNA.device("phone"))) == [
+            ResultCode.ACCEPTED,
+            ResultCode.ACCEPTED,
+        ]
+        assert await standing_of(world, EVE) is Standing.CONTACT
+        assert await anna.submit(later) == [ResultCode.ACCEPTED]
+        await read_again(world)
+        assert await standing_of(world, EVE) is Standing.STRANGER

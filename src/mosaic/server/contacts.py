@@ -2,8 +2,9 @@
 
 Each entry is one record: its nonce is made from the key that it is about, and
 that key stands in a Notify or User Mention tag. An empty payload takes an entry
-back. What people keep encrypted is not known here; whom the home's own people
-follow the node tells.
+back. An entry counts if its signer may sign for its author: what anybody could
+have signed in somebody's name counts for nothing. What people keep encrypted is
+not known here; whom the home's own people follow the node tells.
 
 Source: edition §4 (Follow, Contact; lists are never one record).
 """
@@ -11,15 +12,18 @@ Source: edition §4 (Follow, Contact; lists are never one record).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from typing import Final
 
 from mosaic.core import nonce
 from mosaic.core.community_kinds import CONTACT, FOLLOW
 from mosaic.core.core_tags import TagType
 from mosaic.core.filter import Filter
+from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
-from mosaic.store.store import Store
+from mosaic.store.store import Scan, Store
 
 _KINDS: Final = frozenset({FOLLOW.bytes, CONTACT.bytes})
 _AT_ONCE: Final = 1_024
@@ -34,18 +38,27 @@ class Contacts:
     Args:
         store: Where their records are.
         served: Whether a master key (32 bytes) is that of somebody here.
+        signed: Whether a signer may sign for an author, as is known here: both keys joined (64 bytes).
         changed: Told a key that has become a contact or is none any more.
     """
 
     def __init__(
-        self, store: Store, served: Callable[[bytes], bool], changed: Callable[[bytes], None] | None = None
+        self,
+        store: Store,
+        served: Callable[[bytes], bool],
+        signed: Callable[[bytes], bool],
+        changed: Callable[[bytes], None] | None = None,
     ) -> None:
         self._store = store
         self._served = served
+        self._signed = signed
         self._changed = changed
-        self._named_by: dict[bytes, set[bytes]] = {}
+        self._named_by: Counter[bytes] = Counter()
+        self._names: dict[bytes, set[bytes]] = {}
         self._told: frozenset[bytes] = frozenset()
         self._newer: set[bytes] | None = None
+        self._newer_since: set[bytes] = set()
+        self._again: dict[bytes, None] = {}
 
     def __contains__(self, key: object) -> bool:
         return key in self._named_by or key in self._told
@@ -68,15 +81,54 @@ class Contacts:
         Raises:
             StoreError: the store failed.
         """
-        self._newer = set()
+        scan = self._store.scan(Filter.of(kinds=[FOLLOW, CONTACT]).compiled)
+        async with aclosing(self._stored(scan)) as found:
+            async for data in found:
+                if len(self._named_by) >= _MOST:
+                    break
+                self._take(data)
+        await self.read_again()
+
+    def judge_anew(self, author: bytes) -> bool:
+        """Another key schedule of an author (32 bytes) holds; whether `read_again` has something to do."""
+        if self._served(author):
+            self._again[author] = None
+        return bool(self._again)
+
+    async def read_again(self) -> None:
+        """Reads anew what those have written of whom `judge_anew` was told; one call at a time.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        while self._again:
+            await self._read_author(next(iter(self._again)))
+
+    async def _read_author(self, author: bytes) -> None:
+        del self._again[author]
+        wanted = Filter.of(authors=[PublicKey(author)], kinds=[FOLLOW, CONTACT]).compiled
+        stored: set[bytes] = set()
+        async with aclosing(self._stored(self._store.scan(wanted))) as found:
+            async for data in found:
+                record = Record(data)
+                key = self._named(record)
+                if key is not None and record.payload:
+                    stored.add(data[56:64] + key)
+            # What was written meanwhile is known already.
+            for entry in stored ^ self._names.get(author, set()):
+                if nonce.from_string(entry[8:]) + entry[:8] + author not in self._newer_since:
+                    self._name(author, entry, named=entry in stored)
+
+    async def _stored(self, scan: Scan) -> AsyncGenerator[bytes]:
+        """What a scan finds, newest first, but for addresses of which something newer is known."""
+        self._newer = newer = self._newer_since = set()
         try:
-            scan = self._store.scan(Filter.of(kinds=[FOLLOW, CONTACT]).compiled)
             finished = False
-            while not finished and len(self._named_by) < _MOST:
+            while not finished:
                 found, finished = await asyncio.to_thread(scan.records, _AT_ONCE, _SLICE_NS)
                 for _, _, data in found:
-                    if data[48:96] not in self._newer:
-                        self._take(data)
+                    if data[48:96] not in newer:
+                        yield data
         finally:
             self._newer = None
 
@@ -84,25 +136,43 @@ class Contacts:
         """A record was stored at a position of the log: it may be an entry."""
         del position
         if data[56:64] in _KINDS:
-            if self._newer is not None:
-                self._newer.add(data[48:96])
             self._take(data)
 
     def _take(self, data: bytes) -> None:
         record = Record(data)
-        key = named_key(record) if self._served(record.author_bytes) else None
-        if key is None or (key not in self._named_by and len(self._named_by) >= _MOST):
+        key = self._named(record)
+        if key is None:
             return
-        was = key in self._named_by
-        names = self._named_by.setdefault(key, set())
-        if record.payload:
-            names.add(data[56:96])
-        else:
-            names.discard(data[56:96])
+        if self._newer is not None:
+            self._newer.add(data[48:96])
+        self._name(data[64:96], data[56:64] + key, named=bool(record.payload))
+
+    def _named(self, record: Record) -> bytes | None:
+        """The key that an entry is about, if it counts here."""
+        if not self._served(record.author_bytes) or not self._signed(record.data[64:128]):
+            return None
+        return named_key(record)
+
+    def _name(self, author: bytes, entry: bytes, *, named: bool) -> None:
+        """Somebody names a key from now on, or no longer; an entry is the kind and the key (40 bytes)."""
+        if named and entry[8:] not in self._named_by and len(self._named_by) >= _MOST:
+            return
+        names = self._names.setdefault(author, set())
+        if named is not (entry in names):
+            key = entry[8:]
+            was = key in self._named_by
+            if named:
+                names.add(entry)
+                self._named_by[key] += 1
+            else:
+                names.discard(entry)
+                self._named_by[key] -= 1
+                if not self._named_by[key]:
+                    del self._named_by[key]
+            if self._changed is not None and was != (key in self._named_by):
+                self._changed(key)
         if not names:
-            del self._named_by[key]
-        if self._changed is not None and was != bool(names):
-            self._changed(key)
+            del self._names[author]
 
 
 def named_key(record: Record) -> bytes | None:

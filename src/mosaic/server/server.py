@@ -27,7 +27,7 @@ from mosaic.policy.verdict import Hook
 from mosaic.policy.whole import Policy, policy_of
 from mosaic.protocol.settings import ServerSessionSettings
 from mosaic.server.admission import Admission, gate_rows
-from mosaic.server.authority import Authority, ScheduleSource
+from mosaic.server.authority import Authority, ScheduleSource, Signer
 from mosaic.server.blob_book import BlobBook, uploads_of
 from mosaic.server.blob_service import BlobService
 from mosaic.server.contacts import Contacts
@@ -123,7 +123,7 @@ class Server:
             store, served, now_ns, fresh_ns=settings.schedule_checked_ns, source=schedules
         )
         self._served = served
-        self.contacts = Contacts(store, served, self._contact_changed)
+        self.contacts = Contacts(store, served, self._may_sign, self._contact_changed)
         self._admission = Admission(
             live,
             self.bans,
@@ -431,6 +431,16 @@ class Server:
         except MosaicError as error:
             _LOG.error("the contacts of the people here could not be read: %s (%s)", error, error.hint)
 
+    async def _read_contacts_again(self) -> None:
+        try:
+            await self.contacts.read_again()
+        except MosaicError as error:
+            _LOG.error("the contacts of somebody here could not be read: %s (%s)", error, error.hint)
+
+    def _may_sign(self, pair: bytes) -> bool:
+        """Whether a key may sign for an author (64 bytes: author, key), as far as is known here."""
+        return pair[:32] == pair[32:] or self._authority.signer(pair) in {Signer.VERIFIED, Signer.DATED}
+
     def _contact_changed(self, key: bytes) -> None:
         self._sessions.rights_changed(key)
 
@@ -441,6 +451,9 @@ class Server:
 
     def _schedule_changed(self, author: bytes) -> None:
         self._sessions.rights_changed(author)
+        reading = self._reading_contacts
+        if self.contacts.judge_anew(author) and self._running and (reading is None or reading.done()):
+            self._reading_contacts = asyncio.create_task(self._read_contacts_again(), name="server: contacts")
 
     def _failed(self, reading: Reading, result: ResultCode) -> None:
         self._questions.failed(reading, result)
