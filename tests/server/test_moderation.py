@@ -126,6 +126,20 @@ async def test_what_is_dropped_or_removed_does_not_come_again(tmp_path: Path) ->
         assert await ben.submit(kept) == [DUPLICATE]
 
 
+async def test_what_an_author_has_deleted_stays_so_when_all_of_his_is_removed(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        post, other = ANNA.record(world.now()), ANNA.record(world.now())
+        taken_back = deletion.build(ANNA.master, [Target(post.kind, post.id)], world.now(1), nonce=FIXED)
+        assert await anna.submit(post, other, taken_back) == [ACCEPTED] * 3
+        wanted = Filter.of(authors=[ANNA.key])
+        assert await world.server.moderation.remove(wanted, dry_run=True) == 1
+        assert await world.server.moderation.remove(wanted, dry_run=False) == 1
+        assert await anna.submit(post, other, taken_back) == [UNAUTHORIZED, UNAUTHORIZED, DUPLICATE]
+
+
 @pytest.mark.claim("C58")
 async def test_an_erased_person_is_gone_from_the_disk_and_may_begin_anew(tmp_path: Path) -> None:
     erasures = Erasures()

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
+from mosaic.core import deletion
 from mosaic.core.community_kinds import PRIVATE_MESSAGE, SERVER_ACT
 from mosaic.core.core_tags import notify, notify_keys
 from mosaic.core.filter import CompiledFilter, Filter
@@ -30,7 +31,8 @@ from mosaic.store.store import Scan, Store
 _AT_ONCE: Final = 1_024
 _SLICE_NS: Final = 50_000_000
 _KEY_SCHEDULE: Final = KEY_SCHEDULE.bytes
-_SERVER_ACT: Final = SERVER_ACT.bytes
+_LASTING: Final = deletion.KINDS | {SERVER_ACT.bytes}
+"""What a filter never removes: without its Deletion, what an author has deleted could come again."""
 
 
 class Erasures(Protocol):
@@ -203,7 +205,7 @@ class Moderation:
         return await self._take_away(lambda: _all_of(self._store.lookup(list(ids))), refuse=True)
 
     async def remove(self, wanted: Filter, *, dry_run: bool) -> int:
-        """Removes what a filter matches and refuses it for good; the log of moderators' acts stays.
+        """Removes what a filter matches and refuses it for good; moderators' acts and Deletions stay.
 
         Args:
             wanted: What is to go.
@@ -218,8 +220,8 @@ class Moderation:
         compiled = wanted.compiled
         if dry_run:
             sums = await asyncio.to_thread(self._store.tally, compiled)
-            return sum(records for _, kind, records, _ in sums if kind != _SERVER_ACT)
-        return await self._remove_all(compiled, refuse=True)
+            return sum(records for _, kind, records, _ in sums if kind not in _LASTING)
+        return await self._remove_all(compiled, refuse=True, keep_lasting=True)
 
     async def erase(self, key: bytes, *, by: str, with_messages: bool = False) -> Erased:
         """Removes all that a key has written or signed, so that it neither is read nor comes again.
@@ -239,9 +241,9 @@ class Moderation:
             until_ns = max(until_ns, int.from_bytes(newest[0][2][:8], "big"))
         if self.erasures is not None:
             self.erasures.note(key, until_ns, by)
-        records = await self._remove_all(by_author, refuse=False, log_too=True)
+        records = await self._remove_all(by_author, refuse=False)
         # What stands under another author's name would not be refused as the erased one's.
-        records += await self._remove_all(Filter.of(signers=[public]).compiled, refuse=True, log_too=True)
+        records += await self._remove_all(Filter.of(signers=[public]).compiled, refuse=True)
         if with_messages:
             to_it = Filter.of(kinds=[PRIVATE_MESSAGE], tags=[notify(public)]).compiled
             records += await self._remove_all(to_it, refuse=True, only_to=public)
@@ -254,7 +256,7 @@ class Moderation:
         wanted: CompiledFilter,
         *,
         refuse: bool,
-        log_too: bool = False,
+        keep_lasting: bool = False,
         only_to: PublicKey | None = None,
     ) -> int:
         """Removes what a filter matches, in parts between which others are written.
@@ -263,7 +265,7 @@ class Moderation:
         """
 
         def may_go(found: _Found) -> bool:
-            if found.record[56:64] == _SERVER_ACT and not log_too:
+            if keep_lasting and found.record[56:64] in _LASTING:
                 return False
             return only_to is None or notify_keys(Record(found.record)) == (only_to,)
 
