@@ -149,3 +149,15 @@ async def test_a_full_disk_is_a_temporary_error_and_what_was_there_stays(
         monkeypatch.undo()
         assert await offer(anna) == (ResultCode.SUCCESS, 100)
         assert await part(anna, 100, 200) == (ResultCode.SUCCESS, 200)
+
+
+async def test_of_an_erased_person_no_begun_blob_stays(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA, EVE) as world:
+        anna, eve = await world.connect(ANNA.master), await world.connect(EVE.master)
+        for client in (anna, eve):
+            assert await offer(client) == (ResultCode.SUCCESS, 0)
+            assert await part(client, 0, 1_000) == (ResultCode.SUCCESS, 1_000)
+        await world.server.moderation.erase(ANNA.key_bytes, by="server")
+        assert len(list((tmp_path / "blobs" / "partial").iterdir())) == 1
+        assert await part(anna, 1_000, 2_000) == (ResultCode.NOT_FOUND, 0)
+        assert await part(eve, 1_000, 2_000) == (ResultCode.SUCCESS, 2_000)

@@ -61,6 +61,10 @@ class BlobParts:
         """Gives up what has waited for its next part for a day; how many."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._partial.sweep)
 
+    async def forget(self, key: bytes) -> None:
+        """Gives up all that a key (32 bytes) has begun. Raises OSError."""
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._partial.forget, key)
+
     def offered(self, peer: Peer, event: BlobOffered) -> None:
         """Takes an offer; the answer says how much of the blob is here."""
         refusal = self._book.refusal(peer, event.hash, event.length)

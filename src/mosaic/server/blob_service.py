@@ -165,6 +165,7 @@ class BlobService:
 
     async def forget(self, key: bytes) -> int:
         """Removes what a key (32 bytes) has brought and nobody else needs; how many blobs."""
+        await self._parts.forget(key)
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._book.forget, key)
 
     async def sweep(self) -> int:

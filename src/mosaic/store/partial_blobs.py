@@ -121,6 +121,11 @@ class PartialBlobs:
         """Gives a blob up. Raises OSError."""
         self._remove(self._path(blob_hash, key))
 
+    def forget(self, key: bytes) -> None:
+        """Gives up all that a key has begun. Raises OSError."""
+        for path in self._of(key):
+            self._remove(path)
+
     def sweep(self, now_s: float | None = None) -> int:
         """Gives up what has waited too long; how many. `now_s`: the time in seconds, as files have it."""
         now_s = time.time() if now_s is None else now_s
