@@ -34,6 +34,8 @@ def head(*lines: str) -> bytes:
         (["X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: 192.0.2.7"], "192.0.2.7"),
         (["X-Forwarded-For: 192.0.2.7:4711"], "192.0.2.7"),
         (['X-Forwarded-For: "[2001:db8::9]:4711"'], "2001:db8::9"),
+        (["X-Forwarded-For: ::ffff:192.0.2.7"], "192.0.2.7"),
+        (['X-Forwarded-For: "[::ffff:c000:207]:4711"'], "192.0.2.7"),
         (["X-Forwarded-For: unknown"], None),
         (["X-Forwarded-For: 192.0.2.7, nonsense"], None),
         (["X-Forwarded-For: 10.0.0.1"], None),

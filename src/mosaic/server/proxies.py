@@ -106,6 +106,8 @@ def _host(name: bytes) -> str | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        return str(ipaddress.ip_address(text))
+        found = ipaddress.ip_address(text)
     except ValueError:
         return None
+    # A proxy that listens for both sorts of addresses writes ::ffff:192.0.2.1.
+    return str(getattr(found, "ipv4_mapped", None) or found)
