@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -132,3 +133,28 @@ def test_what_is_no_backup_is_refused(data: bytes) -> None:
 
 STORED = {password: written(password) for password in (None, "correct horse")}
 backup_format._LOG_N[1] = LOG_N
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"home": "1"},
+        {"home": True},
+        {"made_ns": None},
+        {"members": [{"name": 5, "length": 0, "hash": ""}]},
+        {"members": [{"name": "a", "length": "0", "hash": ""}]},
+        {"members": [7]},
+        {"members": 7},
+        {"more": 1},
+    ],
+)
+def test_a_manifest_of_another_form_is_refused(change: dict[str, object]) -> None:
+    good = {**json.loads(ABOUT.encode()), "members": [{"name": "a", "length": 0, "hash": ""}]}
+    assert Manifest.parse(json.dumps(good).encode()).members
+    with pytest.raises(BackupDamaged):
+        Manifest.parse(json.dumps({**good, **change}).encode())
+
+
+def test_a_manifest_that_nests_without_end_is_refused() -> None:
+    with pytest.raises(BackupDamaged):
+        Manifest.parse(b"[" * 200_000)

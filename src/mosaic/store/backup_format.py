@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -106,9 +106,12 @@ class Manifest:
         try:
             form: dict[str, Any] = json.loads(data)
             members = tuple(Member(**member) for member in form.pop("members"))
-            return cls(**form, members=members)
-        except (ValueError, TypeError, KeyError, AttributeError):
+            manifest = cls(**form, members=members)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise BackupDamaged("the backup's manifest can't be read") from None
+        if not (_is_as_declared(manifest) and all(map(_is_as_declared, members))):
+            raise BackupDamaged("the backup's manifest holds what is no part of one")
+        return manifest
 
 
 class BackupWriter:
@@ -265,6 +268,12 @@ class BackupReader:
                     hint="Try another one. If it is right, the file is damaged: take another copy.",
                 ) from None
             raise BackupDamaged(f"the backup is damaged about byte {number * CHUNK:,}, or cut off") from None
+
+
+def _is_as_declared(part: Manifest | Member) -> bool:
+    """Whether each field is of the type that it is to have."""
+    types = {"str": str, "int": int}
+    return all(type(getattr(part, each.name)) is types.get(str(each.type), tuple) for each in fields(part))
 
 
 def _frames(chunks: Iterator[bytes]) -> Iterator[tuple[int, bytes, bytes]]:
