@@ -10,7 +10,7 @@ import pytest
 
 from mosaic.core.filter import Filter
 from mosaic.policy.label import Label
-from mosaic.policy.submission import Way
+from mosaic.policy.submission import Submission, Way
 from mosaic.policy.verdict import ACCEPT, Accept, Refuse, Verdict
 from mosaic.server.batch import Bearer
 from mosaic.testing import Person
@@ -71,6 +71,21 @@ async def test_what_is_invalid_is_not_shown_and_what_the_policy_refuses_stays_re
         results = await eve.submit(bytes(bad), good, unwanted)
         assert results == [ResultCode.INVALID, ACCEPTED, ResultCode.UNAUTHORIZED]
         assert screener.seen == [good.data, unwanted.data]
+
+
+async def test_what_it_refuses_uses_up_no_invitation(
+    tmp_path: Path,
+) -> None:
+    asked: list[bytes] = []
+
+    def hook(submission: Submission) -> Verdict:
+        asked.append(submission.record)
+        return ACCEPT
+
+    async with running(tmp_path, ANNA, screener=Screener(SPAM), hooks=[hook]) as world:
+        eve = await world.connect(EVE.master)
+        assert await eve.submit(EVE.record(world.now())) == [ResultCode.UNAUTHORIZED]
+        assert asked == []
 
 
 async def test_nobody_waits_for_it_but_those_whom_it_is_asked_about(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from mosaic.core.record import FLAG_FROM_AUTHOR, Record
 from mosaic.errors import InvalidKeySchedule, RecordHash, RecordSignature
 from mosaic.policy.access import is_open
 from mosaic.policy.submission import Submission, Way
-from mosaic.policy.verdict import Hook, Refuse, both, decide
+from mosaic.policy.verdict import ACCEPT, Hook, Refuse, both, decide
 from mosaic.server.authority import Authority, Signer
 from mosaic.server.batch import Batch, Bearer, Segment
 from mosaic.server.deletion import counts, is_deletion
@@ -127,9 +127,10 @@ class Judge:
                 if refused is not None:
                     results[index] = refused
                     continue
-            verdict = decide(hooks, Submission(record, viewers, way, standing, address))
-            if batch.screened is not None:
-                verdict = both(batch.screened[index], verdict)
+            # What is refused already must not, as an invitation, be used up.
+            verdict = ACCEPT if batch.screened is None else batch.screened[index]
+            if not isinstance(verdict, Refuse):
+                verdict = both(verdict, decide(hooks, Submission(record, viewers, way, standing, address)))
             if isinstance(verdict, Refuse):
                 results[index] = verdict.result
                 continue
