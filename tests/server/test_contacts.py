@@ -43,7 +43,7 @@ def signed(world: World, by: Person, about: Person, signer: SecretKey) -> Record
 
 
 async def read_again(world: World) -> None:
-    reading = world.server._reading_contacts
+    reading = world.server.contacts.reading
     assert reading is not None
     await reading
 
@@ -72,7 +72,7 @@ async def test_contacts_are_known_again_after_a_restart(tmp_path: Path) -> None:
         anna = await world.connect(ANNA.master)
         assert await anna.submit(entry(world, ANNA, BEN)) == [ResultCode.ACCEPTED]
     async with running(tmp_path, ANNA) as world:
-        reading = world.server._reading_contacts
+        reading = world.server.contacts.reading
         assert reading is not None
         await reading
         assert BEN.key_bytes in world.server.contacts

@@ -12,9 +12,10 @@ Source: edition §4 (Follow, Contact; lists are never one record).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing, suppress
 from typing import Final
 
 from mosaic.core import nonce
@@ -23,8 +24,10 @@ from mosaic.core.core_tags import TagType
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
+from mosaic.errors import MosaicError
 from mosaic.store.store import Scan, Store
 
+_LOG: Final = logging.getLogger(__name__)
 _KINDS: Final = frozenset({FOLLOW.bytes, CONTACT.bytes})
 _AT_ONCE: Final = 1_024
 _SLICE_NS: Final = 20_000_000
@@ -59,6 +62,8 @@ class Contacts:
         self._newer: set[bytes] | None = None
         self._newer_since: set[bytes] = set()
         self._again: dict[bytes, None] = {}
+        self.reading: asyncio.Task[None] | None = None
+        """Reads what is stored; done when all of it is known. None while the server is not running."""
 
     def __contains__(self, key: object) -> bool:
         return key in self._named_by or key in self._told
@@ -75,32 +80,46 @@ class Contacts:
             for key in differ - self._named_by.keys():
                 self._changed(key)
 
-    async def read(self) -> None:
-        """Reads what is stored, beside whatever else goes on; what `note` is told meanwhile is newer.
+    # --- life
 
-        Raises:
-            StoreError: the store failed.
-        """
+    def start(self) -> None:
+        """Begins to read what is stored, beside whatever else goes on; what `note` is told is newer."""
+        self.reading = asyncio.create_task(self._read(self._read_all), name="server: contacts")
+
+    async def stop(self) -> None:
+        """Reads no further."""
+        reading, self.reading = self.reading, None
+        if reading is not None:
+            reading.cancel()
+            with suppress(asyncio.CancelledError):
+                await reading
+
+    def judge_anew(self, author: bytes) -> None:
+        """Another key schedule of an author (32 bytes) holds: what he has written is read anew."""
+        if self.reading is None or not self._served(author):
+            return
+        self._again[author] = None
+        if self.reading.done():
+            self.reading = asyncio.create_task(self._read(self._read_again), name="server: contacts")
+
+    # --- reading
+
+    async def _read(self, read: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await read()
+        except MosaicError as error:
+            _LOG.error("the contacts of the people here could not be read: %s (%s)", error, error.hint)
+
+    async def _read_all(self) -> None:
         scan = self._store.scan(Filter.of(kinds=[FOLLOW, CONTACT]).compiled)
         async with aclosing(self._stored(scan)) as found:
             async for data in found:
                 if len(self._named_by) >= _MOST:
                     break
                 self._take(data)
-        await self.read_again()
+        await self._read_again()
 
-    def judge_anew(self, author: bytes) -> bool:
-        """Another key schedule of an author (32 bytes) holds; whether `read_again` has something to do."""
-        if self._served(author):
-            self._again[author] = None
-        return bool(self._again)
-
-    async def read_again(self) -> None:
-        """Reads anew what those have written of whom `judge_anew` was told; one call at a time.
-
-        Raises:
-            StoreError: the store failed.
-        """
+    async def _read_again(self) -> None:
         while self._again:
             await self._read_author(next(iter(self._again)))
 
@@ -131,6 +150,8 @@ class Contacts:
                         yield data
         finally:
             self._newer = None
+
+    # --- entries
 
     def note(self, position: int, data: bytes) -> None:
         """A record was stored at a position of the log: it may be an entry."""

@@ -18,7 +18,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-from mosaic.errors import MosaicError
 from mosaic.policy.admission import AdmissionHook
 from mosaic.policy.bans import BanList
 from mosaic.policy.rules import not_banned
@@ -118,7 +117,6 @@ class Server:
         self._paused = False
         self._running = False
         self._ticker: asyncio.Task[None] | None = None
-        self._reading_contacts: asyncio.Task[None] | None = None
         self._authority = Authority(
             store, served, now_ns, fresh_ns=settings.schedule_checked_ns, source=schedules
         )
@@ -214,7 +212,7 @@ class Server:
         self._reader.start()
         self._publisher.start()
         self._ticker = asyncio.create_task(self._tick_on(), name="server: tick")
-        self._reading_contacts = asyncio.create_task(self._read_contacts(), name="server: contacts")
+        self.contacts.start()
         for network in self._networks:
             network.start(partial(self._take, network))
 
@@ -236,11 +234,11 @@ class Server:
         await self._blobs.settled()
         self._sessions.close_all(ResultCode.SHUTTING_DOWN)
         await asyncio.gather(*(network.stop(grace_s) for network in self._networks))
-        for task in (self._ticker, self._reading_contacts):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        await self.contacts.stop()
+        if self._ticker is not None:
+            self._ticker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ticker
         await self._intake.stop()
         await self._publisher.stop()
         await self._reader.stop()
@@ -425,18 +423,6 @@ class Server:
             for network in self._networks:
                 network.resume()
 
-    async def _read_contacts(self) -> None:
-        try:
-            await self.contacts.read()
-        except MosaicError as error:
-            _LOG.error("the contacts of the people here could not be read: %s (%s)", error, error.hint)
-
-    async def _read_contacts_again(self) -> None:
-        try:
-            await self.contacts.read_again()
-        except MosaicError as error:
-            _LOG.error("the contacts of somebody here could not be read: %s (%s)", error, error.hint)
-
     def _may_sign(self, pair: bytes) -> bool:
         """Whether a key may sign for an author (64 bytes: author, key), as far as is known here."""
         return pair[:32] == pair[32:] or self._authority.signer(pair) in {Signer.VERIFIED, Signer.DATED}
@@ -451,9 +437,7 @@ class Server:
 
     def _schedule_changed(self, author: bytes) -> None:
         self._sessions.rights_changed(author)
-        reading = self._reading_contacts
-        if self.contacts.judge_anew(author) and self._running and (reading is None or reading.done()):
-            self._reading_contacts = asyncio.create_task(self._read_contacts_again(), name="server: contacts")
+        self.contacts.judge_anew(author)
 
     def _failed(self, reading: Reading, result: ResultCode) -> None:
         self._questions.failed(reading, result)
