@@ -108,7 +108,7 @@ impl CompiledFilter {
     pub fn memory(&self) -> usize {
         let keys = self.authors().map_or(0, <[_]>::len) * 32;
         let kinds = self.kinds().map_or(0, <[_]>::len) * 8;
-        let tags: usize = self.tags.iter().map(|group| memory_of(group)).sum();
+        let tags: usize = self.tags.iter().map(memory_of).sum();
         let rare = self.rare.as_ref().map_or(0, |rare| {
             let keys = rare.signers.as_ref().map_or(0, Vec::capacity) * 32;
             let ids = rare.excludes.as_ref().map_or(0, Vec::capacity) * 32;

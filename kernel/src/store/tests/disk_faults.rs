@@ -4,8 +4,11 @@ use std::fs;
 use std::sync::Arc;
 
 use super::recording::{Faults, Recording};
-use super::samples::{incoming, open, record, served};
+use super::samples::{deletion, incoming, open, record, served};
 use crate::store::error::Error;
+use crate::store::files::DiskFiles;
+use crate::store::intake::{mode, outcome};
+use crate::store::labels::HIDDEN;
 use crate::store::store::Store;
 use crate::store::verify::verify;
 
@@ -47,6 +50,53 @@ fn a_full_disk_takes_nothing_and_loses_nothing() {
         found.sort();
         kept.sort();
         assert_eq!(found, kept);
+    }
+}
+
+#[test]
+fn a_deletion_or_readmission_that_finds_no_room_changes_nothing() {
+    // A record, its Deletion and a readmission; each write in turn finds no room, and the next one does.
+    for full_at in 2..12 {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Arc::new(Recording::with(Faults {
+            full_at: Some(full_at),
+            full_for: 1,
+            ..Faults::default()
+        }));
+        let Ok(store) = open(files, folder.path(), b"boot") else {
+            continue;
+        };
+        let (old, kept) = (record(1, 100, 7, 300), record(2, 100, 8, 300));
+        let by = deletion(3, 200, &[&old[..48]]);
+        let put = |record: &Vec<u8>, mode| {
+            let records = [record.clone()];
+            loop {
+                let before = (served(&store), store.stats().unwrap().tombstones);
+                match store.append(&incoming(&records, mode)) {
+                    Ok(appended) => return appended,
+                    Err(error) => assert!(matches!(error, Error::Full), "{error}"),
+                }
+                assert_eq!((served(&store), store.stats().unwrap().tombstones), before);
+            }
+        };
+        put(&old, mode::KEEP_ALL);
+        let position = put(&kept, mode::KEEP_ALL).positions[0];
+        put(&by, mode::KEEP_ALL | mode::DELETES);
+        let moved = loop {
+            match store.readmit(&[position], HIDDEN, false) {
+                Ok(moved) => break moved[0],
+                Err(_) => assert_eq!(store.labels(&[position]).unwrap(), [0]),
+            }
+        };
+        assert_eq!(store.labels(&[position, moved]).unwrap(), [u8::MAX, HIDDEN]);
+        assert_eq!(put(&old, mode::KEEP_ALL).outcomes, [outcome::DELETED]);
+        assert_eq!(served(&store).len(), 2);
+        assert_eq!(verify(&store).unwrap(), Vec::<String>::new());
+        drop(store);
+        let again = open(Arc::new(DiskFiles), folder.path(), b"another boot").unwrap();
+        assert_eq!(again.labels(&[position, moved]).unwrap(), [u8::MAX, HIDDEN]);
+        assert_eq!(served(&again).len(), 2);
+        assert_eq!(verify(&again).unwrap(), Vec::<String>::new());
     }
 }
 
