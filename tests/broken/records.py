@@ -156,9 +156,12 @@ def texts_must_be_texts(patch: pytest.MonkeyPatch) -> None:
     around(patch, validation, "check_batch", check_batch)
 
 
-@variant("time_edges.sixteen_minutes_ahead")
+@variant(
+    "time_edges.last_moment",
+    "time_edges.sixteen_minutes_ahead",
+)
 def the_future_is_taken(patch: pytest.MonkeyPatch) -> None:
-    settings(patch, future_ns=(1 << 62))
+    settings(patch, future_ns=(1 << 63))
 
 
 @variant("time_edges.fourteen_minutes_ahead")
