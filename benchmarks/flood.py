@@ -10,12 +10,13 @@ for the server's memory the bound that its settings set. Nobody honest may be re
 from __future__ import annotations
 
 from tests.faults.flood.campaign import run as flood
+from tests.faults.flood.server import MEMORY_BYTES
 
 from benchmarks.rows import Row, row
 
 POST_MS = 250.0
 NEW_LINK_MS = 1_000.0
-MEMORY_MIB = 384.0
+MEMORY_MIB = MEMORY_BYTES / 2**20
 
 
 def run(quick: bool) -> list[Row]:

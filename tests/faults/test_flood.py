@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.faults.flood.campaign import run
+from tests.faults.flood.server import MEMORY_BYTES
 
 pytestmark = [
     pytest.mark.slow,
@@ -15,8 +16,7 @@ pytestmark = [
     ),
 ]
 
-MEMORY_MIB = 384
-"""What the server may hold in memory meanwhile: far less than what attackers would make it hold unbounded."""
+MEMORY_MIB = MEMORY_BYTES / 2**20
 SECONDS = 60 if os.environ.get("MOSAIC_LONG") else 10
 """`make test-long` lets it go on for a minute, with ten times the attackers."""
 

@@ -338,6 +338,19 @@ async def test_what_waits_for_those_who_read_nothing_is_bounded(tmp_path: Path) 
         await anna.settled()
 
 
+async def test_strangers_find_no_place_while_memory_is_short(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA, settings=ServerSettings(memory_bytes=1)) as world:
+        there = await world.connect(EVE.master)
+        world.server.tick()
+        refused = await world.connect(BEN.master, greet=False)
+        assert await closing(refused) is ResultCode.TEMPORARY_ERROR
+        await world.connect(ANNA.master)
+        await there.settled()  # who leaves nothing unread stays
+        world.server.reconfigure(ServerSettings(memory_bytes=0))
+        world.server.tick()
+        await world.connect(BEN.master)
+
+
 def test_the_gate_is_wider_for_wider_networks_and_never_as_wide_as_all() -> None:
     rows = gate_rows(ServerSettings(connections=1_000, connections_per_address=100, connections_per_second=5))
     assert rows == [(32, 64, 5, 50, 100), (24, 48, 20, 200, 250), (16, 32, 80, 800, 500)]

@@ -120,6 +120,8 @@ class Admission:
         self._scans = Spending()
         self._work = WorkRule(known)
         self.proxies = Proxies(now.proxies)
+        self.crowded = False
+        """Whether memory is short: then there is no place for strangers."""
         settings.watch(self._configure)
         self._configure(now)
 
@@ -177,7 +179,7 @@ class Admission:
         """Why there is no place for one more link of its kind."""
         if not peer.favoured:
             total = self._settings.current.connections
-            if self._limits.count >= total - total // _RESERVED:
+            if self.crowded or self._limits.count >= total - total // _RESERVED:
                 return _FULL
         verdict = self._limits.hook(Arrival(peer.key, peer.address))
         return verdict if isinstance(verdict, Refuse) else None

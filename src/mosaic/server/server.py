@@ -253,7 +253,7 @@ class Server:
         The running server does it once a second.
         """
         self._sessions.tick()
-        self._lighten()
+        self._sessions.lighten(self._networks, self.settings)
         self._reader.look_after()
         self._subscriptions.look_after()
         self._blobs.look_after()
@@ -400,14 +400,6 @@ class Server:
         blocked = self._admission.blocked()
         for network in self._networks:
             network.set_blocked(blocked)
-
-    def _lighten(self) -> None:
-        """Keeps what waits towards all peers within its bound."""
-        most = self.settings.outgoing_total_bytes
-        for network in self._networks:
-            over = network.pending_total() - most
-            if over > 0:
-                self._sessions.lighten(network, over)
 
     def _take(self, network: Entrance, events: Sequence[Event]) -> None:
         self._sessions.take(network, events)

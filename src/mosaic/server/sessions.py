@@ -42,10 +42,12 @@ from mosaic.server.admission import Admission
 from mosaic.server.blob_service import BlobService
 from mosaic.server.intake import Intake
 from mosaic.server.lookups import LookupService
+from mosaic.server.memory import held_bytes
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.questions import Questions
 from mosaic.server.rights import Rights
+from mosaic.server.settings import ServerSettings
 from mosaic.server.sync_service import SyncService
 from mosaic.server.upgrades import Upgrades
 from mosaic.transport.events import (
@@ -285,14 +287,16 @@ class Sessions:
         """Other bans hold: who is banned by now goes."""
         self._admission.recheck(list(self._peers.values()))
 
-    def lighten(self, network: Entrance, bytes_over: int) -> None:
-        """Cuts the links of strangers that leave most unread.
+    def lighten(self, networks: Sequence[Entrance], settings: ServerSettings) -> None:
+        """Keeps what waits towards all peers, and all memory, within their bounds."""
+        beyond = held_bytes() - settings.memory_bytes if settings.memory_bytes else 0
+        self._admission.crowded = beyond > 0
+        for network in networks:
+            self._cut_heaviest(network, max(beyond, network.pending_total() - settings.outgoing_total_bytes))
 
-        Args:
-            network: Where.
-            bytes_over: Until so many bytes less wait towards them.
-        """
-        for link, waiting in network.heaviest(_HEAVIEST):
+    def _cut_heaviest(self, network: Entrance, bytes_over: int) -> None:
+        """Cuts the links of strangers that leave most unread, until so many bytes less wait towards them."""
+        for link, waiting in network.heaviest(_HEAVIEST) if bytes_over > 0 else ():
             if bytes_over <= 0:
                 return
             peer = self._peers.get((network, link))

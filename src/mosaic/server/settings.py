@@ -108,6 +108,13 @@ class ServerSettings:
         default=32_768,
         metadata={"help": "live records kept for one peer while older ones are on their way, in bytes"},
     )
+    memory_bytes: int = field(
+        default=805_306_368,
+        metadata={
+            "help": "memory of the process beside mapped files (bytes) above which strangers find no place, "
+            "and those who leave most unread are cut (0: no bound)"
+        },
+    )
     outgoing_total_bytes: int = field(
         default=268_435_456,
         metadata={"help": "what may wait towards all peers (bytes); beyond, those with most are cut"},

@@ -29,6 +29,9 @@ from mosaic.store.embedded import open_store
 from mosaic.transport import SocketNetwork, Transport, TransportSettings
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 
+MEMORY_BYTES = 268_435_456
+"""The bound that is set for the server."""
+
 
 async def serve(folder: Path) -> None:
     honest = frames.person("honest")[0].public.bytes
@@ -38,7 +41,7 @@ async def serve(folder: Path) -> None:
     server = Server(
         store,
         BlobStore(folder / "blobs"),
-        ServerSettings(),
+        ServerSettings(memory_bytes=MEMORY_BYTES),
         now_ns=clock.now_ns,
         served=served,
         policy=policy_of((outbox(served), encryption(served), inbox(served, papers)), served),
