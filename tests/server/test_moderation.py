@@ -140,6 +140,28 @@ async def test_what_an_author_has_deleted_stays_so_when_all_of_his_is_removed(
         assert await anna.submit(post, other, taken_back) == [UNAUTHORIZED, UNAUTHORIZED, DUPLICATE]
 
 
+async def test_what_is_being_written_while_its_author_is_erased_goes_too(tmp_path: Path) -> None:
+    erasures, judged = Erasures(), asyncio.Event()
+
+    def hook(submission: Submission) -> Verdict:
+        judged.set()
+        return not_erased(erasures.until.get)(submission)
+
+    async with running(tmp_path, ANNA, hooks=[hook]) as world:
+        moderation = world.server.moderation
+        moderation.erasures = erasures
+        anna = await world.connect(ANNA.master)
+        post = ANNA.record(world.now())
+        async with world.server._writer._turn:
+            submitting = asyncio.create_task(anna.submit(post))
+            await judged.wait()
+            erasing = asyncio.create_task(moderation.erase(ANNA.key_bytes, by="server"))
+            await asyncio.wait([erasing], timeout=0.2)
+        assert await submitting == [ACCEPTED]
+        assert (await erasing).records == 1
+        assert await anna.get(post.id.bytes) == []
+
+
 @pytest.mark.claim("C58")
 async def test_an_erased_person_is_gone_from_the_disk_and_may_begin_anew(tmp_path: Path) -> None:
     erasures = Erasures()

@@ -241,6 +241,8 @@ class Moderation:
             until_ns = max(until_ns, int.from_bytes(newest[0][2][:8], "big"))
         if self.erasures is not None:
             self.erasures.note(key, until_ns, by)
+        # What was judged before that is written by now, and found.
+        await self._writer.change(lambda: None)
         records = await self._remove_all(by_author, refuse=False)
         # What stands under another author's name would not be refused as the erased one's.
         records += await self._remove_all(Filter.of(signers=[public]).compiled, refuse=True)
