@@ -146,6 +146,34 @@ async def test_a_silent_program_is_given_up(tmp_path: Path, program: Program) ->
     assert program._running is None
 
 
+async def test_a_program_that_is_given_up_keeps_nobody_waiting(tmp_path: Path, program: Program) -> None:
+    program.use(judge(tmp_path, "sleep"), 3_600)
+    asking = asyncio.create_task(program.screen([EVE.record(NOW).data], SomeBearer()))
+    while not (tmp_path / "notes").exists():  # noqa: ASYNC110 - another process makes it
+        await asyncio.sleep(0.01)
+    program.give_up()
+    with pytest.raises(ProgramFailed):
+        await asking
+    with pytest.raises(ProgramFailed):
+        await program.screen([EVE.record(NOW).data], SomeBearer())
+
+
+async def test_a_program_that_nests_without_end_or_closes_its_output_is_ended(program: Program) -> None:
+    program.use([sys.executable, "-c", "import time; print('[' * 60_000, flush=True); time.sleep(3600)"], 20)
+    with pytest.raises(ProgramFailed, match="nests too deep"):
+        await program.screen([EVE.record(NOW).data], SomeBearer())
+    closes = "import os, sys, time; sys.stdin.readline(); os.close(1); time.sleep(3600)"
+    program.use([sys.executable, "-c", closes], 20)
+    async with program._starting:
+        running = await program._started()
+    assert running.process.stdin is not None
+    running.process.stdin.write(b"\n")
+    await running.reading
+    async with program._starting:
+        assert await program._started() is not running
+    assert await running.process.wait() != 0
+
+
 def test_without_a_command_nothing_is_asked() -> None:
     assert not Program(Seconds()).is_active
 

@@ -266,7 +266,13 @@ class Node(ReachingHalf):
     async def _stop_server(self) -> None:
         operating = self.operating
         asked = None if operating is None else operating.drain_s
-        await self.server.stop(self.settings.stop_s if asked is None else asked)
+        # What waits for the operator's program is answered before the server stops, with or without it.
+        program = self.rules.program
+        patience = asyncio.get_running_loop().call_later(self.settings.policy.program_wait_s, program.give_up)
+        try:
+            await self.server.stop(self.settings.stop_s if asked is None else asked)
+        finally:
+            patience.cancel()
 
     async def stop(self) -> None:
         """Stops everything in order: what is acknowledged is on disk, the store is marked clean.

@@ -152,6 +152,7 @@ class Program:
         self._next = 1
         self._pause_s = _FIRST_PAUSE_S
         self._not_before = 0.0
+        self._stopped = False
 
     @property
     def is_active(self) -> bool:
@@ -174,10 +175,16 @@ class Program:
 
     async def stop(self) -> None:
         """Ends the program."""
+        self.give_up()
         running, self._running = self._running, None
         if running is not None:
-            running.kill()
             await running.ended()
+
+    def give_up(self) -> None:
+        """Ends the program at once: whoever waits for it, and who asks from now on, gets no answer."""
+        self._stopped = True
+        if self._running is not None:
+            self._running.kill()
 
     async def screen(self, records: Sequence[bytes], bearer: Bearer) -> list[Verdict]:
         """A verdict for each record.
@@ -212,8 +219,13 @@ class Program:
     # --- inside
 
     async def _started(self) -> _Running:
-        if self._running is not None and self._running.is_alive:
-            return self._running
+        if self._stopped:
+            raise ProgramFailed("the server is stopping")
+        if self._running is not None:
+            if self._running.is_alive:
+                return self._running
+            # It may have closed its output and go on: of what does not answer nothing stays.
+            self._running.kill()
         if self._clock() < self._not_before:
             raise ProgramFailed("it failed and is started again in a moment")
         try:
@@ -266,7 +278,10 @@ def _key(key: bytes) -> str:
 
 def _answer(line: bytes) -> tuple[int, Verdict]:
     """What one line says. Raises ValueError."""
-    said = json.loads(line)
+    try:
+        said = json.loads(line)
+    except RecursionError:
+        raise ValueError("it nests too deep") from None
     if not isinstance(said, dict) or type(said.get("id")) is not int:
         raise ValueError("no object with an `id`")
     message = str(said.get("message", "the operator's program refused it"))[:200]
