@@ -1,4 +1,4 @@
-"""Framing: headers, lengths, types, query ids.
+"""Framing: headers, lengths, types. Query ids: `framing_query_ids`.
 
 Source: messages.md, edition §1.
 """
@@ -215,78 +215,6 @@ async def _trailing(stage: Stage) -> None:
     wire = await stage.offender()
     wire.send(encode_header(MessageType.UNSUBSCRIBE, 9, query_id=3) + b"\0")
     await wire.closing(ResultCode.INVALID)
-
-
-@check(
-    "framing.query_ids_are_echoed",
-    claims="C42 C44",
-    rule="A query id comes back as it was given: 0, 1, 0x1234 and 65,535.",
-    source=_FRAMES,
-)
-async def _echoed(stage: Stage) -> None:
-    wire = await stage.anonymous()
-    wanted = stage.of(stage.kind(), stage.fresh_key().public).encode()
-    for query_id in (0, 1, 0x1234, 0xFFFF):
-        wire.send(ask.Query(query_id, 1, wanted))
-        await wire.take(tell.QueryClosed, query_id)
-
-
-@check(
-    "framing.query_id_in_use",
-    claims="C42 C44",
-    rule="A query id that is still open on its stream ends the link with CLOSING INVALID.",
-    source=_FRAMES,
-)
-async def _id_in_use(stage: Stage) -> None:
-    wire = await stage.offender()
-    wanted = stage.of(stage.kind(), stage.fresh_key().public)
-    query_id, _ = await wire.subscribe(wanted)
-    wire.send(ask.Query(query_id, 1, wanted.encode()))
-    await wire.closing(ResultCode.INVALID)
-
-
-@check(
-    "framing.query_id_in_use_by_get",
-    claims="C42 C44",
-    rule="GET shares its query ids with subscriptions: one that is open ends the link.",
-    source=_FRAMES,
-)
-async def _id_in_use_get(stage: Stage) -> None:
-    wire = await stage.offender()
-    query_id, _ = await wire.subscribe(stage.of(stage.kind(), stage.fresh_key().public))
-    wire.send(ask.Get(query_id, (bytes(48),)))
-    await wire.closing(ResultCode.INVALID)
-
-
-@check(
-    "framing.query_id_is_free_again",
-    claims="C42 C44",
-    rule="After QUERY CLOSED a query id can be used again.",
-    source=_FRAMES,
-)
-async def _id_again(stage: Stage) -> None:
-    wire = await stage.anonymous()
-    wanted = stage.of(stage.kind(), stage.fresh_key().public).encode()
-    for _ in range(3):
-        wire.send(ask.Query(9, 1, wanted))
-        await wire.take(tell.QueryClosed, 9)
-    wire.send(ask.Subscribe(9, 1, wanted))
-    await wire.completed(9)
-
-
-@check(
-    "framing.query_ids_belong_to_a_stream",
-    claims="C42 C48",
-    rule="Two links may use the same query id at the same time.",
-    source=_FRAMES,
-)
-async def _ids_apart(stage: Stage) -> None:
-    one, other = await stage.anonymous(), await stage.anonymous()
-    wanted = stage.of(stage.kind(), stage.fresh_key().public).encode()
-    one.send(ask.Subscribe(5, 0, wanted))
-    await one.completed(5)
-    other.send(ask.Subscribe(5, 0, wanted))
-    await other.completed(5)
 
 
 @check(
