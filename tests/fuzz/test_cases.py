@@ -10,9 +10,10 @@ from fuzz.impostors import Impostors
 from fuzz.records import Author
 
 from mosaic.core.keys import SecretKey
-from mosaic.protocol.events import Finished, GetAsked, QueryAsked, SyncGetAsked, UnsubscribeAsked
+from mosaic.protocol.events import Finished, GetAsked, QueryAsked, UnsubscribeAsked
 from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
+from mosaic.protocol.sync_events import SyncGetAsked
 from mosaic.wire.client_messages import Hello
 from mosaic.wire.result_code import ResultCode
 

@@ -23,12 +23,11 @@ from mosaic.protocol.events import (
     RequestUnrecognized,
     ServerClosing,
     SubmissionAnswered,
-    SyncAnswered,
-    SyncRefused,
     Violation,
 )
 from mosaic.protocol.query_ids import QUERY_IDS
 from mosaic.protocol.settings import ClientSessionSettings
+from mosaic.protocol.sync_events import SyncAnswered, SyncRefused
 from mosaic.wire.blob_messages import BlobOffer, BlobOfferResult, BlobPart, BlobPartGet, BlobPartResult
 from mosaic.wire.client_messages import (
     BlobGet,

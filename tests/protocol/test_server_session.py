@@ -16,14 +16,11 @@ from mosaic.protocol.events import (
     QueryAsked,
     Submitted,
     SubscribeAsked,
-    SyncEnded,
-    SyncGetAsked,
-    SyncMessage,
-    SyncOpened,
     UnsubscribeAsked,
 )
 from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
+from mosaic.protocol.sync_events import SyncEnded, SyncGetAsked, SyncMessage, SyncOpened
 from mosaic.wire.blob_messages import BlobOffer, BlobPart, BlobPartGet
 from mosaic.wire.client_messages import (
     BlobGet,

@@ -39,6 +39,7 @@ from mosaic.errors import (
 )
 from mosaic.protocol import events
 from mosaic.protocol.blob_events import BlobHeld, BlobPartArrived
+from mosaic.protocol.sync_events import SyncAnswered, SyncRefused
 from mosaic.transport.events import (
     DIAL_FAILED,
     DIAL_FOREIGN_CERTIFICATE,
@@ -293,7 +294,7 @@ class Connection:
                 self.blobs.take(event)
             case events.DhtAnswered():
                 self._lookups.take(event)
-            case events.SyncAnswered() | events.SyncRefused():
+            case SyncAnswered() | SyncRefused():
                 self.syncs.take(event)
             case events.RequestUnrecognized():
                 if not self.blobs.unrecognized():

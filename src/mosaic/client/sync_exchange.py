@@ -12,8 +12,8 @@ from mosaic.client.refusals import refused
 from mosaic.client.waiting import Waiting
 from mosaic.core.filter import Filter
 from mosaic.errors import Disconnected, MosaicError, Refused
-from mosaic.protocol import events
 from mosaic.protocol.client_session import ClientSession
+from mosaic.protocol.sync_events import SyncAnswered, SyncRefused
 from mosaic.wire.result_code import ResultCode
 
 
@@ -47,7 +47,7 @@ class SyncExchange:
         self._answer_s = answer_s
         self._send = send
         self._say = say
-        self._waiting: Waiting[events.SyncAnswered | events.SyncRefused] = Waiting()
+        self._waiting: Waiting[SyncAnswered | SyncRefused] = Waiting()
         self._over = False
 
     def __bool__(self) -> bool:
@@ -55,7 +55,7 @@ class SyncExchange:
 
     # --- what comes
 
-    def take(self, event: events.SyncAnswered | events.SyncRefused) -> None:
+    def take(self, event: SyncAnswered | SyncRefused) -> None:
         """Takes an answer."""
         self._waiting.resolve(_place(event.query_id), event)
 
@@ -108,7 +108,7 @@ class SyncExchange:
         except BaseException:
             self.close(query_id)
             raise
-        if isinstance(answer, events.SyncRefused):
+        if isinstance(answer, SyncRefused):
             raise refused(answer.result, "the server compares no further")
         return answer.message
 

@@ -18,11 +18,10 @@ from mosaic.protocol.events import (
     QueryEnded,
     RecordArrived,
     SubmissionAnswered,
-    SyncAnswered,
-    SyncRefused,
     Violation,
 )
 from mosaic.protocol.query_ids import ClientQueries
+from mosaic.protocol.sync_events import SyncAnswered, SyncRefused
 from mosaic.wire.blob_messages import BlobOfferResult, BlobPartResult
 from mosaic.wire.codec import ServerMessage
 from mosaic.wire.server_messages import (

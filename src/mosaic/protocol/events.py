@@ -2,7 +2,8 @@
 
 Sessions take frames and times and give back these. A server's session asks for
 something to be done; a client's session tells what the server did. Query ids
-are 0 to 65,535, hashes and keys 32 bytes, lengths bytes.
+are 0 to 65,535, hashes and keys 32 bytes, lengths bytes. Events about blobs in
+parts are in `blob_events`, those about comparing stores in `sync_events`.
 
 Source: messages.md, edition §1.
 """
@@ -13,6 +14,14 @@ from dataclasses import dataclass
 
 from mosaic.core.authentication import Authentication
 from mosaic.protocol.blob_events import BlobHeld, BlobOffered, BlobPartArrived, BlobPartAsked, BlobPartCame
+from mosaic.protocol.sync_events import (
+    SyncAnswered,
+    SyncEnded,
+    SyncGetAsked,
+    SyncMessage,
+    SyncOpened,
+    SyncRefused,
+)
 from mosaic.wire.result_code import ResultCode
 from mosaic.wire.server_messages import DhtItem
 
@@ -132,47 +141,6 @@ class DhtAsked:
     query_id: int
     server: bool
     key: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SyncOpened:
-    """What a filter (not yet judged) matches is to be compared. Answer: `sync_data`, or `sync_error`.
-
-    Attributes:
-        query_id: Open until `sync_error` or SyncEnded.
-        filter: 8 to 32,000 bytes.
-        message: The client's first Negentropy message.
-    """
-
-    query_id: int
-    filter: bytes
-    message: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SyncMessage:
-    """The client's next Negentropy message for an open sync (its query id). Answer: as to SyncOpened."""
-
-    query_id: int
-    message: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SyncEnded:
-    """The client wants no more of a sync; its query id is free again."""
-
-    query_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class SyncGetAsked:
-    """Records are asked for, under a query id, by the first 32 bytes of their ids.
-
-    Answer: RECORDs, then `query_closed`.
-    """
-
-    query_id: int
-    prefixes: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,22 +306,6 @@ class DhtAnswered:
     query_id: int
     result: ResultCode
     item: DhtItem | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SyncAnswered:
-    """The server's Negentropy message for an open sync (its query id)."""
-
-    query_id: int
-    message: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SyncRefused:
-    """The server compares no further; the query id is free again."""
-
-    query_id: int
-    result: ResultCode
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,16 +48,13 @@ from mosaic.protocol.events import (
     ServerEvent,
     Submitted,
     SubscribeAsked,
-    SyncEnded,
-    SyncGetAsked,
-    SyncMessage,
-    SyncOpened,
     UnsubscribeAsked,
 )
 from mosaic.protocol.hello import agreement, refusal_of_first
 from mosaic.protocol.query_ids import ServerQueries
 from mosaic.protocol.settings import MAJOR_VERSION, ServerSessionSettings
 from mosaic.protocol.submission_run import SUBMISSION, records_of_run
+from mosaic.protocol.sync_events import SyncEnded, SyncGetAsked, SyncMessage, SyncOpened
 from mosaic.protocol.upgrade import Upgrade
 from mosaic.wire.blob_messages import BlobOffer, BlobPart, BlobPartGet
 from mosaic.wire.client_messages import (

@@ -30,14 +30,11 @@ from mosaic.protocol.events import (
     ServerEvent,
     Submitted,
     SubscribeAsked,
-    SyncEnded,
-    SyncGetAsked,
-    SyncMessage,
-    SyncOpened,
     UnsubscribeAsked,
 )
 from mosaic.protocol.server_session import ServerSession
 from mosaic.protocol.settings import ServerSessionSettings
+from mosaic.protocol.sync_events import SyncEnded, SyncGetAsked, SyncMessage, SyncOpened
 from mosaic.server.admission import Admission
 from mosaic.server.blob_service import BlobService
 from mosaic.server.intake import Intake

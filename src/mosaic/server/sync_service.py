@@ -25,7 +25,7 @@ from typing import Final
 from mosaic.core.filter import CompiledFilter, compile_filter
 from mosaic.errors import InvalidFilter, MosaicError, StoreCrowded
 from mosaic.policy.rate import RateLimit
-from mosaic.protocol.events import SyncEnded, SyncGetAsked, SyncMessage, SyncOpened
+from mosaic.protocol.sync_events import SyncEnded, SyncGetAsked, SyncMessage, SyncOpened
 from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
