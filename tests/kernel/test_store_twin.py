@@ -211,8 +211,8 @@ class History:
         for position, entry in zip(positions, expected, strict=True):
             assert bool(position) == (entry is not None and entry.served)
             if entry is not None:
-                # What a Deletion among them took away at once stood somewhere before the end.
-                self.position_of[entry.number] = position or self.store.end - 8
+                # What a Deletion among them took away at once stood somewhere behind the one before it.
+                self.position_of[entry.number] = position or max(self.position_of.values()) + 8
 
     def remove(self) -> None:
         entries = self.chosen(self.rng.choice([1, 2, 10]))
