@@ -176,6 +176,14 @@ def test_what_an_encryption_server_takes_only_its_recipients_read(others: tuple[
 
 
 @pytest.mark.claim("C56")
+def test_where_everybody_is_served_only_its_recipients_read_a_private_message_all_the_same() -> None:
+    by = roles_of(chosen("outbox", "inbox", "encryption"), everyone(), introductions())
+    assert label(judged(by, EVE, PRIVATE_MESSAGE, (ANNA,))) == Label.ONLY_TAGGED
+    assert label(judged(by, EVE)) == Label.NONE
+    assert label(judged(roles("outbox"), ANNA, PRIVATE_MESSAGE, (BEN,))) is None
+
+
+@pytest.mark.claim("C56")
 def test_an_encryption_server_without_another_role_keeps_all_that_comes_private() -> None:
     assert label(judged(roles("encryption"), EVE, MICROBLOG, (ANNA,))) == Label.ONLY_TAGGED
     assert label(judged(roles("encryption", "inbox"), EVE, MICROBLOG, (ANNA,))) == Label.NONE

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from mosaic.core.community_kinds import DELETION, INVITATION, PRIVATE_DELETION, VOUCH
+from mosaic.core.community_kinds import (
+    DELETION,
+    INVITATION,
+    PRIVATE_DELETION,
+    PRIVATE_MESSAGE,
+    VOUCH,
+)
 from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.policy.blob_upload import BlobHook, BlobUpload
 from mosaic.policy.served import Served
@@ -19,6 +25,7 @@ _PAPERS: Final = frozenset(
     kind.bytes for kind in (KEY_SCHEDULE, PROFILE, DELETION, PRIVATE_DELETION, VOUCH, INVITATION)
 )
 _ELSEWHERE: Final = Refuse(ResultCode.UNAUTHORIZED, "the author is not served here")
+_PRIVATE: Final = Refuse(ResultCode.UNAUTHORIZED, "an outbox does not take private messages")
 _NO_PAPER: Final = Refuse(
     ResultCode.UNAUTHORIZED, "this server is no outbox: of its own people it takes what says who they are"
 )
@@ -33,6 +40,14 @@ def author_is_served(served: Served) -> Hook:
         return ACCEPT if served(submission.record[64:96]) else _ELSEWHERE
 
     return hook
+
+
+def no_private_message(submission: Submission) -> Verdict:
+    """Refuses Private Messages: a key made for one message is no author whom an outbox serves.
+
+    Where everybody is served that key would count as one, and whoever gets hold of it could read.
+    """
+    return _PRIVATE if submission.kind == PRIVATE_MESSAGE.bytes else ACCEPT
 
 
 def is_a_paper(submission: Submission) -> Verdict:

@@ -25,7 +25,12 @@ from mosaic.policy import inbox as inbox_rules
 from mosaic.policy.addressed import not_for_its_author_alone
 from mosaic.policy.blob_upload import BlobHook, BlobUpload
 from mosaic.policy.introductions import Introductions
-from mosaic.policy.outbox import author_is_served, is_a_paper, served_people_upload
+from mosaic.policy.outbox import (
+    author_is_served,
+    is_a_paper,
+    no_private_message,
+    served_people_upload,
+)
 from mosaic.policy.served import Served
 from mosaic.policy.submission import Submission, Way
 from mosaic.policy.verdict import ACCEPT, Accept, Hook, Refuse, Verdict, decide
@@ -67,9 +72,10 @@ def outbox(served: Served) -> Role:
     return Role(
         "outbox",
         Usage.OUTBOX,
-        (author_is_served(served),),
+        (no_private_message, author_is_served(served)),
         (served_people_upload(served),),
         (
+            "An outbox leaves Private Messages to the other roles, also where everybody is served.",
             "An outbox takes every record of the people it serves, whoever brings it.",
             "An outbox takes blobs from connections that count as somebody it serves.",
         ),

@@ -103,7 +103,7 @@ async def _nobody(stage: Stage) -> None:
     rule="Not even its author finds it: the key that wrote it may be stolen.",
     source=_SOURCE,
     who=Who.RECIPIENT,
-    needs=Need.ENCRYPTION | Need.STRANGERS,
+    needs=Need.ENCRYPTION,
 )
 async def _author(stage: Stage) -> None:
     letter, key = await _sent(stage)
@@ -132,7 +132,7 @@ async def _live(stage: Stage) -> None:
     rule="Subscriptions of others, its author among them, bring nothing of it.",
     source=_SOURCE,
     who=Who.RECIPIENT,
-    needs=Need.ENCRYPTION | Need.OUTBOX | Need.STRANGERS,
+    needs=Need.ENCRYPTION | Need.OUTBOX,
 )
 async def _not_live(stage: Stage) -> None:
     key = stage.fresh_key()
@@ -155,7 +155,7 @@ async def _not_live(stage: Stage) -> None:
     rule="A limit does not count it for those who may not read it: counting tells nothing.",
     source="edition §1 and §3",
     who=Who.RECIPIENT,
-    needs=Need.ENCRYPTION | Need.OUTBOX | Need.STRANGERS,
+    needs=Need.ENCRYPTION | Need.OUTBOX,
 )
 async def _limits(stage: Stage) -> None:
     letter, key = await _sent(stage)
