@@ -176,6 +176,8 @@ class Node(ReachingHalf):
             self.server.contacts.tell(self.db.all_followed())
             await self.server.start()
             stack.push_async_callback(self._stop_server)
+            for erased in self.rules.erased.listed():
+                await self.server.moderation.finish_erasure(erased.key.bytes, erased.until_ns)
             self.server.listen_changes(self.tell_stored)
             self.server.listen_changes(self.kind_counts.note)
             self.listeners = Listeners(self.server, self._transport, self.server_secret, self.settings.public)

@@ -21,6 +21,7 @@ from mosaic.core.filter import CompiledFilter, Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
+from mosaic.core.timestamp import Timestamp
 from mosaic.policy.label import Label
 from mosaic.policy.retention import Retention
 from mosaic.server.batch import Committed
@@ -252,6 +253,20 @@ class Moderation:
         blobs = 0 if self.blobs is None else await self.blobs(key)
         freed = await asyncio.to_thread(lambda: self._store.compact(min_dead_ratio=0.0, roll=True))
         return Erased(records, blobs, freed, until_ns)
+
+    async def finish_erasure(self, key: bytes, until_ns: int) -> int:
+        """Removes what an erasure has left that was broken off, as by a crash; how many records.
+
+        Args:
+            key: The master key (32 bytes) that was erased.
+            until_ns: Up to which timestamp (ns): what is newer was written since.
+        """
+        public, until = PublicKey(key), Timestamp(until_ns)
+        records = await self._remove_all(Filter.of(authors=[public], until=until).compiled, refuse=False)
+        records += await self._remove_all(Filter.of(signers=[public], until=until).compiled, refuse=True)
+        if records:
+            await asyncio.to_thread(lambda: self._store.compact(min_dead_ratio=0.0, roll=True))
+        return records
 
     async def _remove_all(
         self,
