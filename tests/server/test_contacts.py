@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.core import core_tags, nonce
+from mosaic.core import core_tags, deletion, nonce
 from mosaic.core.community_kinds import CONTACT, FOLLOW
+from mosaic.core.core_tags import Target
 from mosaic.core.keys import SecretKey
 from mosaic.core.kind import Kind
+from mosaic.core.kinds import MICROBLOG
 from mosaic.core.record import Record
 from mosaic.policy.standing import Standing
 from mosaic.testing import Person
@@ -65,6 +67,30 @@ async def test_whom_people_here_name_is_a_contact_until_they_take_it_back(tmp_pa
         assert await standing_of(world, BEN) is Standing.CONTACT
         assert await anna.submit(entry(world, ANNA, BEN, 1, kind, b"")) == [ResultCode.ACCEPTED]
         assert await standing_of(world, BEN) is Standing.STRANGER
+
+
+@pytest.mark.parametrize("kind", [FOLLOW, CONTACT])
+@pytest.mark.parametrize("named_by", ["address", "id", "id with another kind"])
+async def test_whom_a_deletion_takes_back_is_no_contact_any_more(
+    tmp_path: Path, kind: Kind, named_by: str
+) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        await world.connect(BEN.master)
+        await world.connect(EVE.master)
+        of_ben, of_eve = entry(world, ANNA, BEN, kind=kind), entry(world, ANNA, EVE, kind=kind)
+        assert await anna.submit(of_ben, of_eve) == [ResultCode.ACCEPTED] * 2
+        target = Target(
+            MICROBLOG if named_by == "id with another kind" else kind,
+            of_ben.address if named_by == "address" else of_ben.id,
+        )
+        taken_back = deletion.build(ANNA.master, [target], world.now(1), nonce=b"\x80" + bytes(7))
+        assert await anna.submit(taken_back) == [ResultCode.ACCEPTED]
+        await world.server._publisher.drained()
+        await read_again(world)
+        assert await standing_of(world, BEN) is Standing.STRANGER
+        assert await standing_of(world, EVE) is Standing.CONTACT
+        assert len(world.server.contacts) == 1
 
 
 async def test_contacts_are_known_again_after_a_restart(tmp_path: Path) -> None:

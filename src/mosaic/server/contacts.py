@@ -2,7 +2,7 @@
 
 Each entry is one record: its nonce is made from the key that it is about, and
 that key stands in a Notify or User Mention tag. An empty payload takes an entry
-back. An entry counts if its signer may sign for its author: what anybody could
+back, and so does a Deletion. An entry counts if its signer may sign for its author: what anybody could
 have signed in somebody's name counts for nothing. What people keep encrypted is
 not known here; whom the home's own people follow the node tells.
 
@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from typing import Final
 
-from mosaic.core import nonce
+from mosaic.core import deletion, nonce
 from mosaic.core.community_kinds import CONTACT, FOLLOW
 from mosaic.core.core_tags import TagType
 from mosaic.core.filter import Filter
@@ -95,7 +95,7 @@ class Contacts:
                 await reading
 
     def judge_anew(self, author: bytes) -> None:
-        """Another key schedule of an author (32 bytes) holds: what he has written is read anew."""
+        """What counts of an author (32 bytes) may have changed: what he has written is read anew."""
         if self.reading is None or not self._served(author):
             return
         self._again[author] = None
@@ -154,10 +154,17 @@ class Contacts:
     # --- entries
 
     def note(self, position: int, data: bytes) -> None:
-        """A record was stored at a position of the log: it may be an entry."""
+        """A record was stored at a position of the log: it may be an entry, or take entries back."""
         del position
         if data[56:64] in _KINDS:
             self._take(data)
+        elif data[56:64] in deletion.KINDS and self._may_name(data[64:96]):
+            # By an id alone nobody can tell what it took back.
+            self.judge_anew(data[64:96])
+
+    def _may_name(self, author: bytes) -> bool:
+        """Whether an author (32 bytes) has entries here, as far as is known."""
+        return author in self._names or (self.reading is not None and not self.reading.done())
 
     def _take(self, data: bytes) -> None:
         record = Record(data)
