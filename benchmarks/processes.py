@@ -74,7 +74,7 @@ def process(command: list[str]) -> Iterator[tuple[int, dict[str, int]]]:
 
 @contextmanager
 def server(
-    transport: str, *, core: int | None, check_threads: int = 1, policies: str = "home"
+    transport: str, *, core: int | None, check_threads: int = 1
 ) -> Iterator[Callable[..., dict[str, float]]]:
     """A server in a process and a folder of its own; gives a function that loads it.
 
@@ -82,14 +82,13 @@ def server(
         transport: Over what: "quic", "tcp" or "ws".
         core: The number of the core it is kept on; None lets it use all.
         check_threads: How many threads check its signatures.
-        policies: What it asks about records: "bare" nothing, "home" as a home does, "all" as a public server.
 
     Raises:
         RuntimeError: it ended before it was ready.
     """
     with tempfile.TemporaryDirectory(prefix="mosaic-bench-", dir=DISK) as folder:
         command = [sys.executable, "-m", "benchmarks.server_process", folder]
-        command += ["--check-threads", str(check_threads), "--policies", policies]
+        command += ["--check-threads", str(check_threads)]
         command += [] if core is None else ["--core", str(core)]
         with process(command) as (_, ports):
             reached = {
