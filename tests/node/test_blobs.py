@@ -15,7 +15,7 @@ from mosaic.errors import BlobMismatch, PeerError
 from mosaic.node.node import Node
 from mosaic.node.upkeep import blob_upkeep
 from mosaic.policy.submission import Way
-from mosaic.store.blob_ledger import ORPHAN_NS
+from mosaic.store.blob_sweep import ORPHAN_NS
 from mosaic.wire.limits import BLOB_PART_LIMIT
 from mosaic.wire.result_code import ResultCode
 

@@ -11,7 +11,8 @@ from mosaic.core import blob_hash, builder, kinds, nonce
 from mosaic.core.keys import SecretKey
 from mosaic.core.tag import Tag
 from mosaic.store import blob_ledger
-from mosaic.store.blob_ledger import ORPHAN_NS, BlobLedger, blobs_named
+from mosaic.store.blob_ledger import BlobLedger, blobs_named
+from mosaic.store.blob_sweep import ORPHAN_NS
 from mosaic.store.blobs import BlobStore, check_content
 from mosaic.store.embedded import EmbeddedStore, open_store
 from mosaic.store.store import Mode

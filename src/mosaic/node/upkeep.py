@@ -3,7 +3,7 @@
 What the rules of retention no longer keep goes first. Superseded, removed and
 refused records leave dead bytes in the log's closed
 segments; compacting rewrites those segments while reading goes on. Blobs that
-no record names go a day later (`mosaic.store.blob_ledger`).
+no record names go a day later (`mosaic.store.blob_sweep`).
 
 Source: this project's own design, docs/architecture.md "The kernel".
 """

@@ -1,14 +1,8 @@
-"""The ledger of blobs: who brought which, which records name them, what nobody needs any more.
+"""The ledger of blobs: who brought which, which records name them, what counts for a quota.
 
 FOLDER/ledger.db (SQLite) says what can be found out again from the blobs, the
 file `uploads` and the log, and is made again from these when it is missing or
 damaged. It follows the log by itself and remembers how far it came.
-
-    a record that is served names it       it is kept
-    named once, and by none now            it goes a day after the last record went
-    never named, brought by a stranger     it goes a day after it came
-    never named, brought by who belongs    it is kept: a private message may name it where nobody
-                                           else can read it; above his quota the oldest goes
 
 Somebody's quota counts each blob once that he brought or that his records name.
 
@@ -18,54 +12,21 @@ docs/architecture.md "One home".
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import sqlite3
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Final, NamedTuple, Protocol
 
 from mosaic.core.filter import Filter
+from mosaic.store.blob_sweep import BlobSweep
 from mosaic.store.blobs import BlobStore
+from mosaic.store.ledger_file import LedgerFile, delete
 from mosaic.store.store import Store
-
-log = logging.getLogger(__name__)
-
-ORPHAN_NS: Final = 24 * 3600 * 1_000_000_000
-"""How long a blob stays that nobody names, ns."""
 
 _TAGS: Final = 152
 _BLOB_TAG: Final = b"\x03\x4d"
 _BLOB_TAG_BYTES: Final = 36
 _RECORDS: Final = 512
 _SLICE_NS: Final = 5_000_000
-_READ: Final = 256
-_LAYOUT: Final = """
-    CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS blob (
-        hash BLOB PRIMARY KEY,
-        bytes INTEGER NOT NULL,
-        since_ns INTEGER NOT NULL,
-        named INTEGER NOT NULL DEFAULT 0,   -- whether a record ever named it
-        loose_ns INTEGER                    -- since when none does
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS upload (
-        hash BLOB NOT NULL,
-        key BLOB NOT NULL,
-        time_ns INTEGER NOT NULL,
-        PRIMARY KEY (hash, key)
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS upload_key ON upload (key);
-    CREATE TABLE IF NOT EXISTS reference (
-        hash BLOB NOT NULL,
-        position INTEGER NOT NULL,
-        author BLOB NOT NULL,
-        PRIMARY KEY (hash, position)
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS reference_author ON reference (author);
-    CREATE INDEX IF NOT EXISTS reference_position ON reference (position);
-"""
-_VERSION: Final = 1
 
 
 class UploadRow(NamedTuple):
@@ -128,42 +89,12 @@ class BlobLedger:
     def __init__(self, blobs: BlobStore, uploads: Uploads) -> None:
         self._blobs = blobs
         self._uploads = uploads
-        self._path = blobs.folder / "ledger.db"
-        self._lock = threading.Lock()
-        try:
-            self._db = self._opened()
-        except sqlite3.DatabaseError as error:
-            log.warning("the ledger of blobs is damaged and is made again: %s", error)
-            for path in (self._path, *self._path.parent.glob("ledger.db-*")):
-                path.unlink(missing_ok=True)
-            self._db = self._opened()
-
-    def _opened(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        try:
-            db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;")
-            _expect_known(db)
-            db.executescript(_LAYOUT + f"PRAGMA user_version = {_VERSION};")
-        except BaseException:
-            db.close()
-            raise
-        return db
+        self._file = LedgerFile(blobs.folder / "ledger.db")
+        self._sweep = BlobSweep(self._file, blobs)
 
     def close(self) -> None:
         """Lets go of the file."""
-        with self._lock:
-            self._db.close()
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        self._file.close()
 
     # --- who has what
 
@@ -178,7 +109,7 @@ class BlobLedger:
             key: Who brought it (32 bytes).
             time_ns: When (ns).
         """
-        with self._writing() as db:
+        with self._file.writing() as db:
             db.execute(
                 "INSERT INTO blob (hash, bytes, since_ns, named) VALUES (?1, ?2, ?3,"
                 " EXISTS (SELECT 1 FROM reference WHERE hash = ?1))"
@@ -190,8 +121,8 @@ class BlobLedger:
 
     def used_by(self, key: bytes) -> Usage:
         """What counts for somebody's quota: the blobs that he brought or that his records name."""
-        with self._lock:
-            row = self._db.execute(
+        with self._file.reading() as db:
+            row = db.execute(
                 "SELECT count(*), ifnull(sum(bytes), 0) FROM blob WHERE hash IN"
                 " (SELECT hash FROM upload WHERE key = ?1"
                 " UNION SELECT hash FROM reference WHERE author = ?1)",
@@ -201,31 +132,31 @@ class BlobLedger:
 
     def total(self) -> Usage:
         """What all blobs are together."""
-        with self._lock:
-            row = self._db.execute("SELECT count(*), ifnull(sum(bytes), 0) FROM blob").fetchone()
+        with self._file.reading() as db:
+            row = db.execute("SELECT count(*), ifnull(sum(bytes), 0) FROM blob").fetchone()
         return Usage(int(row[0]), int(row[1]))
 
     def references(self, blob_hash: bytes) -> int:
         """How many records name a blob."""
-        with self._lock:
-            rows = self._db.execute("SELECT count(*) FROM reference WHERE hash = ?", (blob_hash,))
+        with self._file.reading() as db:
+            rows = db.execute("SELECT count(*) FROM reference WHERE hash = ?", (blob_hash,))
             return int(rows.fetchone()[0])
 
     def brought_by(self, key: bytes) -> list[bytes]:
         """The blobs that somebody brought."""
-        with self._lock:
-            rows = self._db.execute("SELECT hash FROM upload WHERE key = ? ORDER BY time_ns", (key,))
+        with self._file.reading() as db:
+            rows = db.execute("SELECT hash FROM upload WHERE key = ? ORDER BY time_ns", (key,))
             return [bytes(row[0]) for row in rows]
 
     def uploaders(self) -> list[bytes]:
         """The keys (32 bytes each) that brought blobs which are here."""
-        with self._lock:
-            return [bytes(row[0]) for row in self._db.execute("SELECT DISTINCT key FROM upload")]
+        with self._file.reading() as db:
+            return [bytes(row[0]) for row in db.execute("SELECT DISTINCT key FROM upload")]
 
     def forget(self, key: bytes) -> list[bytes]:
         """Removes what a key has brought and nobody else brought or names; the hashes that went."""
-        with self._lock:
-            rows = self._db.execute(
+        with self._file.reading() as db:
+            rows = db.execute(
                 "SELECT hash FROM upload WHERE key = ?1"
                 " AND NOT EXISTS"
                 " (SELECT 1 FROM upload AS other WHERE other.hash = upload.hash AND other.key != ?1)"
@@ -234,8 +165,8 @@ class BlobLedger:
                 (key,),
             )
             hashes = [bytes(row[0]) for row in rows]
-        gone = list(self._remove(hashes))
-        with self._writing() as db:
+        gone = list(self._sweep.remove(hashes))
+        with self._file.writing() as db:
             db.execute("DELETE FROM upload WHERE key = ?", (key,))
         return gone
 
@@ -244,8 +175,8 @@ class BlobLedger:
     @property
     def position(self) -> int:
         """Up to which position (a log number) it has read."""
-        with self._lock:
-            row = self._db.execute("SELECT value FROM meta WHERE name = 'position'").fetchone()
+        with self._file.reading() as db:
+            row = db.execute("SELECT value FROM meta WHERE name = 'position'").fetchone()
         return 0 if row is None else int(row[0])
 
     def catch_up(self, store: Store) -> Generator[int]:
@@ -266,7 +197,7 @@ class BlobLedger:
             ]
             position = end if finished else (found[-1][0] + 1 if found else position)
             if rows or finished:
-                with self._writing() as db:
+                with self._file.writing() as db:
                     self._refer(db, rows)
                     db.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (position,))
             yield position
@@ -280,17 +211,17 @@ class BlobLedger:
 
     def _forget_log(self) -> None:
         """Lets it read the log from its beginning again."""
-        with self._writing() as db:
+        with self._file.writing() as db:
             db.execute("DELETE FROM reference")
             db.execute("DELETE FROM meta WHERE name = 'position'")
 
     def reconcile(self, now_ns: int) -> None:
         """Makes it agree with the blobs that are there and with who brought them. `now_ns`: the time, ns."""
         there = {blob: self._blobs.size(blob) for blob in self._blobs}
-        with self._writing() as db:
+        with self._file.writing() as db:
             known = {bytes(row[0]) for row in db.execute("SELECT hash FROM blob")}
             # One may have come since the blobs were listed.
-            _delete(db, [blob for blob in known - there.keys() if not self._blobs.has(blob)])
+            delete(db, [blob for blob in known - there.keys() if not self._blobs.has(blob)])
             brought = [UploadRow(*row[:3]) for row in self._uploads if row[0] in there]
             times = {row.hash: row.time_ns for row in reversed(brought)}
             db.executemany(
@@ -309,7 +240,7 @@ class BlobLedger:
         served: Callable[[bytes], bool],
         quota: Callable[[bytes], int],
     ) -> Generator[bytes]:
-        """Removes blobs that nobody needs any more; gives the hash of each that went.
+        """Removes blobs that nobody needs any more (`blob_sweep`); gives the hash of each that went.
 
         Call `catch_up` first. Nothing goes while the blobs are held (by a backup).
 
@@ -321,100 +252,19 @@ class BlobLedger:
         """
         if self.position < store.end:
             return
-        for _ in self._forget_gone(store):
-            pass
-        with self._writing() as db:
-            db.execute(
-                "UPDATE blob SET loose_ns = NULL WHERE loose_ns IS NOT NULL"
-                " AND EXISTS (SELECT 1 FROM reference WHERE reference.hash = blob.hash)"
-            )
-            db.execute(
-                "UPDATE blob SET loose_ns = ? WHERE named AND loose_ns IS NULL"
-                " AND NOT EXISTS (SELECT 1 FROM reference WHERE reference.hash = blob.hash)",
-                (now_ns,),
-            )
-        before_ns = now_ns - ORPHAN_NS
-        yield from self._remove(self._unneeded(before_ns, served), before_ns)
+        yield from self._sweep.unneeded(store, now_ns, served)
         for key in self.uploaders():
             if served(key) and (most := quota(key)):
-                yield from self._remove(self._above(key, most))
-
-    def _forget_gone(self, store: Store) -> Generator[int]:
-        """Forgets what records said that are not served any more."""
-        after = -1
-        while True:
-            with self._lock:
-                rows = self._db.execute(
-                    "SELECT DISTINCT position FROM reference WHERE position > ? ORDER BY position LIMIT ?",
-                    (after, _READ),
-                )
-                positions = [int(row[0]) for row in rows]
-            if not positions:
-                return
-            after = positions[-1]
-            records = store.read(positions)
-            gone = [(at,) for at, record in zip(positions, records, strict=True) if record is None]
-            if gone:
-                with self._writing() as db:
-                    db.executemany("DELETE FROM reference WHERE position = ?", gone)
-            yield after
-
-    def _unneeded(self, before_ns: int, served: Callable[[bytes], bool]) -> list[bytes]:
-        with self._lock:
-            loose = self._db.execute("SELECT hash FROM blob WHERE named AND loose_ns <= ?", (before_ns,))
-            gone = [bytes(row[0]) for row in loose]
-            unnamed = self._db.execute(
-                "SELECT hash FROM blob WHERE NOT named AND since_ns <= ?", (before_ns,)
-            ).fetchall()
-            for (blob_hash,) in unnamed:
-                keys = self._db.execute("SELECT key FROM upload WHERE hash = ?", (blob_hash,))
-                if not any(served(bytes(row[0])) for row in keys):
-                    gone.append(bytes(blob_hash))
-        return gone
-
-    def _above(self, key: bytes, most: int) -> list[bytes]:
-        """The oldest blobs of somebody that no record ever named, as many as he has above his quota."""
-        over = self.used_by(key).bytes - most
-        gone: list[bytes] = []
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT blob.hash, bytes FROM blob JOIN upload USING (hash)"
-                " WHERE key = ?1 AND NOT named"
-                " AND NOT EXISTS"
-                " (SELECT 1 FROM upload AS other WHERE other.hash = blob.hash AND other.key != ?1)"
-                " ORDER BY since_ns",
-                (key,),
-            )
-            for blob_hash, length in rows:
-                if over <= 0:
-                    break
-                gone.append(bytes(blob_hash))
-                over -= int(length)
-        return gone
-
-    def _remove(self, hashes: Iterable[bytes], before_ns: int | None = None) -> Generator[bytes]:
-        """Removes blobs; with `before_ns` (ns) only those that nobody has brought or named since."""
-        for blob_hash in hashes:
-            with self._writing() as db:
-                if before_ns is not None:
-                    row = db.execute(
-                        "SELECT ifnull(loose_ns, since_ns) FROM blob WHERE hash = ?", (blob_hash,)
-                    ).fetchone()
-                    if row is None or row[0] > before_ns:
-                        continue
-                if not self._blobs.remove(blob_hash) and self._blobs.has(blob_hash):
-                    continue
-                _delete(db, [blob_hash])
-            yield blob_hash
+                yield from self._sweep.above(key, self.used_by(key).bytes - most)
 
     # --- does it agree
 
     def check(self, store: Store) -> list[str]:
         """A sentence for each thing in which it does not agree with the blobs. Changes nothing."""
         faults: list[str] = []
-        with self._lock:
-            rows = {bytes(row[0]): int(row[1]) for row in self._db.execute("SELECT hash, bytes FROM blob")}
-            if (told := self._db.execute("PRAGMA integrity_check(5)").fetchall()) != [("ok",)]:
+        with self._file.reading() as db:
+            rows = {bytes(row[0]): int(row[1]) for row in db.execute("SELECT hash, bytes FROM blob")}
+            if (told := db.execute("PRAGMA integrity_check(5)").fetchall()) != [("ok",)]:
                 faults += [f"the ledger of blobs is damaged: {row[0]}" for row in told]
         there = {blob: self._blobs.size(blob) for blob in self._blobs}
         faults += [
@@ -429,16 +279,3 @@ class BlobLedger:
         if self.position > store.end:
             faults.append(f"the ledger has read the log up to {self.position}, it ends at {store.end}")
         return faults
-
-
-def _expect_known(db: sqlite3.Connection) -> None:
-    """Raises DatabaseError for what is no database, and for a newer layout: both are made again."""
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > _VERSION:
-        raise sqlite3.DatabaseError(f"it has version {version}")
-
-
-def _delete(db: sqlite3.Connection, hashes: Iterable[bytes]) -> None:
-    rows = [(blob,) for blob in hashes]
-    db.executemany("DELETE FROM blob WHERE hash = ?", rows)
-    db.executemany("DELETE FROM upload WHERE hash = ?", rows)
