@@ -191,6 +191,7 @@ def test_a_file_that_can_not_be_read_is_refused(tmp_path: Path) -> None:
     assert "not UTF-8" in faults(tmp_path / "bytes")
     assert "longer than" in faults(file(tmp_path, "#" * 1_048_577))
     assert "this is no TOML" in faults(file(tmp_path, "x = " + "[" * 100_000))
+    assert "this is no TOML" in faults(file(tmp_path, "x = " + "9" * 5_000))
 
 
 @pytest.mark.parametrize("name", presets.names())

@@ -243,7 +243,7 @@ def _file(file: Path | None) -> tuple[dict[str, Any], Mapping[str, int], list[st
         raise SettingsInvalid(f"{file} is longer than {_GREATEST_FILE:,} bytes")
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         line = fault_line(error) if isinstance(error, tomllib.TOMLDecodeError) else 0
         where = f"line {line}: " if line else ""
         raise _invalid(file, [f"{where}this is no TOML: {error}"]) from error
