@@ -156,6 +156,15 @@ def test_what_contacts_and_the_people_served_write_is_not_held_back() -> None:
     assert label(judged(roles("outbox", "inbox", withhold=always), BEN, notify=(ANNA,))) == Label.NONE
 
 
+@pytest.mark.parametrize("kind", [DELETION, VOUCH])
+def test_what_somebody_says_later_of_his_records_is_held_back_only_as_a_message(kind: Kind) -> None:
+    known = introductions(EVE.key_bytes.__eq__)
+    by = roles_of(chosen("inbox"), SERVED, known, strangers(contacts=()))
+    assert label(judged(by, EVE, kind)) == Label.NONE
+    assert label(judged(by, EVE, kind, (ANNA,))) == Label.WITHHELD
+    assert label(judged(by, EVE, REPLY_COMMENT, (ANNA,))) == Label.WITHHELD
+
+
 def test_what_is_held_back_and_for_recipients_alone_has_both_labels() -> None:
     by = roles("inbox", withhold=always, readers="recipient")
     assert label(judged(by, EVE, REPLY_COMMENT, (ANNA,))) == Label.WITHHELD | Label.ONLY_TAGGED

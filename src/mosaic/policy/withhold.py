@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Final, TypeAlias
 
-from mosaic.policy.introductions import INTRODUCTIONS
+from mosaic.policy.introductions import AFTERWARDS, INTRODUCTIONS
 from mosaic.policy.label import Label
 from mosaic.policy.standing import Standing
 from mosaic.policy.submission import Submission, Way
@@ -54,12 +54,19 @@ def strangers(contacts: Container[bytes]) -> Withhold:
 def held_back(withhold: Withhold) -> Hook:
     """Accepts everything, with the label WITHHELD on what is held back.
 
-    Key schedules and profiles are not: without them nobody could judge what they belong to.
+    Key schedules and profiles are not: without them nobody could judge what they belong to. Nor are
+    Deletions and Vouches that notify nobody: they are taken from those alone who have a record here,
+    and what somebody takes back is to go elsewhere, too.
     """
 
     def hook(submission: Submission) -> Verdict:
-        if submission.kind in INTRODUCTIONS or not withhold(submission):
-            return ACCEPT
-        return _HELD_BACK
+        return ACCEPT if _is_about_its_author(submission) or not withhold(submission) else _HELD_BACK
 
     return hook
+
+
+def _is_about_its_author(submission: Submission) -> bool:
+    """Whether a record says something about its author or his other records, and is a message to nobody."""
+    if submission.kind in INTRODUCTIONS:
+        return True
+    return submission.kind in AFTERWARDS and not any(submission.notified)
