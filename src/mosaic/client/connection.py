@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from mosaic.client.answers import CaughtUp
 from mosaic.client.blob_exchange import BlobExchange
@@ -21,22 +20,16 @@ from mosaic.client.greeting import GREETING, Greeting, Refusal
 from mosaic.client.queries import Queries
 from mosaic.client.refusals import refused
 from mosaic.client.settings import ClientSettings
+from mosaic.client.submissions import Submissions
 from mosaic.client.sync_exchange import SyncExchange
 from mosaic.client.told import told
-from mosaic.client.waiting import Waiting
 from mosaic.core.dht_item import DhtItem
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.reference import Reference
 from mosaic.core.url import Scheme, ServerUrl
-from mosaic.errors import (
-    Disconnected,
-    MosaicError,
-    ProtocolViolation,
-    StoreFull,
-    Unreachable,
-)
+from mosaic.errors import Disconnected, MosaicError, ProtocolViolation, StoreFull, Unreachable
 from mosaic.protocol import events
 from mosaic.protocol.blob_events import BlobHeld, BlobPartArrived
 from mosaic.protocol.sync_events import SyncAnswered, SyncRefused
@@ -59,8 +52,6 @@ from mosaic.wire.result_code import ResultCode
 _HIGH_WATER = 131_072
 
 _DIAL_ENDED = {DIAL_FAILED, DIAL_REFUSED_FORM, DIAL_FOREIGN_CERTIFICATE, DIAL_WRONG_KEY}
-
-_T = TypeVar("_T")
 
 
 class Connection:
@@ -96,12 +87,12 @@ class Connection:
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._writable = asyncio.Event()
         self._writable.set()
-        self._submitted: Waiting[ResultCode] = Waiting()
         self._users = 0
         self._last_heard_ns = now_ns()
         self._idle_since_ns = now_ns()
         self._greeting = greeting
         self._queries = Queries(session, settings, self._send, partial(network.send, link))
+        self._submissions = Submissions(session, settings, self._send)
         self._lookups = DhtLookups(session, settings.answer_s, self._send)
         self.blobs = BlobExchange(session, settings.answer_s, self._send, self._send_file, self._moved)
         """Puts and gets blobs."""
@@ -157,7 +148,7 @@ class Connection:
     def is_idle(self) -> bool:
         """Whether nobody uses it and nothing is open on it."""
         return not (
-            self._users or self._queries or self._submitted or self._lookups or self.blobs or self.syncs
+            self._users or self._queries or self._submissions or self._lookups or self.blobs or self.syncs
         )
 
     @property
@@ -202,7 +193,7 @@ class Connection:
             self._ready.set_exception(error)
             self._ready.exception()  # nobody has to wait for it
         self._queries.fail(error)
-        self._submitted.fail(error)
+        self._submissions.fail(error)
         self._lookups.fail(error)
         self.blobs.fail(error)
         self.syncs.fail(error)
@@ -288,8 +279,8 @@ class Connection:
                 self._greet(lambda: self._greeting.take(event, self._now_ns()))
             case events.LocallyCompleted() | events.QueryEnded():
                 self._queries.take(event)
-            case events.SubmissionAnswered(prefix, result):
-                self._submitted.resolve(prefix, result)
+            case events.SubmissionAnswered():
+                self._submissions.take(event)
             case events.BlobAnswered() | events.BlobArrived() | BlobHeld() | BlobPartArrived():
                 self.blobs.take(event)
             case events.DhtAnswered():
@@ -334,33 +325,12 @@ class Connection:
         return self._last_heard_ns, self._network.pending(self._link)
 
     async def submit(self, record: bytes) -> ResultCode:
-        """Hands in a record; the server's answer, whether success or not.
-
-        Raises:
-            PeerError: no answer came.
-        """
-        with self._submitted.answer(record[:32]) as future:
-            await self._send(self._session.submit(record))
-            return await self._answered(future)
+        """Hands in a record; the server's answer, whether success or not. Raises PeerError."""
+        return await self._submissions.submit(record)
 
     async def submit_all(self, records: Sequence[bytes]) -> list[ResultCode]:
         """Hands in many records at once; the answers in the same order. Raises PeerError."""
-        room = asyncio.Semaphore(self._settings.submissions_in_flight)
-
-        async def one(record: bytes) -> ResultCode:
-            async with room:
-                return await self.submit(record)
-
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(record)) for record in records]
-        return [task.result() for task in tasks]
-
-    async def _answered(self, future: asyncio.Future[_T]) -> _T:
-        try:
-            async with asyncio.timeout(self._settings.answer_s):
-                return await future
-        except TimeoutError:
-            raise Disconnected("the server did not answer in time") from None
+        return await self._submissions.submit_all(records)
 
     # --- what is asked for records -------------------------------------------------------------------
 
