@@ -347,7 +347,7 @@ PLACES: Final[dict[str, str]] = {
     "server/acquaintance.py has_stored.stored: store.scan": "within: whether anything is there",
     "server/authority.py Authority._newest_vouch: store.scan": "within: who may sign",
     "server/authority.py Authority._read: store.scan": "within: who may sign",
-    "server/authority.py Authority._masters_that_list: store.scan": "within: who may sign",
+    "server/authority.py Authority._authors_that_tag: store.scan": "within: who may sign",
     "server/contacts.py Contacts._read_all: store.scan": "within: who is a contact",
     "server/contacts.py Contacts._read_author: store.scan": "within: who is a contact",
     "server/schedule_change.py settle: store.scan": "within: what a schedule removes",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from mosaic.core.nonce import FIXED
 from mosaic.core.tag import Tag
 from mosaic.errors import StoreFull
 from mosaic.policy.submission import Way
+from mosaic.store.embedded import EmbeddedStore
 from mosaic.testing import Person
 from mosaic.testing.people import kind_of
 from mosaic.wire import client_messages as ask
@@ -386,6 +389,65 @@ async def test_schedules_of_strangers_that_tag_somebodys_device_take_no_rights_a
         assert await stranger.submit(*crowd) == [ACCEPTED] * 40
         device = await world.connect(ANNA.device())
         assert (await device.query(Filter.of(authors=[ANNA.key], kinds=[PRIVATE])))[0] == [secret.data]
+
+
+class CountingStore:
+    """A store that counts the records that its scans find."""
+
+    def __init__(self, store: EmbeddedStore) -> None:
+        self._store = store
+        self.found = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    def scan(self, *args: Any, **named: Any) -> Any:
+        scan = self._store.scan(*args, **named)
+
+        def records(*wanted: int) -> Any:
+            found, finished = scan.records(*wanted)
+            self.found += len(found)
+            return found, finished
+
+        return SimpleNamespace(records=records)
+
+
+async def test_who_is_tagged_by_any_number_of_schedules_is_not_looked_for_among_them_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose a stranger's device is, the newest tell; whose the people's own are, none of them can hide."""
+    monkeypatch.setattr("mosaic.server.authority._STRANGERS", 16)
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        phone = ANNA.device("phone").public
+        assert await anna.submit(ANNA.schedule(world.now(), ("phone",))) == [ACCEPTED]
+        crowd = [
+            Person(f"crowd {n}").record(
+                world.now(n + 1),
+                kind=KEY_SCHEDULE,
+                nonce=FIXED,
+                notify=[ANNA.key],
+                tags=[core_tags.subkey(phone.bytes)],
+            )
+            for n in range(80)
+        ]
+        stranger = await world.connect()
+        assert await stranger.submit(*crowd) == [ACCEPTED] * 80
+        authority = world.server._authority
+        authority._store = counting = CountingStore(world.store)  # type: ignore[assignment]
+        assert authority.viewers_of(phone.bytes) == (phone.bytes, ANNA.key_bytes)
+        # Each of those that are looked at, and the one that holds for its author.
+        assert counting.found <= 16 * 2 + 1
+        later = ANNA.schedule(world.now(1), ("tablet",))
+        assert await anna.submit(later) == [ACCEPTED]
+        assert authority.viewers_of(phone.bytes) == (phone.bytes,)
+        tablet = ANNA.device("tablet").public.bytes
+        assert authority.viewers_of(tablet) == (tablet, ANNA.key_bytes)
+        world.served.discard(ANNA.key_bytes)
+        world.served.add(BEN.key_bytes)
+        assert await (await world.connect(BEN.master)).submit(BEN.schedule(world.now(2))) == [ACCEPTED]
+        ben = BEN.device().public.bytes
+        assert authority.viewers_of(ben) == (ben, BEN.key_bytes)
 
 
 async def test_somebody_who_moves_in_may_write(tmp_path: Path) -> None:

@@ -257,6 +257,7 @@ async def running(
         settings or ServerSettings(),
         now_ns=world.clock.now_ns,
         served=served,
+        people=lambda: world.served,
         policy=policy,
         admission=admission,
         schedules=schedules,

@@ -162,6 +162,7 @@ class Node(ReachingHalf):
                 self.settings.server,
                 now_ns=self.clock.now_ns,
                 served=self.rules.served.is_ours,
+                people=self._ours,
                 schedules=self.schedules,
                 prover=server_prover(self.server_secret),
                 lookups=self.dht if self.dht.is_on else None,
@@ -200,6 +201,10 @@ class Node(ReachingHalf):
             await self._publishing.publish_missing(self.people)
             self.kept_items = kept_items(self)
             self._stack = stack.pop_all()
+
+    def _ours(self) -> list[bytes]:
+        """The master keys (32 bytes each) of who lives here or is listed."""
+        return [*(person.key.bytes for person in self.people), *self.rules.served.keys()]
 
     # --- working ---------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ Source: keyschedule.md, edition §2 (a connection counts as …), §3 (who may s
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Final, NamedTuple, Protocol
 
@@ -29,7 +29,8 @@ _REMEMBERED: Final = 8_192
 _LOOKED_AT: Final = 32
 _SLICE_NS: Final = 50_000_000
 _MASTERS: Final = 16
-_STRANGERS: Final = 1_024
+_STRANGERS: Final = 256
+"""So many schedules are looked at for whom else a key signs: anybody can write one that tags it."""
 _VOUCHES: Final = 256
 
 
@@ -85,6 +86,8 @@ class Authority:
         fresh_ns: For how long after its receipt a schedule of somebody who lives elsewhere gives
             a connection his rights.
         source: Whom to ask for schedules that are missing or old, if anybody.
+        people: The master keys (32 bytes each) of those who live here; without it, their devices are
+            known as anybody else's are.
     """
 
     def __init__(
@@ -95,12 +98,16 @@ class Authority:
         *,
         fresh_ns: int,
         source: ScheduleSource | None = None,
+        people: Callable[[], Iterable[bytes]] = tuple,
     ) -> None:
         self._store = store
         self._served = served
         self._now_ns = now_ns
         self._fresh_ns = fresh_ns
         self._source = source
+        self._people = people
+        self._lists: dict[bytes, tuple[bytes, ...]] = {}
+        self._listed_by: dict[bytes, set[bytes]] = {}
         self._held: OrderedDict[bytes, Held | None] = OrderedDict()
         self._checked: OrderedDict[bytes, int] = OrderedDict()
         self._signers: dict[bytes, Signer] = {}
@@ -192,6 +199,7 @@ class Authority:
     def changed(self, master: bytes) -> None:
         """A schedule of this author was stored or removed: what was learned from former ones is void."""
         self._held.pop(master, None)
+        self._forget_devices(master)
         self._signers = {pair: known for pair, known in self._signers.items() if pair[:32] != master}
 
     # --- inside
@@ -245,24 +253,44 @@ class Authority:
     def _masters_that_list(self, key: bytes) -> dict[bytes, Held]:
         """The authors whose schedule lists `key` as active.
 
-        A subkey tag alone proves nothing, and anybody can write one: those who
-        live here are found among any number of tags, of others a bounded number
-        is looked at.
+        A subkey tag alone proves nothing, and anybody can write one: the devices of
+        those who live here are known by heart, of others the newest schedules are
+        looked at, a bounded number.
         """
-        wanted = Filter.of(kinds=[KEY_SCHEDULE], tags=[core_tags.subkey(key)]).compiled
-        scan = self._store.scan(wanted)
         masters: dict[bytes, Held] = {}
-        seen: set[bytes] = set()
-        strangers, finished = 0, False
+        for master in (*self._people_that_list(key), *self._authors_that_tag(key)):
+            if len(masters) >= _MASTERS:
+                break
+            held = self._find(master)
+            if held is not None and held.schedule.standing(PublicKey(key)) is Standing.ACTIVE:
+                masters[master] = held
+        return masters
+
+    def _people_that_list(self, key: bytes) -> tuple[bytes, ...]:
+        """Of those who live here, whose schedule lists `key`."""
+        for master in self._people():
+            if master not in self._lists:
+                schedule = self.schedule_of(master)
+                keys = () if schedule is None else tuple(device.bytes for device in schedule.signing_keys())
+                self._lists[master] = keys
+                for device in keys:
+                    self._listed_by.setdefault(device, set()).add(master)
+        return tuple(master for master in self._listed_by.get(key, ()) if self._served(master))
+
+    def _forget_devices(self, master: bytes) -> None:
+        for device in self._lists.pop(master, ()):
+            masters = self._listed_by[device]
+            masters.discard(master)
+            if not masters:
+                del self._listed_by[device]
+
+    def _authors_that_tag(self, key: bytes) -> dict[bytes, None]:
+        """The authors of the newest schedules that tag `key`."""
+        wanted = Filter.of(kinds=[KEY_SCHEDULE], tags=[core_tags.subkey(key)]).compiled
+        scan = self._store.scan(wanted, limit=_STRANGERS)
+        authors: dict[bytes, None] = {}
+        finished = False
         while not finished:
             found, finished = scan.records(_LOOKED_AT, _SLICE_NS)
-            for master in {data[64:96] for _, _, data in found} - seen:
-                seen.add(master)
-                if not self._served(master):
-                    strangers += 1
-                    if strangers > _STRANGERS or len(masters) >= _MASTERS:
-                        continue
-                held = self._find(master)
-                if held is not None and held.schedule.standing(PublicKey(key)) is Standing.ACTIVE:
-                    masters[master] = held
-        return masters
+            authors.update((data[64:96], None) for _, _, data in found)
+        return authors

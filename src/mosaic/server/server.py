@@ -73,6 +73,7 @@ class Server:
         settings: Limits.
         now_ns: The clock, ns.
         served: Whether a master key (32 bytes) lives here.
+        people: Whose devices are known among any number of schedules that tag them (32 bytes each).
         session_settings: The protocol's.
         policy: The rules for records and blobs; None = those of a home (`mosaic.policy.home`).
         admission: Rules about connections beside the limits of the settings.
@@ -96,6 +97,7 @@ class Server:
         *,
         now_ns: Callable[[], int],
         served: Callable[[bytes], bool],
+        people: Callable[[], Iterable[bytes]] = tuple,
         session_settings: ServerSessionSettings | None = None,
         policy: Policy | None = None,
         admission: Sequence[AdmissionHook] = (),
@@ -118,7 +120,12 @@ class Server:
         self._running = False
         self._ticker: asyncio.Task[None] | None = None
         self._authority = Authority(
-            store, served, now_ns, fresh_ns=settings.schedule_checked_ns, source=schedules
+            store,
+            served,
+            now_ns,
+            fresh_ns=settings.schedule_checked_ns,
+            source=schedules,
+            people=people,
         )
         self._served = served
         self.contacts = Contacts(store, served, self._may_sign, self._contact_changed)
