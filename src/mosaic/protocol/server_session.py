@@ -30,9 +30,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from mosaic.core.authentication import Authentication
 from mosaic.errors import InvalidMessage
-from mosaic.protocol import authentication as authentications
 from mosaic.protocol.authentication import ServerAuthentication
 from mosaic.protocol.blob_events import BlobOffered, BlobPartAsked, BlobPartCame
 from mosaic.protocol.events import (
@@ -52,6 +50,7 @@ from mosaic.protocol.events import (
 )
 from mosaic.protocol.hello import agreement, refusal_of_first
 from mosaic.protocol.query_ids import ServerQueries
+from mosaic.protocol.server_answers import ServerAnswers
 from mosaic.protocol.settings import MAJOR_VERSION, ServerSessionSettings
 from mosaic.protocol.submission_run import SUBMISSION, records_of_run
 from mosaic.protocol.sync_events import SyncEnded, SyncGetAsked, SyncMessage, SyncOpened
@@ -71,32 +70,19 @@ from mosaic.wire.client_messages import (
     Unsubscribe,
 )
 from mosaic.wire.codec import Message, decode
-from mosaic.wire.header import HEADER_LENGTH, MessageType, encode_header, parse_header
+from mosaic.wire.header import HEADER_LENGTH, MessageType, parse_header
 from mosaic.wire.limits import BLOB_HEAD
 from mosaic.wire.result_code import ResultCode
-from mosaic.wire.server_messages import (
-    BlobResult,
-    BlobSubmissionResult,
-    Closing,
-    DhtItem,
-    DhtResponse,
-    HelloAck,
-    LocallyComplete,
-    QueryClosed,
-    SubmissionResult,
-)
-from mosaic.wire.sync_messages import ServerSyncData, SyncClose, SyncData, SyncError, SyncGet, SyncOpen
+from mosaic.wire.server_messages import Closing, HelloAck, QueryClosed
+from mosaic.wire.sync_messages import SyncClose, SyncData, SyncError, SyncGet, SyncOpen
 from mosaic.wire.unrecognized import Unknown, Unrecognized
 
 _UNRECOGNIZED: Final = Unrecognized().encode()
 _NOTHING_AGREED: Final = HelloAck(ResultCode.SUCCESS, MAJOR_VERSION)
-_RESULT_HEADS: Final = {
-    code: encode_header(MessageType.SUBMISSION_RESULT, SubmissionResult.LENGTH, code) for code in ResultCode
-}
 
 
-class ServerSession:
-    """One stream of one client.
+class ServerSession(ServerAnswers):
+    """One stream of one client; how its requests are answered: `ServerAnswers`.
 
     Args:
         settings: The operator's choices.
@@ -114,7 +100,6 @@ class ServerSession:
         "_authentication",
         "_closed",
         "_open",
-        "_queries",
         "_settings",
         "deadline_ns",
         "outgoing",
@@ -122,6 +107,7 @@ class ServerSession:
     )
 
     def __init__(self, settings: ServerSessionSettings, peer_key: bytes | None, now_ns: int) -> None:
+        super().__init__(ServerQueries(settings.open_queries))
         self._settings = settings
         self.peer_key = peer_key
         self.outgoing: list[bytes] = []
@@ -130,7 +116,6 @@ class ServerSession:
         self._closed = False
         self._ack = _NOTHING_AGREED
         self._authentication: ServerAuthentication | None = None
-        self._queries = ServerQueries(settings.open_queries)
 
     # --- state
 
@@ -143,11 +128,6 @@ class ServerSession:
     def is_closed(self) -> bool:
         """Whether the session is over."""
         return self._closed
-
-    @property
-    def open_queries(self) -> frozenset[int]:
-        """The ids of the queries, subscriptions and syncs that are open."""
-        return self._queries.ids
 
     def take_outgoing(self) -> list[bytes]:
         """The frames to be sent, oldest first. They are the caller's now."""
@@ -246,51 +226,7 @@ class ServerSession:
         seconds = self._settings.hello_timeout_ns // 1_000_000_000
         return self._finish(ResultCode.INVALID, f"no HELLO within {seconds} s")
 
-    # --- what is answered
-
-    def query_closed(self, query_id: int, result: ResultCode) -> bytes:
-        """The frame that ends a query; its id is free again."""
-        self._queries.close(query_id)
-        return QueryClosed(query_id, result).encode()
-
-    def locally_complete(self, query_id: int) -> bytes:
-        """The frame that tells that the stored records of a subscription (its query id) have been sent."""
-        return LocallyComplete(query_id).encode()
-
-    def sync_data(self, query_id: int, message: bytes) -> bytes:
-        """The frame with the server's next Negentropy message for a sync's query id."""
-        return ServerSyncData(query_id, message).encode()
-
-    def sync_error(self, query_id: int, result: ResultCode) -> bytes:
-        """The frame that ends a sync; its query id is free again."""
-        self._queries.close(query_id)
-        return SyncError(query_id, result).encode()
-
-    def submission_result(self, record_prefix: bytes, result: ResultCode) -> bytes:
-        """The frame that answers a submission, named by the record's first 32 bytes."""
-        return _RESULT_HEADS[result] + record_prefix
-
-    def blob_submission_result(self, blob_hash: bytes, result: ResultCode) -> bytes:
-        """The frame that answers a blob that was sent."""
-        return BlobSubmissionResult(blob_hash, result).encode()
-
-    def blob_result(self, blob_hash: bytes, result: ResultCode) -> bytes:
-        """The frame that tells why a blob does not come (a result that is no success)."""
-        return BlobResult(blob_hash, result).encode()
-
-    def blob_result_head(self, blob_hash: bytes, length: int) -> bytes:
-        """The first 40 bytes of the frame that brings a blob; its `length` bytes must follow."""
-        return BlobResult.head(blob_hash, length)
-
-    def dht_response(self, query_id: int, result: ResultCode, item: DhtItem | None = None) -> bytes:
-        """The frame that answers the look-up of a query id: an item with SUCCESS, or why there is none."""
-        if item is None:
-            return DhtResponse(query_id, result).encode()
-        return DhtResponse.found(query_id, item).encode()
-
-    def proof(self, authentication: Authentication, signature: bytes) -> bytes:
-        """The frame that answers HELLO CHALLENGE: the server's signature (64 bytes) of what was asked."""
-        return authentications.proof(authentication, signature)
+    # --- the end
 
     def closing(self, result: ResultCode) -> bytes:
         """The frame that ends the session, which ignores everything from now on."""
