@@ -106,7 +106,7 @@ async def test_a_ban_that_has_ended_is_forgotten(tmp_path: Path) -> None:
 async def test_who_moves_to_a_banned_address_is_sent_away(tmp_path: Path) -> None:
     async with running(tmp_path, ANNA) as world:
         client = await world.connect(host="192.0.2.7")
-        network_of = world.server._networks[-1]
+        network_of = world.server._entrances.networks[-1]
         world.server.bans.add(ban(world, "198.51.100.0/24"))
         network_of.host = "198.51.100.9"  # type: ignore[attr-defined]
         for _ in range(8):
@@ -330,7 +330,7 @@ async def test_what_waits_for_those_who_read_nothing_is_bounded(tmp_path: Path) 
         lazy.stop_reading()
         lazy.send(ask.Query(5, 0, Filter.of(authors=[ANNA.key]).encode()))
         await anna.settled()
-        while world.server._networks[-1].pending_total() < 100_000:
+        while world.server._entrances.networks[-1].pending_total() < 100_000:
             await anna.settled()
         world.server.tick()
         lazy.go_on_reading()

@@ -121,7 +121,7 @@ async def test_blobs_wait_for_who_is_slow_to_read_and_there_is_an_end_to_it(tmp_
         anna.send(*(ask.BlobGet(blob_hash.of(blob)) for _ in range(30)))
         other = await world.connect()
         await other.settled()
-        assert world.server._networks[0].pending(1) <= 262_144
+        assert world.server._entrances.networks[0].pending(1) <= 262_144
         anna.go_on_reading()
         results = [(await anna.take(tell.BlobResult)).result for _ in range(30)]
         assert set(results) == {ResultCode.SUCCESS, ResultCode.TOO_FAST}

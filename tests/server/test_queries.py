@@ -157,7 +157,7 @@ async def test_who_does_not_read_waits_alone_and_is_given_up_in_the_end(tmp_path
         everything = records[::-1]
         for _ in range(3):
             assert await anna.query(wanted) == (everything, SUCCESS)
-        network = world.server._networks[1]
+        network = world.server._entrances.networks[1]
         assert 0 < network.pending(1) <= 262_144
         world.server.tick()
         world.clock.advance(seconds=31)
@@ -205,7 +205,7 @@ async def test_many_questions_for_large_records_stay_within_the_queue(tmp_path: 
         for _ in range(5):
             await other.query(Filter.of(authors=[ANNA.key]), 1)
         # One such record is more than the queue should hold, but no second one comes behind it.
-        assert world.server._networks[0].pending(1) < 2_300_000
+        assert world.server._entrances.networks[0].pending(1) < 2_300_000
         # Small answers still find their place.
         anna.send(ask.Get(99, ()))
         anna.go_on_reading()

@@ -199,7 +199,7 @@ async def test_who_falls_too_far_behind_is_cut_and_nobody_else_waits(tmp_path: P
             await write(world, *records[at : at + 50])
         await quick.until(lambda: _records(quick, 1) == len(records))
         assert quick.records(1) == records
-        assert world.server._networks[0].pending(1) <= 262_144
+        assert world.server._entrances.networks[0].pending(1) <= 262_144
         assert world.server.subscriptions == 1
         slow.go_on_reading()
         closed = await slow.take(tell.QueryClosed, 1)

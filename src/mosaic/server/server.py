@@ -14,9 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 
 from mosaic.policy.admission import AdmissionHook
 from mosaic.policy.bans import BanList
@@ -25,11 +23,12 @@ from mosaic.policy.submission import Way
 from mosaic.policy.verdict import Hook
 from mosaic.policy.whole import Policy, policy_of
 from mosaic.protocol.settings import ServerSessionSettings
-from mosaic.server.admission import Admission, gate_rows
+from mosaic.server.admission import Admission
 from mosaic.server.authority import Authority, ScheduleSource, Signer
 from mosaic.server.blob_book import BlobBook, uploads_of
 from mosaic.server.blob_service import BlobService
 from mosaic.server.contacts import Contacts
+from mosaic.server.entrances import Entrances
 from mosaic.server.identity import Authorities, Prover
 from mosaic.server.intake import Intake
 from mosaic.server.judge import Judge
@@ -59,7 +58,6 @@ from mosaic.wire.result_code import ResultCode
 _LOG = logging.getLogger(__name__)
 _TICK_S = 1.0
 _TICKS_A_MINUTE = 60
-_BLOCK_S = 0.5
 _NOBODY = bytes(32)
 """A key that nobody has: who serves it serves everyone."""
 
@@ -112,11 +110,8 @@ class Server:
         self._settings = live = Live(settings)
         self.bans = BanList() if bans is None else bans
         """Whom the server has nothing to do with; after a change `bans_changed` is to be called."""
-        self._blocking: asyncio.TimerHandle | None = None
         self._store = store
         self._now_ns = now_ns
-        self._networks: list[Entrance] = []
-        self._paused = False
         self._running = False
         self._ticker: asyncio.Task[None] | None = None
         self._authority = Authority(
@@ -138,8 +133,9 @@ class Server:
             known=self._is_known,
             everyone=self._serves_everyone,
             close=self._close,
-            changed=self._block_soon,
+            changed=self._banned,
         )
+        self._entrances = Entrances(self._admission, live, self._take)
         self._reader = Reader(
             live,
             self.metrics,
@@ -177,7 +173,7 @@ class Server:
             now_ns=now_ns,
         )
         self._intake = Intake(
-            self._judge, self._writer, live, self.metrics, has_room=self._has_room, screener=screener
+            self._judge, self._writer, live, self.metrics, has_room=self._entrances.resume, screener=screener
         )
         self.blob_book = book = BlobBook(uploads_of(blobs.folder), ledger, policy.blobs, live, now_ns)
         self._blobs = BlobService(blobs, book, live, self.metrics)
@@ -207,10 +203,7 @@ class Server:
 
     def attach(self, network: Entrance) -> None:
         """Serves the links of a network from now on, or from `start` on."""
-        self._networks.append(network)
-        self._watch_door(network)
-        if self._running:
-            network.start(partial(self._take, network))
+        self._entrances.attach(network)
 
     async def start(self) -> None:
         """Begins to serve."""
@@ -220,8 +213,7 @@ class Server:
         self._publisher.start()
         self._ticker = asyncio.create_task(self._tick_on(), name="server: tick")
         self.contacts.start()
-        for network in self._networks:
-            network.start(partial(self._take, network))
+        self._entrances.start()
 
     async def stop(self, drain_s: float | None = None) -> None:
         """Answers what has arrived, says CLOSING SHUTTING_DOWN, stops, and closes the store.
@@ -232,15 +224,14 @@ class Server:
         if not self._running:
             return
         self._running = False
-        if self._blocking is not None:
-            self._blocking.cancel()
+        self._entrances.settle()
         grace_s = self.settings.drain_s if drain_s is None else drain_s
         self._sessions.refuse_new()
         await self._intake.drained()
         await self._publisher.drained()
         await self._blobs.settled()
         self._sessions.close_all(ResultCode.SHUTTING_DOWN)
-        await asyncio.gather(*(network.stop(grace_s) for network in self._networks))
+        await self._entrances.stop(grace_s)
         await self.contacts.stop()
         if self._ticker is not None:
             self._ticker.cancel()
@@ -260,7 +251,7 @@ class Server:
         The running server does it once a second.
         """
         self._sessions.tick()
-        self._sessions.lighten(self._networks, self.settings)
+        self._sessions.lighten(self._entrances.networks, self.settings)
         self._reader.look_after()
         self._subscriptions.look_after()
         self._blobs.look_after()
@@ -296,8 +287,7 @@ class Server:
         self._authorities.set_configured(settings.authorities)
         self._settings.replace(settings)
         self._sessions.limits_changed()
-        for network in self._networks:
-            self._watch_door(network)
+        self._entrances.limits_changed()
 
     def follow_policy(self, policy: Policy) -> None:
         """Other rules hold for records and blobs that come from now on."""
@@ -354,15 +344,12 @@ class Server:
     def bans_changed(self) -> None:
         """Other bans hold: whoever is banned by now is told so, and goes."""
         self._sessions.bans_changed()
-        self._block_soon()
+        self._entrances.block_soon()
 
     @property
     def door(self) -> Mapping[str, int]:
         """What happened to connections before they were links, on all networks together, by name."""
-        counted: Counter[str] = Counter()
-        for network in self._networks:
-            counted.update(network.counts())
-        return counted
+        return self._entrances.counts()
 
     @property
     def links(self) -> int:
@@ -388,39 +375,17 @@ class Server:
         """Whether a key is that of somebody served or of a contact, where that tells him from others."""
         return not self._serves_everyone() and (self._served(key) or key in self.contacts)
 
+    def _banned(self) -> None:
+        self._entrances.block_soon()
+
     def _close(self, peer: Peer, result: ResultCode) -> None:
         self._sessions.close(peer, result)
 
-    def _watch_door(self, network: Entrance) -> None:
-        """Tells a network who may connect."""
-        network.set_gate(gate_rows(self.settings))
-        network.set_trusted(self._admission.proxies.trusted)
-        network.set_blocked(self._admission.blocked())
-
-    def _block_soon(self) -> None:
-        """Tells the networks who is kept out; once for all who are banned within a moment."""
-        if self._running and self._blocking is None:
-            self._blocking = asyncio.get_running_loop().call_later(_BLOCK_S, self._block)
-
-    def _block(self) -> None:
-        self._blocking = None
-        blocked = self._admission.blocked()
-        for network in self._networks:
-            network.set_blocked(blocked)
-
     def _take(self, network: Entrance, events: Sequence[Event]) -> None:
         self._sessions.take(network, events)
-        if self._intake.is_full and not self._paused:
+        if self._intake.is_full:
             # The links' own queues fill up now, then their senders wait.
-            self._paused = True
-            for each in self._networks:
-                each.pause()
-
-    def _has_room(self) -> None:
-        if self._paused:
-            self._paused = False
-            for network in self._networks:
-                network.resume()
+            self._entrances.pause()
 
     def _may_sign(self, pair: bytes) -> bool:
         """Whether a key may sign for an author (64 bytes: author, key), as far as is known here."""
