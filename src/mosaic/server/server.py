@@ -12,8 +12,6 @@ Source: messages.md; edition §1 to §3.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mosaic.policy.admission import AdmissionHook
@@ -47,6 +45,7 @@ from mosaic.server.sessions import Sessions
 from mosaic.server.settings import ServerSettings
 from mosaic.server.subscriptions import Subscriptions
 from mosaic.server.sync_service import SyncService
+from mosaic.server.ticks import Ticks
 from mosaic.server.upgrades import Upgrades
 from mosaic.server.writer import Writer
 from mosaic.store.blob_ledger import BlobLedger
@@ -55,9 +54,6 @@ from mosaic.store.store import Store
 from mosaic.transport.network import Entrance, Event
 from mosaic.wire.result_code import ResultCode
 
-_LOG = logging.getLogger(__name__)
-_TICK_S = 1.0
-_TICKS_A_MINUTE = 60
 _NOBODY = bytes(32)
 """A key that nobody has: who serves it serves everyone."""
 
@@ -113,7 +109,6 @@ class Server:
         self._store = store
         self._now_ns = now_ns
         self._running = False
-        self._ticker: asyncio.Task[None] | None = None
         self._authority = Authority(
             store,
             served,
@@ -198,6 +193,7 @@ class Server:
             admission=self._admission,
             now_ns=now_ns,
         )
+        self._ticks = Ticks(self.tick, self._sessions.look_at_strangers)
 
     # --- life
 
@@ -211,7 +207,7 @@ class Server:
         self._intake.start()
         self._reader.start()
         self._publisher.start()
-        self._ticker = asyncio.create_task(self._tick_on(), name="server: tick")
+        self._ticks.start()
         self.contacts.start()
         self._entrances.start()
 
@@ -233,10 +229,7 @@ class Server:
         self._sessions.close_all(ResultCode.SHUTTING_DOWN)
         await self._entrances.stop(grace_s)
         await self.contacts.stop()
-        if self._ticker is not None:
-            self._ticker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticker
+        await self._ticks.stop()
         await self._intake.stop()
         await self._publisher.stop()
         await self._reader.stop()
@@ -256,18 +249,6 @@ class Server:
         self._subscriptions.look_after()
         self._blobs.look_after()
         self._syncs.look_after()
-
-    async def _tick_on(self) -> None:
-        ticks = 0
-        while True:
-            await asyncio.sleep(_TICK_S)
-            ticks += 1
-            try:
-                self.tick()
-                if ticks % _TICKS_A_MINUTE == 0:
-                    self._sessions.look_at_strangers()
-            except Exception:  # noqa: BLE001 - the next tick gets its chance
-                _LOG.exception("a tick failed")
 
     # --- for the node
 
