@@ -23,12 +23,15 @@ def run(quick: bool) -> list[Row]:
     """The rows of this benchmark; about a quarter of a minute if quick, else a minute.
 
     Raises:
-        RuntimeError: somebody honest was refused, or a process died.
+        RuntimeError: somebody honest was refused or, at full scale, waited too long; or a process died.
     """
     found = flood(10, 0.1) if quick else flood(60, 1.0)
     honest, guest = found["honest"], found["guest"]
     if refused := honest["refused"] + guest["refused"]:
         raise RuntimeError(f"somebody honest was refused: {refused[:3]}")
+    p99_ms = max(honest["post_ms"]["p99"], guest["post_ms"]["p99"])
+    if not quick and p99_ms > POST_MS:
+        raise RuntimeError(f"one in a hundred honest posts took {p99_ms:.0f} ms or more, not {POST_MS:.0f}")
     server = found["server"]
     attacked = {name: server.get(name, 0) for name in ("accepted", "paced", "blocked", "evicted", "bans")}
     return [
