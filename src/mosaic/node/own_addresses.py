@@ -35,8 +35,3 @@ def own_addresses(towards: Iterable[str] = ()) -> list[Address]:
     """The addresses of this machine on the way to some others, and to the public Internet, each once."""
     found = (own_address(place) for place in (*towards, *_OUTSIDE))
     return list(dict.fromkeys(address for address in found if address is not None))
-
-
-def is_near(address: Address) -> bool:
-    """Whether an address is one of this machine or its own network: loopback, private, link-local."""
-    return address.is_loopback or address.is_private or address.is_link_local

@@ -134,10 +134,6 @@ class PartialBlobs:
             self._remove(path)
         return len(old)
 
-    def bytes_of(self, key: bytes) -> int:
-        """How many bytes of blobs that are not whole somebody has here."""
-        return sum(path.stat().st_size for path in self._of(key))
-
     def _all(self) -> list[Path]:
         return list(self._folder.iterdir()) if self._folder.is_dir() else []
 

@@ -134,9 +134,6 @@ class Store(Protocol):
     def labelled(self, label: int, *, after: int = 0, limit: int = 1000) -> list[int]:
         """Positions behind `after` of served records with one bit of a label, ascending, `limit` at most."""
 
-    def deletions(self, record: bytes) -> list[int]:
-        """The positions of the Deletions that count and cover a record, which need not be held."""
-
     def remove(self, positions: Sequence[int], *, refuse: bool = False) -> int:
         """Stops serving the records at some positions, durably; how many were served.
 
