@@ -165,6 +165,10 @@ def test_secrets_are_shown_nowhere(tmp_path: Path) -> None:
     assert "hush" not in faults(file(tmp_path, '[client]\nproxy = ["hush"]'))
 
 
+EVERYONE = '[serves]\nwho = "everyone"\n'
+BACKUP = '[backup]\nfolder = "x"\nplain = true\n'
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -172,8 +176,13 @@ def test_secrets_are_shown_nowhere(tmp_path: Path) -> None:
         ('[metrics]\naddress = "10.0.0.1:1"', ""),
         ('[metrics]\naddress = "8.8.8.8:1"', "can read the node's numbers"),
         ('[metrics]\naddress = "[::1]:1"', ""),
-        ('[serves]\nwho = "everyone"\n[backup]\nfolder = "x"\nplain = true', "[operator] contact"),
-        ('[serves]\nwho = "everyone"\n[operator]\ncontact = "x"', "[backup] folder"),
+        (f'{EVERYONE}[operator]\npage = "[::1]:1"\n{BACKUP}', "[operator] contact"),
+        (f'{EVERYONE}[operator]\ncontact = "x"\npage = "[::1]:1"', "[backup] folder"),
+        (f'{EVERYONE}[operator]\ncontact = "x"\n{BACKUP}', "[operator] page"),
+        (f'{EVERYONE}[operator]\ncontact = "x"\npage = "[::1]:1"\n{BACKUP}', ""),
+        (f'{EVERYONE}[operator]\ncontact = "x"\n{BACKUP}[server]\nservice_url = "https://x.example/"', ""),
+        ("[limits.stranger]\nwork_bits = 20", "clients that do no work"),
+        ("[limits.anonymous]\nwork_bits = 1", "clients that do no work"),
         ("[roles]\ninbox = false\nwithhold = true", "withhold has no effect"),
         ("[listen]\nws_plain = true", "without TLS are taken from everybody"),
         ('[listen]\nws = "127.0.0.1:1"\nws_plain = true', ""),

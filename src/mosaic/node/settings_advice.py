@@ -31,6 +31,16 @@ def advice(settings: NodeSettings) -> list[str]:
             found.append(
                 "this server is for others, and makes no backups: [backup] folder, or `mosaic backup`"
             )
+        if not settings.operator.page and not settings.server.service_url:
+            found.append(
+                "this server is for others, and shows nobody what holds here: [operator] page, "
+                "or [server] service_url"
+            )
+    if _asks_work(settings):
+        found.append(
+            "[limits] work_bits shuts out clients that do no work, and this program's own does none: "
+            "people from elsewhere can't write to anybody here with it"
+        )
     if settings.roles.inbox_readers == "recipient" and not settings.roles.inbox:
         found.append("[roles] inbox_readers has no effect, for the server is no inbox")
     if settings.roles.withhold and not settings.roles.inbox:
@@ -41,6 +51,11 @@ def advice(settings: NodeSettings) -> list[str]:
             "listen where your proxy alone connects"
         )
     return found
+
+
+def _asks_work(settings: NodeSettings) -> bool:
+    limits = settings.server.limits
+    return any(row.work_bits for row in (limits.anonymous, limits.stranger))
 
 
 def _is_open(where: HostPort) -> bool:
