@@ -25,8 +25,10 @@ from mosaic.node.home import try_lock
 from mosaic.node.node import Node
 from mosaic.node.shapes import record_text
 from mosaic.policy.submission import Way
+from mosaic.server.authority import Authority
 from mosaic.social import posts
 from mosaic.social.signer import Signer
+from mosaic.testing import Person as Stranger
 
 NOTE = "000000630002000e"
 
@@ -57,6 +59,21 @@ async def test_a_person_gets_master_device_schedule_profile_and_bootstrap_at_onc
         bootstrap = UserBootstrap.parse(person.bootstrap)
         own = (node.server_secret.public,)
         assert bootstrap.outboxes == bootstrap.inboxes == bootstrap.encryption == own
+
+
+async def test_devices_of_who_lives_here_or_is_listed_are_known_however_many_tag_them(
+    open_node: OpenNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Authority, "_authors_that_tag", lambda *_: {})
+    eve = Stranger("eve")
+    async with open_node("anna") as node:
+        person = node.people.find("anna")
+        device, eves = person.device.public.bytes, eve.device().public.bytes
+        assert node.server._authority.viewers_of(device) == (device, person.key.bytes)
+        await node.server.submit([eve.schedule(node.clock.now_ns()).data], Way.MIRROR)
+        assert node.server._authority.viewers_of(eves) == (eves,)
+        node.rules.served.serve(eve.key)
+        assert node.server._authority.viewers_of(eves) == (eves, eve.key_bytes)
 
 
 @pytest.mark.claim("C2")
