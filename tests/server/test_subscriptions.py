@@ -12,6 +12,7 @@ from mosaic.core.filter import Filter
 from mosaic.core.kind import Duplicates
 from mosaic.core.nonce import FIXED
 from mosaic.errors import StoreError
+from mosaic.policy.limits import Limits, LimitTable
 from mosaic.policy.submission import Way
 from mosaic.server.settings import ServerSettings
 from mosaic.testing import Person
@@ -210,6 +211,22 @@ async def test_who_falls_too_far_behind_is_cut_and_nobody_else_waits(tmp_path: P
         # Its link lives on.
         _, stored = await slow.subscribe(OF_ANNA, limit=1)
         assert len(stored) == 1
+
+
+async def test_who_fell_behind_goes_on_however_little_work_his_queries_may_cost(tmp_path: Path) -> None:
+    row = Limits(scan_ms_per_second=0.01)
+    settings = ServerSettings(limits=LimitTable(anonymous=row, stranger=row))
+    async with running(tmp_path, ANNA, settings=settings) as world:
+        reader = await world.connect()
+        reader.send(ask.Subscribe(1, 0, OF_ANNA.encode()))
+        await reader.take(tell.LocallyComplete)
+        reader.stop_reading()
+        records = [ANNA.record(world.now(), payload=bytes(4_000)).data for _ in range(300)]
+        for at in range(0, len(records), 50):
+            await write(world, *records[at : at + 50])
+        reader.go_on_reading()
+        await reader.until(lambda: _records(reader, 1) == len(records) or reader.closed)
+        assert reader.records(1) == records
 
 
 @pytest.mark.claim("C27")

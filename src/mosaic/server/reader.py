@@ -18,7 +18,7 @@ import contextlib
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from struct import Struct
@@ -61,18 +61,21 @@ class Reading:
         scan: What is left to be looked at.
         then: Called on the loop when the store has no more; what it adds to the list goes out
             behind the records.
+        following: Whether it is what a live subscription missed: that was granted when it was opened and
+            costs no more than its records, so it is neither counted nor ended for being too much.
 
     Attributes:
         stopped: Set when nobody wants the rest.
         begun_ns: When it was asked (a clock that never jumps, ns).
     """
 
-    __slots__ = ("begun_ns", "head", "peer", "query_id", "scan", "stopped", "then")
+    __slots__ = ("begun_ns", "following", "head", "peer", "query_id", "scan", "stopped", "then")
 
-    def __init__(self, peer: Peer, query_id: int, scan: Scan, then: Then) -> None:
+    def __init__(self, peer: Peer, query_id: int, scan: Scan, then: Then, *, following: bool = False) -> None:
         self.peer = peer
         self.query_id = query_id
         self.scan = scan
+        self.following = following
         self.then = then
         self.head = _HEAD.pack(MessageType.RECORD, 0, query_id)
         self.stopped = False
@@ -260,17 +263,13 @@ class Reader:
         for peer, parts in outgoing.items():
             if parts:
                 peer.send(b"".join(parts))
-        each_ns = spent_ns // len(readings)
-        costs = Counter({peer: sum(map(len, parts)) * _BYTE_NS for peer, parts in outgoing.items()})
-        for reading in readings:
-            costs[reading.peer] += each_ns
-        self._charge(costs, unfinished)
+        self._charge(_costs(readings, outgoing, spent_ns), unfinished)
 
     def _charge(self, costs: Mapping[Peer, int], unfinished: list[Reading]) -> None:
         """Counts the work that was done; who may have more of it stands in the row again."""
         over = {peer for peer, cost_ns in costs.items() if not self._spent(peer, cost_ns)}
         for reading in unfinished:
-            if reading.peer in over and not reading.stopped:
+            if reading.peer in over and not reading.stopped and not reading.following:
                 self._failed(reading, ResultCode.TOO_OPEN)
             else:
                 self.ask(reading)
@@ -283,3 +282,17 @@ def _timed(
     began_ns = time.thread_time_ns()
     slices = run_scans(scans, max_bytes, max_ns, groups=groups, group_bytes=group_bytes)
     return slices, time.thread_time_ns() - began_ns
+
+
+def _costs(
+    readings: Sequence[Reading], outgoing: Mapping[Peer, Sequence[bytes]], spent_ns: int
+) -> Counter[Peer]:
+    """What slices cost whom (ns): an equal part of the time, and what its bytes will cost to send."""
+    costs: Counter[Peer] = Counter()
+    for reading in readings:
+        if not reading.following:
+            costs[reading.peer] += spent_ns // len(readings)
+    for peer, parts in outgoing.items():
+        if peer in costs:
+            costs[peer] += sum(map(len, parts)) * _BYTE_NS
+    return costs

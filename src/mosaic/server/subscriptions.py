@@ -181,7 +181,7 @@ class Subscriptions:
             self.cut(subscription, for_error(error))
             return
         then = self._caught_up(subscription)
-        self._read(subscription, Reading(peer, subscription.query_id, scan, then))
+        self._read(subscription, Reading(peer, subscription.query_id, scan, then, following=True))
 
     def _hand_out(self, subscription: Subscription, held: Sequence[Held], parts: list[bytes]) -> None:
         """Adds what was held to what goes out, but not what has been deleted or hidden meanwhile."""
