@@ -225,8 +225,10 @@ async def test_who_fell_behind_goes_on_however_little_work_his_queries_may_cost(
         for at in range(0, len(records), 50):
             await write(world, *records[at : at + 50])
         reader.go_on_reading()
-        await reader.until(lambda: _records(reader, 1) == len(records) or reader.closed)
+        await reader.until(lambda: _records(reader, 1) == len(records))
+        await reader.settled()
         assert reader.records(1) == records
+        assert world.server.subscriptions == 1
 
 
 @pytest.mark.claim("C27")
