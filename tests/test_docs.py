@@ -67,7 +67,7 @@ def test_the_index_of_rules_names_what_exists() -> None:
         files = [ROOT / path if path.startswith("kernel/") else PACKAGE / path for path in paths]
         for path, file in zip(paths, files, strict=True):
             assert file.exists(), path
-        files = [f for file in files for f in ([file] if file.is_file() else sorted(file.iterdir()))]
+        files = [f for file in files for f in ([file] if file.is_file() else sorted(file.glob("*.*")))]
         for found in re.findall(r"`([\w.]+)`", name):
             assert any(
                 re.search(rf"\b{found.split('.')[-1]}\b", f.read_text(encoding="utf-8")) for f in files

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mosaic.core import blob_hash, builder, kinds, nonce
+from mosaic.core.keys import SecretKey
 from mosaic.core.record import Record
 from mosaic.node.backup import Backup
 from mosaic.node.home import Home, try_lock
@@ -29,6 +30,7 @@ from mosaic.wire.result_code import ResultCode
 from .conftest import Run
 
 BLOB = bytes(range(256)) * 400
+ERASED = SecretKey.generate(bytes(range(32))).public
 KEPT: dict[str, Path] = {}
 
 
@@ -166,14 +168,14 @@ def test_who_was_erased_later_is_named_for_the_restored_home(
     old, newer, new = tmp_path / "old", tmp_path / "newer", tmp_path / "new"
     full("backup", old, "--password-file", password)
     with sqlite3.connect(tmp_path / "home" / "private.db") as database:
-        database.execute("INSERT INTO erased VALUES (?, 5, 'operator')", (bytes([7] * 32),))
+        database.execute("INSERT INTO erased VALUES (?, 5, 'operator')", (ERASED.bytes,))
     database.close()
-    full("backup", newer, "--password-file", password)
+    assert full("backup", newer, "--password-file", password).code == 0
     (made,) = full(
         "restore", old, "--erased", newer, "--home", new, "--password-file", password, "--json"
     ).objects
     assert made["erased"] == "1"
-    assert json.loads((new / "restored").read_text())["erased"] == [bytes([7] * 32).hex()]
+    assert json.loads((new / "restored").read_text())["erased"] == [ERASED.bytes.hex()]
 
 
 def test_a_test_restore_tells_whether_a_backup_is_good(full: Run, tmp_path: Path, password: Path) -> None:
