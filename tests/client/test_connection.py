@@ -54,6 +54,24 @@ async def test_the_same_record_twice_at_once_is_answered_twice(wire: Wire) -> No
     assert results == [ResultCode.ACCEPTED] * 2
 
 
+async def test_a_connection_that_ends_before_many_are_answered_is_told_as_one_error(wire: Wire) -> None:
+    connection = await wire.connect()
+    all_there = asyncio.Event()
+
+    def nothing(record: bytes) -> None:
+        if record == POSTS[-1].data:
+            all_there.set()
+
+    wire.server.answer = nothing
+    handing_in = asyncio.create_task(connection.submit_all([record.data for record in POSTS]))
+    await all_there.wait()
+    (link,) = wire.server.sessions
+    wire.server.network.close(link)
+    with pytest.raises(Disconnected):
+        await handing_in
+    assert connection.is_idle
+
+
 async def test_no_answer_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
     wire = Wire(ClientSettings(answer_s=0.0))
     connection = await wire.connect()

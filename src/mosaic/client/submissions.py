@@ -66,6 +66,10 @@ class Submissions:
             async with room:
                 return await self.submit(record)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(record)) for record in records]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(one(record)) for record in records]
+        except ExceptionGroup as failed:
+            # All of them fail for one reason: the connection's.
+            raise failed.exceptions[0] from None
         return [task.result() for task in tasks]
