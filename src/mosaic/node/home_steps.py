@@ -31,14 +31,12 @@ from mosaic.errors import HomeDamaged, InvalidKeySchedule
 from mosaic.node.home import FORMAT, Home
 from mosaic.server.deletion import counts
 from mosaic.store.embedded import EmbeddedStore, open_store
+from mosaic.store.store import all_of
 
 log = logging.getLogger(__name__)
 
 KEPT_S: Final = 7 * 24 * 3600.0
 """How long what was put aside stays, seconds."""
-
-_AT_ONCE: Final = 1_024
-_SLICE_NS: Final = 50_000_000
 
 
 def begin(home: Home) -> None:
@@ -91,16 +89,13 @@ def settle(store: EmbeddedStore) -> int:
     schedules: dict[bytes, KeySchedule | None] = {}
     scan = store.scan(Filter.of(kinds=[DELETION, PRIVATE_DELETION]).compiled)
     found: list[int] = []
-    finished = False
-    while not finished:
-        rows, finished = scan.records(_AT_ONCE, _SLICE_NS)
-        for position, _, data in rows:
-            record = Record(data)
-            author = record.author_bytes
-            if author not in schedules:
-                schedules[author] = _schedule_of(store, record.author)
-            if counts(record, schedules[author]):
-                found.append(position)
+    for position, _, data in all_of(scan):
+        record = Record(data)
+        author = record.author_bytes
+        if author not in schedules:
+            schedules[author] = _schedule_of(store, record.author)
+        if counts(record, schedules[author]):
+            found.append(position)
     if found:
         store.readmit(found, 0, deletes=True)
     return len(found)
@@ -109,12 +104,9 @@ def settle(store: EmbeddedStore) -> int:
 def _schedule_of(store: EmbeddedStore, author: PublicKey) -> KeySchedule | None:
     """The newest valid key schedule of an author."""
     scan = store.scan(Filter.of(authors=[author], signers=[author], kinds=[KEY_SCHEDULE]).compiled)
-    finished = False
-    while not finished:
-        rows, finished = scan.records(_AT_ONCE, _SLICE_NS)
-        for _, _, data in rows:
-            with contextlib.suppress(InvalidKeySchedule):
-                return parse(Record(data))
+    for _, _, data in all_of(scan):
+        with contextlib.suppress(InvalidKeySchedule):
+            return parse(Record(data))
     return None
 
 

@@ -12,17 +12,12 @@ Source: edition §4 (Deletion), §3 (who may sign, revocation).
 
 from __future__ import annotations
 
-from typing import Final
-
 from mosaic.core import deletion
 from mosaic.core.community_kinds import DELETION, PRIVATE_DELETION
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import KeySchedule
 from mosaic.core.record import Record
-from mosaic.store.store import Store
-
-_AT_ONCE: Final = 1_024
-_SLICE_NS: Final = 50_000_000
+from mosaic.store.store import Store, all_of
 
 
 def is_deletion(record: bytes) -> bool:
@@ -63,13 +58,10 @@ def settle_deletions(store: Store, schedule: KeySchedule, former: KeySchedule | 
     wanted = Filter.of(authors=[schedule.master], kinds=[DELETION, PRIVATE_DELETION])
     scan = store.scan(wanted.compiled)
     verified: list[int] = []
-    finished = False
-    while not finished:
-        found, finished = scan.records(_AT_ONCE, _SLICE_NS)
-        for position, _, data in found:
-            record = Record(data)
-            if counts(record, schedule) and not counts(record, former):
-                verified.append(position)
+    for position, _, data in all_of(scan):
+        record = Record(data)
+        if counts(record, schedule) and not counts(record, former):
+            verified.append(position)
     if verified:
         labels = store.labels(verified)
         for label in set(labels):

@@ -27,7 +27,7 @@ from mosaic.policy.retention import Retention
 from mosaic.server.batch import Committed
 from mosaic.server.retention_work import RetentionWork
 from mosaic.server.writer import Writer
-from mosaic.store.store import Scan, Store
+from mosaic.store.store import Scan, Store, all_of
 
 _AT_ONCE: Final = 1_024
 _SLICE_NS: Final = 50_000_000
@@ -312,9 +312,4 @@ class Moderation:
 
 
 def _all_of(scan: Scan) -> list[_Found]:
-    found: list[_Found] = []
-    finished = False
-    while not finished:
-        rows, finished = scan.records(_AT_ONCE, _SLICE_NS)
-        found += [_Found(*row) for row in rows]
-    return found
+    return [_Found(*row) for row in all_of(scan)]

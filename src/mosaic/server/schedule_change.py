@@ -10,16 +10,12 @@ Source: edition §3 (who may sign, revocation).
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Final
 
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import KeySchedule, Verdict
 from mosaic.core.kind import Duplicates
 from mosaic.core.record import Record
-from mosaic.store.store import Store
-
-_AT_ONCE: Final = 1_024
-_SLICE_NS: Final = 50_000_000
+from mosaic.store.store import Store, all_of
 
 
 def settle(
@@ -46,19 +42,16 @@ def settle(
     doomed: list[int] = []
     settled: set[bytes] = set()
     scan = store.scan(Filter.of(authors=[schedule.master]).compiled)
-    finished = False
-    while not finished:
-        found, finished = scan.records(_AT_ONCE, _SLICE_NS)
-        for position, received_ns, data in found:
-            in_time = data[:48] in vouched
-            if not _is_valid(Record(data), 0 if in_time else received_ns, schedule, former):
+    for position, received_ns, data in all_of(scan):
+        in_time = data[:48] in vouched
+        if not _is_valid(Record(data), 0 if in_time else received_ns, schedule, former):
+            doomed.append(position)
+        elif data[63] & 3 == Duplicates.REPLACEABLE:
+            # Newest first: whoever comes second to an address has been replaced.
+            address = data[48:96]
+            if address in settled:
                 doomed.append(position)
-            elif data[63] & 3 == Duplicates.REPLACEABLE:
-                # Newest first: whoever comes second to an address has been replaced.
-                address = data[48:96]
-                if address in settled:
-                    doomed.append(position)
-                settled.add(address)
+            settled.add(address)
     return store.remove(doomed) if doomed else 0
 
 

@@ -8,12 +8,15 @@ Source: kind.md, record.md; edition §3 (replaceable, read access, received time
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Final, Protocol
 
 from mosaic._kernel import _rust
 from mosaic.errors import MosaicError
+
+_AT_ONCE: Final = 1_024
+_SLICE_NS: Final = 50_000_000
 
 
 class Mode(IntEnum):
@@ -227,6 +230,18 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Makes all durable and lets go of the folder. A second call does nothing."""
+
+
+def all_of(scan: Scan) -> Iterator[tuple[int, int, bytes]]:
+    """What a scan finds to its end, as (position, received ns, record), read in stretches.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    finished = False
+    while not finished:
+        found, finished = scan.records(_AT_ONCE, _SLICE_NS)
+        yield from found
 
 
 def run_scans(
