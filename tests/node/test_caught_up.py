@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,11 @@ from mosaic.core import builder, nonce
 from mosaic.core.bootstrap import UserBootstrap
 from mosaic.core.community_kinds import DELETION
 from mosaic.core.filter import Filter
+from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.kinds import KEY_SCHEDULE, MICROBLOG
 from mosaic.core.record import Record
 from mosaic.core.tag import Tag
+from mosaic.node import caught_up
 from mosaic.node.caught_up import catch_up
 from mosaic.node.node import Node
 from mosaic.node.people import Person
@@ -122,3 +127,43 @@ async def test_who_was_erased_after_the_backup_is_erased_again(open_node: OpenNo
         assert caught is not None
         assert caught.erased == 1
         assert not holds(node, record)
+
+
+async def test_a_server_that_gives_without_end_is_heard_so_far_and_a_little_at_a_time(
+    open_node: OpenNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(caught_up, "MOST", 1_000)
+    given: list[Record] = []
+    handed_in: list[int] = []
+
+    class Endless:
+        async def query(self, _: Filter) -> AsyncGenerator[Record, None]:
+            while True:
+                await asyncio.sleep(0)
+                given.append(repeated)
+                yield repeated
+
+    @asynccontextmanager
+    async def endless(_: PublicKey) -> AsyncIterator[Endless]:
+        yield Endless()
+
+    async with open_node("anna") as home:
+        person = home.people.first
+        assert person is not None
+        other = SecretKey.from_seed(bytes(32)).public.server_text
+        home.people.use_servers(person, UserBootstrap.parse(f"U\n7 {other}"))
+        repeated = post(home, person, b"again and again")
+        mirror = home.mirror
+
+        async def watched(records: Sequence[bytes]) -> list[ResultCode]:
+            handed_in.append(len(records))
+            return await mirror(records)
+
+        monkeypatch.setattr(home.reach, "server", endless)
+        monkeypatch.setattr(home, "mirror", watched)
+        mark(home, 1)
+        caught = await catch_up(home, 20.0)
+        assert caught is not None
+        assert caught.records == len(given) == sum(handed_in) == 1_000
+        assert max(handed_in) <= 256
+        assert "more than 1000 Deletions" in caplog.text

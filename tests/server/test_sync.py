@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from mosaic.core import deletion
+from mosaic.core.core_tags import Target
 from mosaic.core.filter import Filter, compile_filter
-from mosaic.core.kind import Readers
+from mosaic.core.kind import Duplicates, Readers
 from mosaic.policy.label import Label
 from mosaic.policy.submission import Way
 from mosaic.server import sync_service
 from mosaic.server.settings import SECOND, ServerSettings
 from mosaic.store.embedded import EmbeddedStore, open_store
-from mosaic.store.store import Mode
+from mosaic.store.store import Mode, Scan
 from mosaic.sync.reconciling import ITEM_BYTES, Initiator, SyncSet, split_ids
 from mosaic.testing import Person
 from mosaic.testing.people import kind_of
@@ -108,7 +111,6 @@ async def test_both_ways(tmp_path: Path) -> None:
         assert need == prefixes(records[:100])
         assert set(await fetch(client, sorted(need))) == set(records[:100])
         await client.submit(*records[250:])
-        world.clock.advance(seconds=31)
         assert (await compare(client, store, wanted))[0] == set()
         store.close()
 
@@ -197,7 +199,6 @@ async def test_more_than_may_be_compared_is_too_open(tmp_path: Path) -> None:
         await client.submit(*(ANNA.record(world.now(-n)) for n in range(10)))
         assert len((await compare(client))[1]) == 10
         await client.submit(ANNA.record(world.now()))
-        world.clock.advance(seconds=31)
         client.send(sync.SyncOpen(FIRST, ALL.encode(), initiator().begin()))
         assert await told(client) is ResultCode.TOO_OPEN
 
@@ -277,6 +278,118 @@ async def test_peers_with_equal_rights_share_a_set(tmp_path: Path) -> None:
         for client in clients:
             client.send(sync.SyncOpen(FIRST, ALL.encode(), initiator().begin()))
             assert isinstance(await told(client), bytes)
+
+
+async def test_a_set_is_made_once_for_all_who_ask_while_nothing_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path, ANNA) as world:
+        made = counted(monkeypatch)
+        first, second = await world.connect(), await world.connect(EVE.master)
+        await first.submit(ANNA.record(world.now()))
+        for client in (first, first, second, second):
+            assert len((await compare(client))[1]) == 1
+        assert len(made) == 2  # one for anonymous ones, one for Eve
+        world.clock.advance(seconds=31)
+        assert len((await compare(first))[1]) == 1
+        assert len(made) == 3
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[SyncSet]:
+    """Sets that the server makes from now on."""
+    made: list[SyncSet] = []
+
+    def make(most: int) -> SyncSet:
+        made.append(SyncSet(most))
+        return made[-1]
+
+    monkeypatch.setattr(sync_service, "SyncSet", make)
+    return made
+
+
+@pytest.mark.claim("C63")
+async def test_what_was_handed_in_replaced_or_deleted_a_moment_ago_counts(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA, BEN) as world:
+        client, watching = await world.connect(ANNA.master), await world.connect()
+        record = ANNA.record(world.now(-3))
+        assert (await compare(watching))[1] == set()
+        await client.submit(record)
+        assert (await compare(watching))[1] == prefixes([record.data])
+        replaceable = kind_of(duplicates=Duplicates.REPLACEABLE)
+        older, newest = (
+            ANNA.record(world.now(seconds), kind=replaceable, nonce=b"\x80" + bytes(7))
+            for seconds in (-2, -1)
+        )
+        for profile in (older, newest):
+            await client.submit(profile)
+            assert (await compare(watching))[1] == prefixes([record.data, profile.data])
+        takes_back = deletion.build(
+            ANNA.master,
+            [Target(kind_of(), record.id)],
+            world.now(),
+            nonce=b"\x80" + bytes(7),
+            author=ANNA.key,
+        )
+        await client.submit(takes_back)
+        assert (await compare(watching))[1] == prefixes([newest.data, takes_back.data])
+
+
+@pytest.mark.claim("C63", "C27")
+async def test_what_a_revoked_key_has_signed_is_not_shown_any_more(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA) as world:
+        client = await world.connect(ANNA.master)
+        await client.submit(ANNA.schedule(world.now(-10), ["phone"]))
+        record = ANNA.record(world.now(-5), signer=ANNA.device("phone")).data
+        await client.submit(record)
+        assert record[:ITEM_BYTES] in (await compare(client))[1]
+        await client.submit(ANNA.schedule(world.now(), ["other"]))
+        assert record[:ITEM_BYTES] not in (await compare(client))[1]
+
+
+@pytest.mark.claim("C60")
+async def test_of_all_who_ask_while_the_store_changes_each_sees_it_and_two_sets_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    made: list[SyncSet] = []
+
+    class Held(SyncSet):
+        def __init__(self, most: int) -> None:
+            super().__init__(most)
+            made.append(self)
+
+        def add(self, scan: Scan, max_ns: int) -> bool:
+            assert go_on.wait(20)
+            return super().add(scan, max_ns)
+
+    monkeypatch.setattr(sync_service, "SyncSet", Held)
+    async with running(tmp_path, ANNA) as world:
+        clients = [await world.connect() for _ in range(20)]
+        comparing, kept = [initiator() for _ in clients], []
+        for client, ours in zip(clients, comparing, strict=True):
+            client.send(sync.SyncOpen(FIRST, ALL.encode(), ours.begin()))
+            await client.settled()  # the server has taken what was sent before
+            kept.append(ANNA.record(world.now()).data)
+            world.store.append([kept[-1]], [len(kept)], bytes([Mode.KEEP_ALL]))
+        go_on.set()
+        for number, (client, ours) in enumerate(zip(clients, comparing, strict=True)):
+            message = await told(client)
+            assert isinstance(message, bytes)
+            assert prefixes(kept[:number]) <= set(split_ids(ours.take(message).theirs))
+        assert len(made) == 2
+
+
+async def test_one_who_says_nothing_makes_room_for_others(tmp_path: Path) -> None:
+    async with running(tmp_path, settings=ServerSettings(sync_sets=2)) as world:
+        lying, asking = await world.connect(), await world.connect(EVE.master)
+        lying.send(sync.SyncOpen(FIRST, ALL.encode(), initiator().begin()))
+        assert isinstance(await told(lying), bytes)
+        asking.send(sync.SyncOpen(1, ALL.encode(), initiator().begin()))
+        assert await told(asking, 1) is ResultCode.TEMPORARY_ERROR
+        world.clock.advance(seconds=11)
+        asking.send(sync.SyncOpen(2, ALL.encode(), initiator().begin()))
+        assert isinstance(await told(asking, 2), bytes)
+        assert await told(lying) is ResultCode.TEMPORARY_ERROR
 
 
 @pytest.mark.claim("C27")

@@ -15,9 +15,10 @@ Source: this project's own design, docs/architecture.md "One home"; edition §4 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +28,7 @@ from mosaic.core.community_kinds import DELETION, PRIVATE_DELETION
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import KEY_SCHEDULE
+from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import MosaicError
 from mosaic.node.restore import MARK
@@ -39,7 +41,12 @@ log = logging.getLogger(__name__)
 PATIENCE_S: Final = 60.0
 """How long serving waits for others' answers, seconds."""
 
+MOST: Final = 100_000
+"""How many records one server is heard about one person; the newest come first."""
+
 _AT_ONCE: Final = 8
+_BATCH: Final = 256
+_BATCH_BYTES: Final = 1 << 20
 _OVERLAP_NS: Final = 600 * 1_000_000_000
 
 
@@ -122,22 +129,45 @@ class _Asking:
             known = [one.key for one in self._node.directory.servers(author, Usage.OUTBOX)]
             for server in [key for key in known if key != own][:SERVERS_OF_A_ROLE]:
                 try:
-                    found = await self._from(server, author)
+                    await self._from(server, author)
                 except MosaicError as error:
                     log.info("%s can't be asked about %s: %s", server.server_text, author.user_text, error)
                     continue
                 self.answered.add(author)
-                if found:
-                    self.records += len(found)
-                    await self._node.mirror(found)
 
-    async def _from(self, server: PublicKey, author: PublicKey) -> list[bytes]:
-        wanted = Filter.of(
-            authors=[author],
-            kinds=[KEY_SCHEDULE, DELETION, PRIVATE_DELETION],
-            received_since=self._since,
-        )
-        async with self._node.reach.server(server) as connection:
-            found = [record.data async for record in connection.query(wanted)]
+    async def _from(self, server: PublicKey, author: PublicKey) -> None:
         # The schedule decides which Deletions count, so it goes first.
-        return sorted(found, key=lambda record: record[56:64] != KEY_SCHEDULE.bytes)
+        left = MOST
+        async with self._node.reach.server(server) as connection:
+            for kinds in ([KEY_SCHEDULE], [DELETION, PRIVATE_DELETION]):
+                wanted = Filter.of(authors=[author], kinds=kinds, received_since=self._since)
+                async with contextlib.aclosing(connection.query(wanted)) as found:
+                    left -= await self._take(found, left)
+        if not left:
+            log.warning(
+                "%s gives more than %d Deletions and key schedules of %s; the newest were taken",
+                server.server_text,
+                MOST,
+                author.user_text,
+            )
+
+    async def _take(self, found: AsyncIterable[Record], most: int) -> int:
+        """Hands in what comes, a little at a time, as nobody vouches for its end; how many came."""
+        came, size, batch = 0, 0, []
+        if most:
+            async for record in found:
+                came += 1
+                size += len(record.data)
+                batch.append(record.data)
+                if len(batch) == _BATCH or size >= _BATCH_BYTES or came == most:
+                    await self._hand_in(batch)
+                    size, batch = 0, []
+                if came == most:
+                    break
+        await self._hand_in(batch)
+        return came
+
+    async def _hand_in(self, batch: list[bytes]) -> None:
+        if batch:
+            self.records += len(batch)
+            await self._node.mirror(batch)

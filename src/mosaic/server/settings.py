@@ -163,7 +163,9 @@ class ServerSettings:
     sync_items: int = field(default=2_000_000, metadata={"help": "records that one sync may compare"})
     sync_shared_ns: int = field(
         default=30 * SECOND,
-        metadata={"help": "how long peers with equal rights share a set to compare, in nanoseconds"},
+        metadata={
+            "help": "how long peers with equal rights share a set while nothing changes, in nanoseconds"
+        },
     )
     sync_idle_ns: int = field(
         default=2 * MINUTE,

@@ -3,7 +3,10 @@
 A set is made of what a filter matches and the peer may get. It is made, and
 messages are taken, in one thread of its own, a slice of each at a time, so
 that sync delays nobody else. Peers with the same rights who ask the same share
-a set for a while.
+a set for a while, but only until the store changes: each sees all that was
+handed in and nothing that was deleted before he asked. However many ask while
+the store changes, one set of a kind is being made and one waits to be, which
+all share that ask meanwhile.
 
     SYNC OPEN ──> set: made, or shared ──> message taken ──> SYNC DATA ──> the peer's SYNC DATA …
                        └── too much, too often, no message ──> SYNC ERROR
@@ -30,7 +33,7 @@ from mosaic.server.live import Live
 from mosaic.server.metrics import Metrics
 from mosaic.server.peer import Peer
 from mosaic.server.questions import Questions
-from mosaic.server.settings import ServerSettings
+from mosaic.server.settings import SECOND, ServerSettings
 from mosaic.store.store import Store
 from mosaic.sync.reconciling import Responder, SyncSet
 from mosaic.wire.result_code import ResultCode, for_error
@@ -39,20 +42,26 @@ _LOG: Final = logging.getLogger(__name__)
 _SLICE_NS: Final = 20_000_000
 _SLICE_MS: Final = _SLICE_NS // 1_000_000
 _COMPARED_IN_A_MS: Final = 100_000
+_LIES_NS: Final = 10 * SECOND
+"""After how long without a message of its peer's a comparison makes room for that of somebody else."""
 
 
 _Key = tuple[bytes, frozenset[bytes]]
 
 
 class _Gathered:
-    """A set of what a filter matches and keys may read, or one that is being made."""
+    """A set of what a filter matches and keys may read, or one that is being made.
 
-    __slots__ = ("began_ns", "items", "key", "task", "users")
+    `end` is that of the store when its making began, None as long as it waits for another one.
+    """
+
+    __slots__ = ("began_ns", "end", "items", "key", "task", "users")
 
     def __init__(self, key: _Key, most: int, began_ns: int) -> None:
         self.key = key
         self.items = SyncSet(most)
         self.began_ns = began_ns
+        self.end: int | None = None
         self.task: asyncio.Task[None] | None = None
         self.users = 0
 
@@ -186,34 +195,45 @@ class SyncService:
         if shared is not None and self._is_fresh(shared, now_ns):
             return shared
         settings = self._settings.current
-        if not self._make_room(settings.sync_sets, peer):
+        if not self._make_room(settings.sync_sets, peer, now_ns):
             return None
         gathered = _Gathered(key, settings.sync_items, now_ns)
-        gathered.task = asyncio.create_task(self._fill(gathered, compiled, peer), name="server: sync set")
+        behind = None if shared is None else shared.task
+        gathered.task = asyncio.create_task(
+            self._fill(gathered, compiled, peer, behind), name="server: sync set"
+        )
         gathered.task.add_done_callback(_noted)
         self._sets[gathered] = None
         self._shared[key] = gathered
         return gathered
 
-    def _make_room(self, most: int, peer: Peer) -> bool:
+    def _make_room(self, most: int, peer: Peer, now_ns: int) -> bool:
         """Whether there is room for one set more; strangers leave one for the people who live here."""
         most = most if peer.at_home else max(1, most - 1)
         for unused in [gathered for gathered in self._sets if not gathered.users]:
             if len(self._sets) >= most:
                 self._drop(unused)
-        if len(self._sets) >= most and peer.at_home:
-            waiting = [sync for syncs in self._open.values() for sync in syncs.values() if sync.task is None]
-            for sync in sorted(waiting, key=lambda one: one.heard_ns):
-                gathered = sync.gathered
-                if not sync.peer.at_home and len(self._sets) >= most:
-                    self._end(sync, ResultCode.TEMPORARY_ERROR)
-                    if gathered is not None and not gathered.users:
-                        self._drop(gathered)
+        if len(self._sets) < most:
+            return True
+        waiting = [sync for syncs in self._open.values() for sync in syncs.values() if sync.task is None]
+        for sync in sorted(waiting, key=lambda one: one.heard_ns):
+            gathered = sync.gathered
+            lies = peer.at_home or now_ns - sync.heard_ns > _LIES_NS
+            if not sync.peer.at_home and lies and len(self._sets) >= most:
+                self._end(sync, ResultCode.TEMPORARY_ERROR)
+                if gathered is not None and not gathered.users:
+                    self._drop(gathered)
         return len(self._sets) < most
 
-    async def _fill(self, gathered: _Gathered, compiled: CompiledFilter, peer: Peer) -> None:
+    async def _fill(
+        self, gathered: _Gathered, compiled: CompiledFilter, peer: Peer, behind: asyncio.Task[None] | None
+    ) -> None:
         loop = asyncio.get_running_loop()
         try:
+            if behind is not None and not behind.done():
+                await asyncio.wait((behind,))
+            # Before the scan: what is handed in while it runs makes another set for who asks then.
+            gathered.end = self._store.end
             scan = self._store.scan(compiled, viewers=tuple(gathered.key[1]))
             while not await loop.run_in_executor(self._pool, gathered.items.add, scan, _SLICE_NS):
                 self._charge(peer, _SLICE_MS)
@@ -318,7 +338,9 @@ class SyncService:
         self._drop_old(now_ns)
 
     def _is_fresh(self, gathered: _Gathered, now_ns: int) -> bool:
-        return now_ns - gathered.began_ns <= self._settings.current.sync_shared_ns
+        """Whether one who asks now may share a set: it is young, and all that the store says is in it."""
+        young = now_ns - gathered.began_ns <= self._settings.current.sync_shared_ns
+        return young and gathered.end in (None, self._store.end)
 
     def _drop_old(self, now_ns: int) -> None:
         for gathered in list(self._sets):
