@@ -10,9 +10,9 @@ import pytest
 from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
 from mosaic.core.dht_item import SERVER_SALT, USER_SALT, DhtItem
 from mosaic.core.keys import SecretKey
-from mosaic.dht.mainline import Mainline, NetworkState
+from mosaic.dht.mainline import Mainline
 from mosaic.dht.mode import OFF
-from mosaic.dht.network import WriteOutcome
+from mosaic.dht.network import NetworkState, WriteOutcome
 from mosaic.dht.publication import PublicationState
 from mosaic.dht.publisher import Publisher
 from mosaic.dht.resolver import Resolver

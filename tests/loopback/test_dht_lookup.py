@@ -13,9 +13,8 @@ from mosaic.dht.mainline import Mainline
 from mosaic.dht.network import WriteOutcome
 from mosaic.dht.sequence_store import MemorySequenceStore
 from mosaic.dht.settings import DhtSettings
-from mosaic.node.clock import Clock
-from mosaic.node.entropy import entropy
 from mosaic.node.in_dht import InDht
+from mosaic.node.surroundings import Surroundings
 from mosaic.testing import DhtTestnet, Person
 from mosaic.wire import client_messages as ask
 from mosaic.wire import server_messages as tell
@@ -39,7 +38,7 @@ async def test_a_client_gets_what_is_in_the_dht_with_its_proof(tmp_path: Path) -
     with testnet:
         writer = Mainline(testnet.mode)
         writer.start()
-        dht = InDht(testnet.mode, DhtSettings(), MemorySequenceStore(), Clock(), entropy, lambda: None)
+        dht = InDht(testnet.mode, DhtSettings(), MemorySequenceStore(), Surroundings(), lambda: None)
         dht.start()
         try:
             for item in ITEMS:

@@ -9,14 +9,13 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from mosaic._kernel import _rust
 from mosaic.core.dht_item import SIGNATURE_BYTES, DhtItem
 from mosaic.core.keys import PublicKey
 from mosaic.dht.mode import DhtMode
-from mosaic.dht.network import Hear, Reach, WriteOutcome, WriteResult
+from mosaic.dht.network import Hear, NetworkState, Reach, WriteOutcome, WriteResult
 from mosaic.dht.settings import DhtSettings
 from mosaic.errors import DhtBusy, InvalidBootstrap, UsageError
 
@@ -32,14 +31,6 @@ _OUTCOMES = {
     _rust.DHT_UNREACHABLE: WriteOutcome.UNREACHABLE,
     _rust.DHT_REFUSED: WriteOutcome.REFUSED,
 }
-
-
-class NetworkState(Enum):
-    """How the DHT does, as far as is known."""
-
-    STARTING = "starting"
-    WORKING = "working"
-    UNREACHABLE = "unreachable"
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +50,7 @@ class _Job:
 
 
 class Mainline:
-    """A node of our own in the DHT; a `DhtNetwork`.
+    """A node of our own in the DHT; a `DhtNode`.
 
     Args:
         mode: Which DHT; it must be one that is on.

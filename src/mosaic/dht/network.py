@@ -53,6 +53,14 @@ class WriteResult:
     words: str = ""
 
 
+class NetworkState(Enum):
+    """How the DHT does, as far as is known."""
+
+    STARTING = "starting"
+    WORKING = "working"
+    UNREACHABLE = "unreachable"
+
+
 class DhtNetwork(Protocol):
     """A DHT."""
 
@@ -76,4 +84,21 @@ class DhtNetwork(Protocol):
         Raises:
             DhtBusy: too much is under way.
         """
+        ...
+
+
+class DhtNode(DhtNetwork, Protocol):
+    """A place of our own in a DHT."""
+
+    @property
+    def state(self) -> NetworkState:
+        """How the DHT does, as far as this node knows."""
+        ...
+
+    def start(self) -> None:
+        """Enters the DHT, on the running event loop."""
+        ...
+
+    async def stop(self) -> None:
+        """Leaves the DHT. What is under way ends as if nobody had answered."""
         ...

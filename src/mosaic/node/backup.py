@@ -34,7 +34,6 @@ from mosaic.core.timestamp import Timestamp
 from mosaic.errors import HomeDamaged, UsageError
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
-from mosaic.node.entropy import entropy
 from mosaic.node.home import FORMAT, SETTINGS
 from mosaic.node.home_keys import home_password
 from mosaic.node.steps import in_thread
@@ -61,7 +60,9 @@ class Backup:
         self._node = node
         self._password = password
         # The keyring is asked in the thread of the node, as everywhere.
-        self._unlock = None if password is None else home_password(node.home, node.db)
+        self._unlock = (
+            None if password is None else home_password(node.home, node.db, node.surroundings.entropy)
+        )
         self.manifest: Manifest | None = None
         self.bytes = 0
 
@@ -78,7 +79,7 @@ class Backup:
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as out:
-                writer = BackupWriter(out, self._password, entropy(SALT_BYTES))
+                writer = BackupWriter(out, self._password, self._node.surroundings.entropy(SALT_BYTES))
                 yield from self._fill(writer)
                 out.flush()
                 os.fsync(out.fileno())

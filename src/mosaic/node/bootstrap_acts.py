@@ -16,7 +16,6 @@ from mosaic.core.keys import PublicKey
 from mosaic.core.url import ServerUrl
 from mosaic.errors import UsageError
 from mosaic.node.control import Act, Items, JsonObject
-from mosaic.node.entropy import entropy
 from mosaic.node.finder import Finder
 from mosaic.node.people import Person
 
@@ -102,7 +101,7 @@ class BootstrapActs:
         record = builder.build(
             self._node.people.master(person),
             kind=INVITATION,
-            nonce=nonce.random(entropy(nonce.NONCE_LENGTH)),
+            nonce=nonce.random(self._node.surroundings.entropy(nonce.NONCE_LENGTH)),
             timestamp=self._node.clock.now(),
             payload=code.strip().encode(),
         )

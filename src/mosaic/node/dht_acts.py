@@ -21,7 +21,6 @@ from mosaic.node.announced import Announcement
 from mosaic.node.announcing import to_tell
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Items, JsonObject
-from mosaic.node.entropy import entropy
 from mosaic.node.in_dht import InDht
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class DhtActs:
                 hint="Name a DHT with --dht if your address may be seen there.",
             )
         mode = DhtMode.parse(named or "mainline")
-        dht = InDht(mode, node.settings.lookups, node.bootstraps, node.clock, entropy, lambda: None)
+        dht = InDht(mode, node.settings.lookups, node.bootstraps, node.surroundings, lambda: None)
         where = Announcement(tuple(map(ServerUrl.parse, arguments.texts("public"))))
         try:
             dht.enter()

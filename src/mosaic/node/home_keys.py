@@ -10,15 +10,15 @@ from __future__ import annotations
 from mosaic.core import human
 from mosaic.core.authentication import Authentication, Role
 from mosaic.core.keys import SecretKey
-from mosaic.node.entropy import entropy
 from mosaic.node.home import Home
 from mosaic.node.keyring import keep_password, read_password
 from mosaic.node.people import Vault
 from mosaic.node.private_db import PrivateDb
+from mosaic.node.surroundings import Entropy
 from mosaic.server.identity import Prover
 
 
-def home_password(home: Home, db: PrivateDb) -> str:
+def home_password(home: Home, db: PrivateDb, entropy: Entropy) -> str:
     """The password of this home's keys. Raises HomeDamaged when it is lost."""
     home_id = db.meta("home_id")
     if home_id is None:
@@ -30,7 +30,7 @@ def home_password(home: Home, db: PrivateDb) -> str:
     return read_password(home, home_id)
 
 
-def server_secret(db: PrivateDb, vault: Vault) -> SecretKey:
+def server_secret(db: PrivateDb, vault: Vault, entropy: Entropy) -> SecretKey:
     """The server's key. Raises HomeDamaged when the password does not open it."""
     sealed = db.meta("server_secret")
     if sealed is not None:
@@ -40,7 +40,7 @@ def server_secret(db: PrivateDb, vault: Vault) -> SecretKey:
     return secret
 
 
-def server_prover(secret: SecretKey) -> Prover:
+def server_prover(secret: SecretKey, entropy: Entropy) -> Prover:
     """What proves the server's key to browsers; whoever holds it can sign nothing else."""
 
     def sign(authentication: Authentication) -> bytes:

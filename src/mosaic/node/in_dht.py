@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, DhtItem, ServerBootstrap, UserBootstrap
 from mosaic.core.keys import PublicKey
 from mosaic.core.timestamp import Timestamp
-from mosaic.dht.mainline import Mainline, NetworkState
 from mosaic.dht.mode import DhtMode
+from mosaic.dht.network import DhtNode, NetworkState
 from mosaic.dht.publication import Publication, PublicationState
 from mosaic.dht.publisher import Publisher
 from mosaic.dht.resolver import LookUp, Resolver
@@ -26,8 +26,8 @@ from mosaic.dht.settings import DhtSettings
 from mosaic.dht.writer import BootstrapSigner, Outcome, Writer
 from mosaic.errors import Unreachable
 from mosaic.node.announced import Announcement
-from mosaic.node.clock import Clock
 from mosaic.node.states import DHT_OFF, DhtState
+from mosaic.node.surroundings import Surroundings
 
 _STATES = {
     NetworkState.STARTING: "Entering the DHT.",
@@ -57,8 +57,7 @@ class InDht:
         mode: Which DHT, or none.
         settings: Times and bounds.
         store: What outlives a restart.
-        clock: The clock.
-        entropy: Random bytes of a length.
+        surroundings: The clock, randomness, and who makes our node of the DHT.
         changed: Called when something that people see has changed.
 
     Raises:
@@ -70,15 +69,15 @@ class InDht:
         mode: DhtMode,
         settings: DhtSettings,
         store: SequenceStore,
-        clock: Clock,
-        entropy: Callable[[int], bytes],
+        surroundings: Surroundings,
         changed: Callable[[], None],
     ) -> None:
         self.mode = mode
         self._store = store
-        self._clock = clock
+        self._clock = clock = surroundings.clock
+        entropy = surroundings.entropy
         self._changed = changed
-        self._network = Mainline(mode, settings, self._network_changed) if mode.on else None
+        self._network = surroundings.dht(mode, settings, self._network_changed) if mode.on else None
         self._resolver = Resolver(self._network, store, clock.now_ns, settings)
         self._publisher = Publisher(
             self._network, store, clock.now_ns, entropy, settings=settings, changed=changed
@@ -249,7 +248,7 @@ class InDht:
             published_iso=Timestamp(published_ns).iso(0) if published_ns else "",
         )
 
-    def _words(self, network: Mainline) -> list[str]:
+    def _words(self, network: DhtNode) -> list[str]:
         words = [_STATES[network.state]]
         if self.announcement.missing:
             words.append(self.announcement.missing)

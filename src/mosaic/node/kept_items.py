@@ -22,7 +22,6 @@ from mosaic.dht.publication import Publication, PublicationState
 from mosaic.dht.settings import DhtSettings
 from mosaic.dht.writer import Outcome
 from mosaic.errors import MosaicError
-from mosaic.node.entropy import entropy
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -171,7 +170,8 @@ def kept_items(node: Node) -> KeptItems:
         return [key for key in keys if served.is_ours(key.bytes) and not node.people.serves(key.bytes)]
 
     keep = node.dht.keep if node.dht.is_on else None
-    kept = KeptItems(keep, people, node.clock.now_ns, entropy, settings=lambda: node.settings.lookups)
+    now_ns, entropy = node.clock.now_ns, node.surroundings.entropy
+    kept = KeptItems(keep, people, now_ns, entropy, settings=lambda: node.settings.lookups)
     node.rules.served.watch(kept.people_changed)
     node.live.watch(lambda _: kept.people_changed())
     return kept

@@ -7,7 +7,7 @@ Source: url.md, edition §2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from mosaic.node.announced import Listening
 from mosaic.node.authorities import authorities
 from mosaic.node.own_addresses import own_addresses
 from mosaic.server.server import Server
+from mosaic.transport.network import ListeningNetwork
 from mosaic.transport.settings import TransportSettings
 from mosaic.transport.sockets import SocketNetwork
 from mosaic.transport.transport import HostCertificate, Transport
@@ -53,6 +54,7 @@ class Listeners:
         transport: Limits of frames and queues.
         secret: The key that the server proves, over every transport.
         public: What the owner says is to be announced.
+        make: Makes the network.
     """
 
     def __init__(
@@ -61,12 +63,15 @@ class Listeners:
         transport: TransportSettings,
         secret: SecretKey,
         public: Sequence[ServerUrl] = (),
+        *,
+        make: Callable[[TransportSettings], ListeningNetwork] = SocketNetwork,
     ) -> None:
         self._server = server
         self._transport = transport
         self._secret = secret
         self._public = public
-        self._network: SocketNetwork | None = None
+        self._make = make
+        self._network: ListeningNetwork | None = None
         self.urls: list[ServerUrl] = []
         """Where it is reached from this machine, in the order in which it began to listen."""
         self.listening: list[Listening] = []
@@ -89,7 +94,7 @@ class Listeners:
             ListenFailed: the address can't be had, or a certificate does not hold.
         """
         if self._network is None:
-            self._network = SocketNetwork(self._transport)
+            self._network = self._make(self._transport)
             self._server.attach(self._network)
         port = self._network.listen(
             at.transport, at.host, at.port, self._secret.reveal(), names=at.names, plain=at.plain

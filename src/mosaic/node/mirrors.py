@@ -24,7 +24,6 @@ from mosaic.core.filter_element import ReceivedSince
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import MosaicError
-from mosaic.node.entropy import entropy
 from mosaic.node.mirror_settings import MirrorSettings
 from mosaic.node.synced import REMEMBERED, HomeRecords, SyncMemory, SyncPlan
 from mosaic.sync.reconciling import ITEM_BYTES
@@ -96,7 +95,7 @@ class Mirror:
         self._again_s = again_s
         self._own = HomeRecords(node, plan)
         client = node.settings.client
-        self._backoff = Backoff(entropy, client.retry_first_s, client.retry_most_s)
+        self._backoff = Backoff(node.surroundings.entropy, client.retry_first_s, client.retry_most_s)
 
     async def run(self) -> AsyncGenerator[SyncProgress, None]:
         """Syncs, follows, and begins again, without end; gives the progress of each sync."""

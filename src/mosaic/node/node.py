@@ -27,8 +27,6 @@ from mosaic.errors import HomeDamaged, StoreFull
 from mosaic.node import home_steps
 from mosaic.node.announcing import announced, to_tell
 from mosaic.node.bans import Bans
-from mosaic.node.clock import Clock
-from mosaic.node.entropy import entropy
 from mosaic.node.home import SETTINGS, Home, HomeLock
 from mosaic.node.home_keys import home_password, server_prover, server_secret
 from mosaic.node.kept_items import kept_items
@@ -46,6 +44,7 @@ from mosaic.node.records import OwnRecords
 from mosaic.node.rules import Rules
 from mosaic.node.scheduled_backups import ScheduledBackups
 from mosaic.node.settings import NodeSettings
+from mosaic.node.surroundings import Surroundings
 from mosaic.node.upkeep import Upkeep, blob_ledger, blob_upkeep
 from mosaic.policy.submission import Way
 from mosaic.server.live import Live
@@ -59,7 +58,9 @@ from mosaic.wire.result_code import ResultCode
 class Node(ReachingHalf):
     """An open home. Made by `open`, ended by `stop`."""
 
-    def __init__(self, home: Home, lock: HomeLock, settings: NodeSettings, db: PrivateDb) -> None:
+    def __init__(
+        self, home: Home, lock: HomeLock, settings: NodeSettings, db: PrivateDb, surroundings: Surroundings
+    ) -> None:
         super().__init__()
         self.home = home
         self.live = Live(settings)
@@ -69,15 +70,17 @@ class Node(ReachingHalf):
         self.backups = ScheduledBackups(self)
         self.settings_file = home.folder / SETTINGS
         """Where the settings stand that a backup takes along; another file, if one was named."""
-        self.clock = Clock()
+        self.surroundings = surroundings
+        self.clock = surroundings.clock
+        entropy = surroundings.entropy
         self._lock = lock
         self._stack = contextlib.AsyncExitStack()
         self._working = False
         self._stopped = False
         self._tasks: list[asyncio.Task[None]] = []
         self._transport = settings.transport(home.temporary)
-        vault = Vault(home_password(home, db), entropy)
-        self.server_secret = server_secret(db, vault)
+        vault = Vault(home_password(home, db, entropy), entropy)
+        self.server_secret = server_secret(db, vault, entropy)
         self.people = People(db, vault, self.clock, entropy)
         self.bans = Bans(db, self.clock.now_ns)
         self.rules = Rules(db, self.people.serves, self.clock.now_ns, entropy)
@@ -112,6 +115,7 @@ class Node(ReachingHalf):
         settings: NodeSettings | None = None,
         *,
         progress: Callable[[int, int], None] | None = None,
+        surroundings: Surroundings | None = None,
     ) -> Node:
         """Opens a home.
 
@@ -120,6 +124,7 @@ class Node(ReachingHalf):
             lock: Its lock; the node releases it when it stops.
             settings: Choices.
             progress: Told (bytes done, bytes in all) while the index is made again.
+            surroundings: Time, randomness, links and the DHT; None = this machine's.
 
         Raises:
             LocalError: something of the home can't be opened; the lock is released.
@@ -132,7 +137,7 @@ class Node(ReachingHalf):
             lock.release()
             raise
         try:
-            node = cls(home, lock, settings, db)
+            node = cls(home, lock, settings, db, surroundings or Surroundings())
             await node._start(progress)
         except BaseException as error:
             db.close()
@@ -164,7 +169,7 @@ class Node(ReachingHalf):
                 served=self.rules.served.is_ours,
                 people=self._ours,
                 schedules=self.schedules,
-                prover=server_prover(self.server_secret),
+                prover=server_prover(self.server_secret, self.surroundings.entropy),
                 lookups=self.dht if self.dht.is_on else None,
                 ledger=self.ledger,
                 screener=self.rules.program,
@@ -181,7 +186,13 @@ class Node(ReachingHalf):
                 await self.server.moderation.finish_erasure(erased.key.bytes, erased.until_ns)
             self.server.listen_changes(self.tell_stored)
             self.server.listen_changes(self.kind_counts.note)
-            self.listeners = Listeners(self.server, self._transport, self.server_secret, self.settings.public)
+            self.listeners = Listeners(
+                self.server,
+                self._transport,
+                self.server_secret,
+                self.settings.public,
+                make=self.surroundings.listener,
+            )
             self._own_server = OwnServer(
                 self.server,
                 self.server_secret.public,

@@ -17,7 +17,7 @@ from mosaic.client.link_pool import LinkPool
 from mosaic.client.own_servers import OwnServers
 from mosaic.client.queue import OutgoingQueue
 from mosaic.client.reach import Manner, Reach
-from mosaic.client.surroundings import Surroundings
+from mosaic.client.surroundings import Surroundings as ClientSurroundings
 from mosaic.core.bootstrap import UserBootstrap
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.node.asked_servers import AskedServers
@@ -26,7 +26,6 @@ from mosaic.node.clock import Clock
 from mosaic.node.deliveries import Deliveries
 from mosaic.node.dialled import Dialled
 from mosaic.node.directory import HomeDirectory
-from mosaic.node.entropy import entropy
 from mosaic.node.follower import Follower, Settings
 from mosaic.node.home_finder import HomeFinder
 from mosaic.node.in_dht import InDht
@@ -38,10 +37,10 @@ from mosaic.node.rules import Rules
 from mosaic.node.schedules import Schedules
 from mosaic.node.seeker import Seeker
 from mosaic.node.settings import NodeSettings
+from mosaic.node.surroundings import Surroundings
 from mosaic.node.two_ways import TwoWays
 from mosaic.node.unaddressed import Unaddressed
 from mosaic.transport.settings import TransportSettings
-from mosaic.transport.sockets import SocketNetwork
 from mosaic.wire.result_code import ResultCode
 
 
@@ -50,6 +49,7 @@ class ReachingHalf(Observed, abc.ABC):
 
     db: PrivateDb
     clock: Clock
+    surroundings: Surroundings
     people: People
     rules: Rules
     records: OwnRecords
@@ -75,15 +75,14 @@ class ReachingHalf(Observed, abc.ABC):
     def _client(self, stack: contextlib.AsyncExitStack) -> None:
         near = self.settings.dht.is_private or self.settings.client.private_addresses
         client = dataclasses.replace(self.settings.client, private_addresses=near)
-        network = SocketNetwork(self._transport)
+        around, entropy = self.surroundings, self.surroundings.entropy
+        network = around.dialer(self._transport)
         stack.push_async_callback(network.stop, 0.5)
-        surroundings = Surroundings(memory=Dialled(self.db), entropy=entropy)
-        self.pool = LinkPool(network, client, self.clock.now_ns, surroundings)
+        given = ClientSurroundings(memory=Dialled(self.db), resolve=around.resolve, entropy=entropy)
+        self.pool = LinkPool(network, client, self.clock.now_ns, given)
         stack.callback(self.pool.close)
         self.bootstraps = Bootstraps(self.db, self._found)
-        self.dht = InDht(
-            self.settings.dht, self.settings.lookups, self.bootstraps, self.clock, entropy, self._dht_changed
-        )
+        self.dht = InDht(self.settings.dht, self.settings.lookups, self.bootstraps, around, self._dht_changed)
         stack.push_async_callback(self.dht.stop)
         self.directory = HomeDirectory(
             self.db,

@@ -6,7 +6,7 @@ Source: this project's own design, docs/architecture.md "A record arrives".
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
-from mosaic.transport.transport import Target
+from mosaic.transport.transport import HostCertificate, Target, Transport
 
 Event: TypeAlias = tuple[int, int, bytes]
 """(link, what, data): `what` under 256 is a frame's type and `data` the whole frame; else see `events`."""
@@ -183,6 +183,37 @@ class Entrance(Network, Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """What happened since it began: `accepted`, `blocked`, `paced` connections and more, by name."""
+        ...
+
+
+class ListeningNetwork(Entrance, Protocol):
+    """An entrance at addresses of this machine."""
+
+    def listen(
+        self,
+        transport: Transport,
+        host: str,
+        port: int,
+        seed: bytes,
+        *,
+        names: Sequence[HostCertificate] = (),
+        plain: bool = False,
+    ) -> int:
+        """Listens on a host and port (0 picks one) with the key of a 32-byte seed; the port.
+
+        Args:
+            transport: Over what.
+            host: A name or address of this machine.
+            port: The port.
+            seed: The secret of the key that the listener proves.
+            names: Certificates for browsers, for each host name that they may ask for. WebSocket only.
+            plain: Whether peers may come without TLS, through the operator's own proxy. WebSocket only.
+
+        Raises:
+            ListenFailed: the address can't be had, or a certificate does not hold.
+            InvalidSecretKey: the seed is not one.
+            UsageError: names or `plain` for another transport than WebSocket.
+        """
         ...
 
 
