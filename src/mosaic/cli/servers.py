@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from mosaic.cli.acting import act
-from mosaic.cli.options import Common, common
+from mosaic.cli.options import Common, common, server
 from mosaic.cli.output import clean, print_object, say, text_of
 from mosaic.node.control import JsonObject
 
@@ -64,6 +64,60 @@ def remove(options: Common, server_key: str) -> None:
             print_object(item)
         else:
             say(f"{text_of(item, 'key')} is not used any more.")
+
+
+@servers.command()
+@server
+@common
+def info(options: Common, server: str | None, key: str | None) -> None:
+    """Show what a server says about itself: roles, limits, rules, contact, proof of work that it asks.
+
+    Without --server and --key: this home's own server.
+
+    \b
+    Example:
+      mosaic servers info --server mosaictcp://example.org/ --key mosrv0…
+
+    \f
+    Raises:
+        Refused: it says nothing about itself.
+    """
+    for item in act(options.home, "server_info", options.arguments(server=server, key=key)):
+        if options.as_json:
+            print_object(item)
+        else:
+            _tell(item)
+
+
+_LINES = (
+    ("name", "Name"),
+    ("serves", "Serves"),
+    ("roles", "Roles"),
+    ("work", "Proof of work from strangers (bits)"),
+    ("limits", "Limits for strangers"),
+    ("contact", "Contact"),
+    ("terms", "Terms"),
+    ("service_url", "Your account"),
+    ("rules", "Rules"),
+)
+
+
+def _tell(item: JsonObject) -> None:
+    say(f"{text_of(item, 'server')}  (said {text_of(item, 'time_iso')})")
+    for field, label in _LINES:
+        value = item.get(field)
+        if not value:
+            continue
+        if field == "rules" and isinstance(value, list):
+            say(f"{label}:")
+            for rule in value:
+                say(f"  {clean(str(rule))}")
+        elif isinstance(value, dict):
+            say(f"{label}: " + ", ".join(f"{clean(name)} {clean(str(each))}" for name, each in value.items()))
+        elif isinstance(value, list):
+            say(f"{label}: " + ", ".join(clean(str(each)) for each in value))
+        else:
+            say(f"{label}: {clean(str(value))}")
 
 
 def _show(options: Common, item: JsonObject) -> None:

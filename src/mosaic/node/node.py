@@ -43,6 +43,7 @@ from mosaic.node.reaching_half import ReachingHalf
 from mosaic.node.records import OwnRecords
 from mosaic.node.rules import Rules
 from mosaic.node.scheduled_backups import ScheduledBackups
+from mosaic.node.server_info import OwnServerInfo
 from mosaic.node.settings import NodeSettings
 from mosaic.node.surroundings import Surroundings
 from mosaic.node.upkeep import Upkeep, blob_ledger, blob_upkeep
@@ -238,6 +239,7 @@ class Node(ReachingHalf):
             mirrors.run(),
             self.backups.run(),
             self.kept_items.run(),
+            OwnServerInfo(self).run(),
         ):
             self._tasks.append(asyncio.create_task(kept_up(job)))
 

@@ -17,15 +17,16 @@ from mosaic.client.answers import CaughtUp
 from mosaic.client.authority import Authority
 from mosaic.client.connection import Connection
 from mosaic.client.refusals import refused
+from mosaic.client.server_info import fetch
 from mosaic.core import blob_hash, human, record_json
 from mosaic.core.filter import Filter
 from mosaic.core.record import Record
 from mosaic.core.reference import Reference
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import Disconnected, LocalError, UsageError
+from mosaic.errors import Disconnected, LocalError, Refused, UsageError
 from mosaic.node.arguments import Arguments, parse_filter, parse_filters
 from mosaic.node.control import JsonObject
-from mosaic.node.shapes import record_object, record_text
+from mosaic.node.shapes import record_object, record_text, server_info_object
 from mosaic.wire.result_code import ResultCode
 
 _BATCH = 256
@@ -55,6 +56,8 @@ async def run(
         records = parse_records(arguments.texts("records"))
         for record, result in await submit(connection, records):
             yield submitted(record, result)
+    elif name == "server_info":
+        yield await server_info(connection)
     elif name == "blob_put":
         yield await blob_put(connection, arguments.path("path"))
     elif name == "blob_get":
@@ -158,6 +161,18 @@ def shown(record: Record, arguments: Arguments) -> JsonObject:
     if arguments.flag("records"):
         return {"record": record_text(record)}
     return record_object(record)
+
+
+async def server_info(connection: Connection) -> JsonObject:
+    """What a server says about itself. Raises Refused if it says nothing."""
+    found = await fetch(connection)
+    if found is None:
+        raise Refused(
+            "the server says nothing about itself: it has no Server Info",
+            result=ResultCode.NOT_FOUND,
+            hint="Servers write one when they begin to serve; older ones and other programs may have none.",
+        )
+    return server_info_object(*found)
 
 
 # --- handing in ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Acts that ask one server, the own one or another: get, query, watch, submit, blobs.
+"""Acts that ask one server, the own one or another: get, query, watch, submit, Server Info, blobs.
 
 What they do there is `mosaic.node.remote`; here is which server is asked, as
 whom, and whose key schedules judge what it answers.
@@ -47,6 +47,7 @@ class ServerActs:
             "query": self.query,
             "watch": self.watch,
             "submit": self.submit,
+            "server_info": self.server_info,
             "blob_put": self.blob_put,
             "blob_get": self.blob_get,
         }
@@ -87,6 +88,10 @@ class ServerActs:
     def submit(self, given: JsonObject) -> Items:
         """Hands in `records` (morecord0 or JSON form): to the own server, or the one that is named."""
         return self._over_connection("submit", given)
+
+    def server_info(self, given: JsonObject) -> Items:
+        """What a server says about itself: its Server Info."""
+        return self._over_connection("server_info", given)
 
     def blob_put(self, given: JsonObject) -> Items:
         """Hands in the blob in the file `path`."""

@@ -15,6 +15,7 @@ from mosaic.core import human, kinds, social_kinds
 from mosaic.core.core_tags import Target
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
+from mosaic.core.server_info import ServerInfo
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import InvalidContent
 from mosaic.node.control import Json, JsonObject
@@ -52,6 +53,24 @@ def record_object(record: Record) -> JsonObject:
     except InvalidContent:
         shown["payload"] = record.payload.hex()
     return shown
+
+
+def server_info_object(record: Record, info: ServerInfo) -> JsonObject:
+    """What a server says about itself."""
+    return {
+        "server": record.author.server_text,
+        "name": info.name,
+        "serves": info.serves,
+        "roles": list(info.roles),
+        "work": dict(info.work),
+        "limits": {name: str(value) for name, value in info.limits.items()},
+        "rules": list(info.rules),
+        "contact": info.contact,
+        "terms": info.terms,
+        "service_url": info.service_url,
+        "id": record.id.text,
+        **time_fields(record.timestamp),
+    }
 
 
 def record_text(record: Record) -> str:

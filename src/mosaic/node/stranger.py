@@ -26,7 +26,9 @@ class StrangerActs:
         authority: Makes a judge of who may sign for whom.
     """
 
-    NAMES: ClassVar[frozenset[str]] = frozenset({"get", "query", "watch", "submit", "blob_put", "blob_get"})
+    NAMES: ClassVar[frozenset[str]] = frozenset(
+        {"get", "query", "watch", "submit", "blob_put", "blob_get", "server_info"}
+    )
 
     def __init__(self, pool: LinkPool, clock: Clock, authority: Callable[[], Authority]) -> None:
         self._pool = pool

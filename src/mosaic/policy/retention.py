@@ -3,7 +3,8 @@
 What a rule has removed is refused as long as it would be removed again, so
 that no other server brings it back each hour. Some things no rule takes: what
 the core application knows (key schedules, profiles), Deletions, Vouches, the
-log of moderators' acts, and whatever the home's own people wrote.
+log of moderators' acts, what servers say about themselves, and whatever the
+home's own people wrote.
 
 Source: network.md (what servers keep); this project's own design, docs/architecture.md "Operations".
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from mosaic.core.community_kinds import DELETION, PRIVATE_DELETION, SERVER_ACT, VOUCH
+from mosaic.core.community_kinds import DELETION, PRIVATE_DELETION, SERVER_ACT, SERVER_INFO, VOUCH
 from mosaic.core.kind import Kind
 from mosaic.core.kinds import APPLICATION_CORE
 from mosaic.policy.submission import Submission, Way
@@ -23,7 +24,9 @@ from mosaic.policy.verdict import ACCEPT, Hook, Refuse, Verdict
 from mosaic.wire.result_code import ResultCode
 
 _CORE: Final = APPLICATION_CORE.to_bytes(4, "big")
-_LASTING: Final = frozenset({each.bytes for each in (DELETION, PRIVATE_DELETION, VOUCH, SERVER_ACT)})
+_LASTING: Final = frozenset(
+    {each.bytes for each in (DELETION, PRIVATE_DELETION, VOUCH, SERVER_ACT, SERVER_INFO)}
+)
 _TOO_OLD: Final = Refuse(
     ResultCode.UNAUTHORIZED, "this server does not keep records of this kind and author for so long"
 )
