@@ -38,5 +38,6 @@ def test_nobody_honest_is_refused_in_a_flood_and_memory_stays_bounded() -> None:
     assert honest["new_links"] > 0
     assert found["guest"]["refused"] == []
     assert found["guest"]["posts"] > SECONDS
+    assert found["exit_code"] == 0
     assert server["records_stored"] >= honest["posts"]
     assert found["memory_mib"]["most"] < MEMORY_MIB

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,19 +14,18 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.faults.flood.server import ROOT, Attacked, environment
+
 SETTLE_S = 1.0
 """How long the honest people go on when the attack is over."""
 
 
 def process(module: str, *arguments: object) -> subprocess.Popen[str]:
-    path = os.pathsep.join((str(ROOT / "src"), str(ROOT)))
     return subprocess.Popen(
         [sys.executable, "-m", f"tests.faults.flood.{module}", *map(str, arguments)],
-        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": path},
+        env=environment(),
         cwd=ROOT,
     )
 
@@ -56,17 +54,18 @@ def run(seconds: float, scale: float) -> dict[str, Any]:
         scale: The share of 10,000 links, 2,000 half-open ones, 1,000,000 records and 10,000 filters.
     """
     amounts = {"links": 10_000, "half-open": 2_000, "records": 1_000_000, "filters": 10_000}
-    with tempfile.TemporaryDirectory(prefix="mosaic-flood-", dir="/var/tmp") as folder:
-        server = process("server", folder)
-        running = [server]
+    running: list[subprocess.Popen[str]] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="mosaic-flood-", dir="/var/tmp") as folder,
+        Attacked(Path(folder)) as server,
+    ):
         try:
-            port = line(server)["tcp"]
             before = resident(server.pid)
             scaled = [part for name, most in amounts.items() for part in (f"--{name}", int(most * scale))]
-            attack = process("attack", "--port", port, "--seconds", seconds, *scaled)
+            attack = process("attack", "--port", server.port, "--seconds", seconds, *scaled)
             running.append(attack)
             line(attack)
-            lasting = ("--port", port, "--seconds", seconds + SETTLE_S)
+            lasting = ("--port", server.port, "--seconds", seconds + SETTLE_S)
             honest = process("honest", *lasting)
             guest = process(
                 "honest", *lasting, "--name", "guest", "--source", "127.2.0.2", "--notify", "honest"
@@ -77,10 +76,8 @@ def run(seconds: float, scale: float) -> dict[str, Any]:
                 memory.append(resident(server.pid))
                 time.sleep(1)
             met, guest_met, done = line(honest), line(guest), line(attack)
-            assert server.stdin is not None
-            server.stdin.close()
-            counted = line(server)
-            server.wait()
+            counted = server.counts()
+            ended = server.stop()
         finally:
             for each in running:
                 if each.poll() is None:
@@ -95,6 +92,7 @@ def run(seconds: float, scale: float) -> dict[str, Any]:
         "attack": done,
         "memory_mib": {"before": round(before / 2**20, 1), "most": round(max(memory) / 2**20, 1)},
         "server": {name: count for name, count in counted.items() if count},
+        "exit_code": ended,
     }
 
 
