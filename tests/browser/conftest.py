@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.browser.chromium import PATIENCE_S, Tab, chromium, executable
-from tests.loopback.processes import environment
+from tests.loopback.processes import environment, objects
 
 
 class Serving:
@@ -43,6 +43,12 @@ class Serving:
         told = json.loads(self.first)
         assert isinstance(told, dict)
         return told
+
+    @property
+    def page(self) -> str:
+        """The whole address of its page, with the token that opens it."""
+        (told,) = objects("page", "--home", self.line["home"])
+        return str(told["address"])
 
     def stop(self) -> int:
         if self.process.poll() is None:

@@ -20,7 +20,7 @@ def node(serve: Serve) -> Serving:
 @pytest.fixture
 def ana(node: Serving, browse: Browse) -> Tab:
     tab = browse()
-    arrive(tab, node.line["web"], "ana")
+    arrive(tab, node.page, "ana")
     return tab
 
 

@@ -108,7 +108,7 @@ def test_another_site_can_not_act_and_sees_nothing(
     serve: Serve, browse: Browse, evil: EvilSite, site: str
 ) -> None:
     """At 127.0.0.1 the browser even sends the page's cookie along: cookies know no ports."""
-    web = serve("ana").line["web"]
+    web = serve("ana").page
     page = f"http://{urlsplit(web).netloc}"
     tab = browse(_NAMES)
     arrive(tab, web, "ana")
@@ -134,7 +134,7 @@ def open_as_before(tab: Tab, page: str) -> None:
 
 
 def test_a_name_that_is_pointed_here_is_refused(serve: Serve, browse: Browse) -> None:
-    web = serve("ana").line["web"]
+    web = serve("ana").page
     tab = browse(_NAMES)
     arrive(tab, web, "ana")
     # Even with the token, and under a name that leads to the very same socket.
@@ -150,7 +150,7 @@ def test_a_name_that_is_pointed_here_is_refused(serve: Serve, browse: Browse) ->
 
 
 def test_without_the_token_there_is_nothing_to_see(serve: Serve, browse: Browse) -> None:
-    web = serve("ana").line["web"]
+    web = serve("ana").page
     arrive(browse(), web, "ana")
     other = browse()
     other.open(web.partition("?")[0] + "feed")

@@ -32,8 +32,8 @@ def write(tab: Tab, field: str, text: str) -> None:
 def test_they_find_each_other_by_key_alone_and_talk(serve: Serve, browse: Browse, testnet: str) -> None:
     nodes = [serve("ana", dht=testnet), serve("bo", dht=testnet)]
     ana, bo = browse(), browse()
-    ana_key = arrive(ana, nodes[0].line["web"], "ana")
-    bo_key = arrive(bo, nodes[1].line["web"], "bo")
+    ana_key = arrive(ana, nodes[0].page, "ana")
+    bo_key = arrive(bo, nodes[1].page, "bo")
     assert ana_key != bo_key
 
     # Bo knows of Ana nothing but her key.
@@ -102,7 +102,7 @@ def test_a_server_that_fails_is_told_and_found_where_it_went(
     home = str(nodes[1].line["home"])
     bo_key = str(one("init", "--home", home, "--name", "bo")["key"])
     ana = browse()
-    arrive(ana, nodes[0].line["web"], "ana")
+    arrive(ana, nodes[0].page, "ana")
     ana.tab_to("textbox Follow someone by their key")
     ana.type(bo_key)
     ana.press("Enter")

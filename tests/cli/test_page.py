@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import json
+import asyncio
 import signal
 import sys
 from asyncio.subprocess import PIPE, create_subprocess_exec
 from pathlib import Path
 
-from tests.loopback.processes import environment
+from tests.loopback.processes import environment, objects
 
 
 async def test_the_list_of_processes_does_not_tell_what_opens_the_page(tmp_path: Path) -> None:
@@ -17,7 +17,9 @@ async def test_the_list_of_processes_does_not_tell_what_opens_the_page(tmp_path:
     around = environment() | {"BROWSER": f"{browser} %s"}
     running = await create_subprocess_exec(*command, env=around, stdout=PIPE, stderr=PIPE)
     assert running.stdout is not None
-    page = json.loads(await running.stdout.readline())["web"]
+    await running.stdout.readline()
+    (told,) = await asyncio.to_thread(objects, "page", "--home", tmp_path / "home")
+    page = str(told["address"])
     running.send_signal(signal.SIGTERM)
     await running.communicate()
     address, _, token = page.partition("?token=")

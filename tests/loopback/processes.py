@@ -102,6 +102,11 @@ class Node:
         return (self.home.parent / f"{self.home.name}.log").read_text()
 
     @property
+    def page(self) -> str:
+        """The whole address of its page, with the token that opens it."""
+        return str(self.do("page")[0]["address"])
+
+    @property
     def where(self) -> list[str]:
         return ["--server", str(self.line["tcp"]), "--key", str(self.line["server"])]
 

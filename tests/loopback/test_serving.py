@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import pty
 import signal
 import socket
 import stat
@@ -14,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests.loopback.processes import PATIENCE_S, Node, environment, run
+from tests.loopback.processes import PATIENCE_S, Node, environment, objects, run
 
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import ServerUrl
@@ -49,21 +51,23 @@ def test_one_line_says_where_everything_is(anna: Node) -> None:
     assert (url.host, line["tcp"]) == ("127.0.0.1", f"mosaictcp://127.0.0.1:{url.port}/")
     assert line["web"].startswith("http://127.0.0.1:")
     assert line["urls"] == [line["tcp"], line["web"]]
+    assert anna.page.startswith(f"{line['web']}?token=")
     assert stat.S_IMODE((anna.home / "node.sock").stat().st_mode) == 0o600
 
 
 def test_the_page_opens_with_its_whole_address_and_not_without(anna: Node) -> None:
-    first = fetch(anna.line["web"])
+    whole = anna.page
+    first = fetch(whole)
     assert first.status == 303
     cookie = str(first.getheader("set-cookie")).partition(";")[0]
-    base = anna.line["web"].partition("?")[0]
+    base = anna.line["web"]
     assert fetch(base + "feed", {"Cookie": cookie}).status == 200
     assert fetch(base + "feed").status == 403
     # An open page survives a restart on the same port.
-    token = anna.line["web"].partition("token=")[2]
+    token = whole.partition("token=")[2]
     anna.stop()
     anna.start()
-    assert anna.line["web"].partition("token=")[2] == token
+    assert anna.page.partition("token=")[2] == token
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -111,6 +115,48 @@ def test_a_port_that_is_taken_is_told_and_lets_go_of_the_home(anna: Node, tmp_pa
     lock.release()
 
 
+@pytest.mark.parametrize("command", ["serve", "run"])
+def test_what_opens_the_page_is_printed_in_a_terminal_and_into_no_file(tmp_path: Path, command: str) -> None:
+    home, log = tmp_path / "new", tmp_path / "log"
+    assert run("init", "--home", home, "--name", "ana").returncode == 0
+    arguments = ["--home", str(home), "--dht", "off", "--tcp", "127.0.0.1:0", "--quic", "off", "--ws", "off"]
+    arguments += ["--no-browse"] if command == "run" else []
+    started = [sys.executable, "-m", "mosaic", command, *arguments]
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(started, stdout=subprocess.PIPE, stderr=out, env=environment()) as node,
+    ):
+        assert node.stdout is not None
+        printed = node.stdout.readline()
+        (page,) = objects("page", "--home", home)
+        node.terminate()
+        printed += node.stdout.read()
+        assert node.wait(PATIENCE_S) == 0
+    bare, _, token = str(page["address"]).partition("?token=")
+    assert json.loads(printed)["web"] == bare
+    assert token not in printed.decode() + log.read_text()
+    assert "`mosaic page`" in log.read_text()
+
+    ours, its = pty.openpty()
+    with subprocess.Popen(started, stdout=its, stderr=subprocess.DEVNULL, env=environment()) as node:
+        os.close(its)
+        with open(ours, closefd=False) as terminal:
+            assert f"?token={token}" in json.loads(terminal.readline())["web"]
+        node.terminate()
+        assert node.wait(PATIENCE_S) == 0
+    os.close(ours)
+
+
+def test_the_page_is_told_by_a_node_alone(tmp_path: Path) -> None:
+    assert run("init", "--home", tmp_path / "home", "--name", "ana").returncode == 0
+    told = run("page", "--home", tmp_path / "home")
+    assert told.returncode == 2
+    assert b"`mosaic serve` starts it" in told.stderr
+    with Node(tmp_path / "silent", "ben", more=("--web", "off")) as node:
+        told = run("page", "--home", node.home)
+        assert (told.returncode, b"shows no page" in told.stderr) == (2, True)
+
+
 def test_run_makes_a_home_and_shows_its_page(tmp_path: Path) -> None:
     home = tmp_path / "new"
     with subprocess.Popen(
@@ -121,9 +167,10 @@ def test_run_makes_a_home_and_shows_its_page(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())
-        cookie = str(fetch(line["web"]).getheader("set-cookie")).partition(";")[0]
+        (page,) = objects("page", "--home", home)
+        cookie = str(fetch(page["address"]).getheader("set-cookie")).partition(";")[0]
         # Nobody lives there yet: the page asks for a name.
-        assert fetch(line["web"].partition("?")[0], {"Cookie": cookie}).status == 200
+        assert fetch(line["web"], {"Cookie": cookie}).status == 200
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_S) == 0
 

@@ -116,7 +116,7 @@ async def test_invitations_are_told_once_and_their_codes_kept_nowhere(
     async with open_node("ana") as node:
         reload = reload_of(node, tmp_path / "mosaic.toml")
         (tmp_path / "mosaic.toml").write_text('[serves]\nwho = "invitations"\n')
-        reload.once()
+        await reload.once()
         told = await one(node, "admin_invite", uses=2, note="the choir", until="7d")
         code = str(told["code"])
         (item,) = await do(node, "admin_invitations")

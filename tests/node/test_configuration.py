@@ -134,6 +134,8 @@ streams = 5000000000000000000000
         ("[roles]\noutbox=false\ninbox=false\nencryption=false", "without any role takes nothing"),
         ('[serves]\nwho = "hook"', "belong together"),
         ('[client]\nproxy = "socks5://h:1"\n[dht]\nmode = "mainline"', "the DHT would go past it"),
+        ('[server]\nproxies = ["nonsense"]', "'nonsense' is neither an address nor a network"),
+        ('[server]\nauthorities = ["no name"]', "`authorities` in [server]: "),
     ],
 )
 def test_what_does_not_hold_is_refused(tmp_path: Path, text: str, told: str) -> None:
@@ -165,6 +167,45 @@ def test_secrets_are_shown_nowhere(tmp_path: Path) -> None:
     assert "hush" not in faults(file(tmp_path, '[client]\nproxy = ["hush"]'))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{} = 1",
+        "[{}]",
+        "x = {{ y = 1, {} = 1 }}",
+        "[[ {} ]]",
+    ],
+)
+def test_a_name_of_very_many_parts_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    def read(_text: str) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(tomllib, "loads", read)
+    for parts in (".".join("a" * 50_000), " . ".join(['"b.b"'] * 17), "'c'.-c." * 20 + "c"):
+        told = faults(file(tmp_path, f"# {parts}\n{text.format(parts)}"))
+        assert "line 2: this name has more parts" in told
+
+
+def test_what_only_looks_like_a_long_name_is_read(tmp_path: Path) -> None:
+    dots = "." * 100 + ".".join("a" * 100)
+    text = f'# {dots}\n[operator]\nname = "{dots}"\nterms = \'{dots}\'\ncontact = """\\"""{dots}"""\n'
+    operator = load(file(tmp_path, text)).settings.operator
+    assert (operator.name, operator.terms, operator.contact) == (dots, dots, f'"""{dots}')
+
+
+def test_very_many_faults_are_told_in_short(tmp_path: Path) -> None:
+    told = faults(file(tmp_path, "".join(f"nothing_{number}{'x' * 200} = 1\n" for number in range(1_000))))
+    assert told.startswith("more than 20 settings are wrong")
+    assert len(told.splitlines()) == 21
+    assert len(told) < 5_000
+    told = faults(file(tmp_path, "[[mirror]]\nx = 1\n" * 10_000))
+    assert told.startswith("more than 20 settings are wrong")
+    long = faults(file(tmp_path, f'[listen]\nws = "{"x" * 100_000}"\n"{"y." * 50_000}" = 1\n'))
+    assert len(long) < 1_000
+
+
 EVERYONE = '[serves]\nwho = "everyone"\n'
 BACKUP = '[backup]\nfolder = "x"\nplain = true\n'
 
@@ -186,6 +227,14 @@ BACKUP = '[backup]\nfolder = "x"\nplain = true\n'
         ("[roles]\ninbox = false\nwithhold = true", "withhold has no effect"),
         ("[listen]\nws_plain = true", "without TLS are taken from everybody"),
         ('[listen]\nws = "127.0.0.1:1"\nws_plain = true', ""),
+        ('[server]\nproxies = ["0.0.0.0/0"]', "whoever connects from 0.0.0.0/0 is believed"),
+        ('[server]\nproxies = ["10.0.0.7", "::/0"]', "whoever connects from ::/0 is believed"),
+        ('[server]\nproxies = ["::ffff:0:0/96"]', "whoever connects from 0.0.0.0/0 is believed"),
+        ('[server]\nproxies = ["11.0.0.0/8"]', "is believed"),
+        (
+            '[server]\nproxies = ["10.0.0.0/8", "fd00::/8", "203.0.113.0/24", "2001:db8::/32", "1.0.0.0/13"]',
+            "",
+        ),
         ("", ""),
     ],
 )
@@ -198,7 +247,8 @@ def test_a_file_that_can_not_be_read_is_refused(tmp_path: Path) -> None:
     assert "can't be read" in faults(tmp_path)
     (tmp_path / "bytes").write_bytes(b"\xff")
     assert "not UTF-8" in faults(tmp_path / "bytes")
-    assert "longer than" in faults(file(tmp_path, "#" * 1_048_577))
+    assert "longer than" in faults(file(tmp_path, "#" * 262_145))
+    assert "longer than" in faults(file(tmp_path, "ä" * 131_073))
     assert "this is no TOML" in faults(file(tmp_path, "x = " + "[" * 100_000))
     assert "this is no TOML" in faults(file(tmp_path, "x = " + "9" * 5_000))
 

@@ -39,6 +39,14 @@ def test_a_folder_that_holds_other_things_is_no_place_for_a_home(tmp_path: Path)
         Home(tmp_path).make()
 
 
+def test_settings_may_be_there_before_the_home(tmp_path: Path) -> None:
+    (tmp_path / "mosaic.toml").write_text("[log]\n")
+    (tmp_path / "lost+found").mkdir()
+    Home(tmp_path).make()
+    Home(tmp_path).check()
+    assert (tmp_path / "mosaic.toml").read_text() == "[log]\n"
+
+
 def test_a_missing_home_is_named(tmp_path: Path) -> None:
     with pytest.raises(HomeMissing, match="nowhere"):
         Home(tmp_path / "nowhere").check()

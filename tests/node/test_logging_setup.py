@@ -39,6 +39,8 @@ def as_before() -> Iterator[None]:
         ("http://127.0.0.1:80/?token=abc123&x=1", f"http://127.0.0.1:80/?token={HIDDEN}&x=1"),
         ("socks5://me:se%3Acret@h:1", f"socks5://{HIDDEN}@h:1"),
         ("password: hush hush", f"password:{HIDDEN} hush"),
+        ('{"password": "hush \\"hush", "a": 1}', f'{{"password":{HIDDEN}, "a": 1}}'),
+        ("{'password': 'hush hush'}", f"{{'password':{HIDDEN}}}"),
         ("a link from 203.0.113.77 ends", "a link from 203.0.113.0/24 ends"),
         ("203.0.113.77:1320", "203.0.113.0/24:1320"),
         ("from 2001:db8:1:2:3::4.", "from 2001:db8:1::/48."),

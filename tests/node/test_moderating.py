@@ -53,7 +53,7 @@ async def test_what_waits_is_shown_and_approved_by_record_or_author(open_node: O
         file = node.home.folder / "mosaic.toml"
         reload = reload_of(node, file)
         file.write_text("[roles]\nwithhold = true\n")
-        assert reload.once().taken == ("roles.withhold",)
+        assert (await reload.once()).taken == ("roles.withhold",)
         me = node.people.find(None).key
         records = [post(BERT, node, f"letter {number}", to=me) for number in range(3)]
         stranger = await node.own(None)

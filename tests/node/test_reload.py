@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from tests.node.conftest import HERE, OpenNode
 
 from mosaic.errors import SettingsInvalid
-from mosaic.node.configuration import load
+from mosaic.node.configuration import Loaded, load
 from mosaic.node.node import Node
 from mosaic.node.reload import Reload
 
@@ -28,19 +30,36 @@ async def test_new_limits_hold_at_once_and_old_ones_where_the_file_is_wrong(
     async with open_node("ana") as node:
         reload = reload_of(node, file)
         file.write_text("[server]\nconnections = 7\nsubscriptions_per_link = 3\n")
-        found = reload.once()
+        found = await reload.once()
         assert found.taken == ("server.connections", "server.subscriptions_per_link")
         assert node.settings.server.connections == 7
         assert node.server.settings.subscriptions_per_link == 3
         file.write_text("[server]\nconnections = 8\nconections = 9\n")
         with pytest.raises(SettingsInvalid):
-            reload.once()
+            await reload.once()
         assert "did you mean `connections`" in reload.fault
         assert node.server.settings.connections == 7
         file.unlink()
-        assert set(reload.once().taken) == {"server.connections", "server.subscriptions_per_link"}
+        assert set((await reload.once()).taken) == {"server.connections", "server.subscriptions_per_link"}
         assert reload.fault == ""
         assert node.server.settings.connections == 10_000
+
+
+async def test_settings_are_read_beside_the_nodes_own_work(open_node: OpenNode, tmp_path: Path) -> None:
+    async with open_node("ana") as node:
+        reload = reload_of(node, tmp_path / "mosaic.toml")
+        read, readers = reload._load, []
+
+        def noted() -> Loaded:
+            readers.append(threading.get_ident())
+            return read()
+
+        reload._load = noted
+        await asyncio.gather(reload.once(), reload.once())
+        reload.soon()
+        await asyncio.gather(*reload._asked)
+        assert len(readers) == 3
+        assert threading.get_ident() not in readers
 
 
 async def test_what_needs_a_restart_stays_and_is_named_each_time(open_node: OpenNode, tmp_path: Path) -> None:
@@ -48,11 +67,11 @@ async def test_what_needs_a_restart_stays_and_is_named_each_time(open_node: Open
     async with open_node("ana") as node:
         reload = reload_of(node, file)
         file.write_text('[listen]\ntcp = "127.0.0.1:1"\n[server]\nlookups = 5\n')
-        found = reload.once()
+        found = await reload.once()
         assert found.restart == ("listen.tcp",)
         assert found.taken == ("server.lookups",)
         assert node.settings.listen.tcp.port == 1320
-        again = reload.once()
+        again = await reload.once()
         assert (again.taken, again.restart) == ((), ("listen.tcp",))
 
 
@@ -62,10 +81,10 @@ async def test_names_of_the_server_change_while_it_runs(open_node: OpenNode, tmp
         node.listen(HERE)
         reload = reload_of(node, file)
         file.write_text('[listen]\npublic = ["mosaictcp://example.org/"]\n')
-        reload.once()
+        await reload.once()
         assert [str(url) for url in node.settings.public] == ["mosaictcp://example.org/"]
         file.write_text('[server]\nauthorities = ["no name"]\nconnections = 5\n')
-        reload.quietly()
+        await reload.quietly()
         assert reload.fault
         assert node.server.settings.connections != 5
         assert [str(url) for url in node.settings.public] == ["mosaictcp://example.org/"]
@@ -94,10 +113,10 @@ async def test_a_changed_file_is_noticed(
         reads = 0
         once = reload.once
 
-        def counted() -> object:
+        async def counted() -> object:
             nonlocal reads
             reads += 1
-            return once()
+            return await once()
 
         monkeypatch.setattr(reload, "once", counted)
         monkeypatch.setattr("mosaic.node.reload.asyncio.sleep", sleep)
@@ -114,5 +133,5 @@ async def test_who_watches_is_told(open_node: OpenNode, tmp_path: Path) -> None:
         told: list[str] = []
         node.live.watch(lambda new: told.append(new.log.level))
         file.write_text('[log]\nlevel = "debug"\n')
-        reload.once()
+        await reload.once()
         assert told == ["debug"]

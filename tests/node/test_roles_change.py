@@ -68,10 +68,10 @@ async def test_each_role_is_taken_up_and_laid_down_while_the_server_runs(
         await one(node, "admin_serve", key=LISTED.public.user_text)
         reload = reload_of(node, file)
         file.write_text("[roles]\n" + "".join(f"{role} = {str(role in roles).lower()}\n" for role in _ROLES))
-        reload.once()
+        await reload.once()
         assert await taken(node) == expected
         file.write_text("[roles]\n" + "".join(f"{role} = true\n" for role in _ROLES))
-        reload.once()
+        await reload.once()
         assert await taken(node) == set(_ROLES)
 
 
@@ -87,6 +87,6 @@ async def test_three_transports_at_once_and_other_addresses_without_a_restart(
         reload = reload_of(node, file)
         for host in ("one.example", "two.example"):
             file.write_text(f'[listen]\npublic = ["mosaictcp://{host}/"]\n')
-            assert reload.once().taken == ("listen.public",)
+            assert (await reload.once()).taken == ("listen.public",)
             told = announced(node.listeners, node.settings)
             assert [str(url) for url in told.urls] == [f"mosaictcp://{host}/"]

@@ -43,7 +43,7 @@ async def test_without_the_token_nothing_is_shown(cookie: str) -> None:
 
 
 async def test_an_address_that_others_may_see_opens_the_page_one_time() -> None:
-    app = create_app(Node(), WebSettings(), token=TOKEN, hosts=[HOST], once=["seen-by-all", "another"])
+    app = create_app(Node(), WebSettings(), token=TOKEN, hosts=[HOST], once={"seen-by-all", "another"})
 
     def visitor() -> httpx.AsyncClient:
         return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=ORIGIN)

@@ -150,7 +150,7 @@ async def _live(folder: Path, web: str, every_s: float, *, browse: bool) -> None
         await story.read_by_all()
         _explain(folder, net.entry_nodes[0], everybody)
         if browse:
-            webbrowser.open(everybody[0].page.once)
+            webbrowser.open(everybody[0].page.once())
         await _go_on(story, every_s)
 
 

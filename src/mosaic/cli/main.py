@@ -30,6 +30,7 @@ def _version() -> str:
 _COMMANDS = {
     "people": ("init", "whoami", "key", "profile", "where"),
     "serving": ("serve", "run"),
+    "opening": ("page",),
     "config": ("config",),
     "admin": ("admin",),
     "status": ("status",),

@@ -25,13 +25,27 @@ class Page:
     """Where a page is.
 
     Args:
-        address: Its whole address, with the token that opens it; for its owner's eyes only. Empty: off.
-        once: An address that opens it one time: a browser gets it as an argument, which all users of the
-            machine can read in the list of processes.
+        bare: Its address, without what opens it. Empty: off.
+        token: What opens it; for its owner's eyes only.
+        fresh: What opens it one time each.
     """
 
-    address: str = field(repr=False)
-    once: str = field(repr=False)
+    bare: str
+    token: str = field(repr=False)
+    fresh: set[str] = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """Its whole address, with the token that opens it; for its owner's eyes only. Empty: off."""
+        return f"{self.bare}?token={self.token}" if self.bare else ""
+
+    def once(self) -> str:
+        """An address that opens it one time.
+
+        A browser gets it as an argument, which all users of the machine can read in the list of processes.
+        """
+        self.fresh.add(fresh := entropy(16).hex())
+        return f"{self.bare}?token={fresh}"
 
 
 @contextlib.asynccontextmanager
@@ -49,17 +63,16 @@ async def page_of(node: Node, settings: WebSettings) -> AsyncIterator[Page]:
         ListenFailed: the address can't be had.
     """
     if not settings.address:
-        yield Page("", "")
+        yield Page("", "", set())
         return
     listening = Listening(settings.address, "the page", "--web HOST:PORT")
     port = listening.at.port
     shown = str(listening.at).rpartition(":")[0]
     hosts = {f"{shown}:{port}", f"localhost:{port}", f"127.0.0.1:{port}"}
-    token, once = _token(node), entropy(16).hex()
-    app = create_app(Face(node), settings, token=token, hosts=hosts, once=[once])
+    page = Page(f"http://{shown}:{port}/", _token(node), set())
+    app = create_app(Face(node), settings, token=page.token, hosts=hosts, once=page.fresh)
     async with listening.serve(app, app.state.end_streams):
-        at = f"http://{shown}:{port}/?token="
-        yield Page(at + token, at + once)
+        yield page
 
 
 @contextlib.asynccontextmanager

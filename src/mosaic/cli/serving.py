@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -51,7 +52,8 @@ def serve(options: Common, places: Places, *, verbose: bool) -> None:
     """Run the node: serve, deliver, follow and show the page, until interrupted.
 
     Prints one line of JSON when it listens: its key, its addresses, the page.
-    The page's address holds a token: who has it may act for you.
+    In a terminal the page's address holds a token: who has it may act for you.
+    It goes into no log of a service: `mosaic page` tells the whole address there.
 
     \b
     Examples:
@@ -123,9 +125,10 @@ async def serve_home(home: Home, load: Callable[[], Loaded], *, browse: bool) ->
         # From here on the node stops in order.
         for number in STOP_SIGNALS:
             loop.add_signal_handler(number, operating.drain)
-        loop.add_signal_handler(signal.SIGHUP, on_hangup(operating.drain, operating.reload.quietly))
+        loop.add_signal_handler(signal.SIGHUP, on_hangup(operating.drain, operating.reload.soon))
         manager = ServiceManager()
         operating.reload.tell(manager)
+        operating.page = page
         giving_back = asyncio.create_task(keep_giving_back(), name="heap")
         try:
             set_apart_what_stays()
@@ -212,15 +215,19 @@ async def _lock(home: Home) -> HomeLock:
 
 
 def _tell(node: Node, page: Page, *, browse: bool) -> None:
-    """The one line that says where everything is."""
+    """The one line that says where everything is.
+
+    What a terminal does not show stays in files, of a service in the journal: no token goes there.
+    """
     at, operating = {url.scheme: str(url) for url in node.urls}, node.operating
+    web = (page.address if sys.stdout.isatty() else page.bare) or None
     line: JsonObject = {
         "server": node.server_secret.public.server_text,
         "tcp": at.get(Scheme.TCP),
         "quic": at.get(Scheme.QUIC),
         "ws": at.get(Scheme.WEBSOCKET),
-        "web": page.address or None,
-        "urls": [*at.values(), *([page.address] if page.address else [])],
+        "web": web,
+        "urls": [*at.values(), *([web] if web else [])],
         "metrics": str(operating.metrics) if operating is not None and operating.metrics else None,
         "dht": str(node.settings.dht),
         "home": str(node.home.folder),
@@ -232,6 +239,9 @@ def _tell(node: Node, page: Page, *, browse: bool) -> None:
             notice(f"Warning: {warning}")
     if node.dht.announcement.missing:
         notice(node.dht.announcement.missing)
-    if browse and page.address:
+    if page.address and not sys.stderr.isatty():
+        notice(f"Your page is at {page.bare}; `mosaic page` tells its whole address, with which it opens.")
+    elif browse and page.address:
         notice(f"Your page: {page.address}")
-        webbrowser.open(page.once)
+    if browse and page.address:
+        webbrowser.open(page.once())

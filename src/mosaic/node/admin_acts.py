@@ -43,14 +43,24 @@ class AdminActs:
             "admin_drain": self.drain,
             "admin_log": self.log,
             "admin_reports": self.reports,
+            "page": self.page,
         }
 
     def _operating(self) -> Operating:
         if self._node.operating is None:
-            raise UsageError(
-                "no node runs on this home", hint="`mosaic serve` starts it; it reads its settings then."
-            )
+            raise UsageError("no node runs on this home", hint="`mosaic serve` starts it.")
         return self._node.operating
+
+    async def page(self, given: JsonObject) -> Items:
+        """The whole address of the page; with `once` one that opens it in one browser.
+
+        Raises:
+            UsageError: no node runs, or it shows no page.
+        """
+        page = self._operating().page
+        if page is None or not page.address:
+            raise UsageError("this node shows no page", hint="Leave --web out, or give it an address.")
+        yield {"address": page.once() if Arguments(given).flag("once") else page.address}
 
     async def reload(self, _given: JsonObject) -> Items:
         """Reads the settings again: what holds now, and what a restart will change.
@@ -59,7 +69,7 @@ class AdminActs:
             SettingsInvalid: something in them is wrong; all stays as it was.
             UsageError: no node runs.
         """
-        found = self._operating().reload.once()
+        found = await self._operating().reload.once()
         yield {"taken": list[Json](found.taken), "restart": list[Json](found.restart)}
 
     async def drain(self, given: JsonObject) -> Items:

@@ -27,7 +27,7 @@ from mosaic.node import presets, setting_values
 from mosaic.node.setting_entries import MISSING, Entry, entries, rebuilt
 from mosaic.node.settings import NodeSettings
 from mosaic.node.settings_advice import advice
-from mosaic.node.toml_text import fault_line, lines_of
+from mosaic.node.toml_text import fault_line, lines_of, too_deep
 
 PREFIX: Final = "MOSAIC__"
 """How the variables begin that set one value each."""
@@ -38,7 +38,12 @@ SERVING: Final[Mapping[str, object]] = {"dht.mode": "mainline"}
 DEFAULT: Final = "default"
 """The origin of what nobody has set."""
 
-_GREATEST_FILE: Final = 1_048_576
+_GREATEST_FILE: Final = 262_144
+_MOST_FAULTS: Final = 20
+"""Faults that are told, and looked for in one table: finding what was meant is work."""
+_LONGEST_FAULT: Final = 400
+_LONGEST_NAME: Final = 80
+"""What is looked at of a name, to find where it stands and what was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class _Reading:
     def table(self, table: Mapping[str, Any], lines: Mapping[str, int], origin: str) -> None:
         """Takes a table as TOML has it."""
         for path, value in _leaves(table, self.known):
+            if len(self.faults) > _MOST_FAULTS:
+                break
             where = _where(path, lines)
             entry = self.known.get(path)
             if entry is None:
@@ -120,29 +127,39 @@ class _Reading:
             self.faults.append(f"{where}`{entry.path}` is a list of tables: [[{entry.path}]]")
             return
         for number, row in enumerate(value, 1):
-            path = f"{entry.path}[{number}]"
-            given = {}
-            for name, said in row.items():
-                where, within = _where(f"{path}.{name}", lines), entry.tables.get(name)
-                if within is None:
-                    nearest = _nearest(name, entry.tables)
-                    self.faults.append(f"{where}there is no `{name}`{nearest}")
-                    continue
-                try:
-                    given[within.attribute] = _checked(within, said)
-                except ValueError as error:
-                    self.faults.append(f"{where}`{name}` {error}{_shown(within, said)}")
-            missing = [
-                name for name, each in entry.tables.items() if each.default is MISSING and name not in row
-            ]
-            if missing:
-                where = _where(path, lines)
-                self.faults.append(f"{where}{' and '.join(f'`{name}`' for name in missing)} must be given")
-            elif len(given) == len(row):
-                try:
-                    yield _kind_of_rows(entry)(**given)
-                except UsageError as error:
-                    self.faults.append(f"{_where(path, lines)}{error}")
+            if len(self.faults) > _MOST_FAULTS:
+                break
+            yield from self._row(entry, entry.tables, f"{entry.path}[{number}]", row, lines)
+
+    def _row(
+        self,
+        entry: Entry,
+        known: Mapping[str, Entry],
+        path: str,
+        row: Mapping[str, Any],
+        lines: Mapping[str, int],
+    ) -> Iterator[object]:
+        given = {}
+        for name, said in row.items():
+            where, within = _where(f"{path}.{name}", lines), known.get(name)
+            if within is None:
+                self.faults.append(f"{where}there is no `{name}`{_nearest(name, known)}")
+                if len(self.faults) > _MOST_FAULTS:
+                    break
+                continue
+            try:
+                given[within.attribute] = _checked(within, said)
+            except ValueError as error:
+                self.faults.append(f"{where}`{name}` {error}{_shown(within, said)}")
+        missing = [name for name, each in known.items() if each.default is MISSING and name not in row]
+        if missing:
+            where = _where(path, lines)
+            self.faults.append(f"{where}{' and '.join(f'`{name}`' for name in missing)} must be given")
+        elif len(given) == len(row):
+            try:
+                yield _kind_of_rows(entry)(**given)
+            except UsageError as error:
+                self.faults.append(f"{_where(path, lines)}{error}")
 
     def _unknown(self, path: str) -> str:
         section, _, name = path.rpartition(".")
@@ -231,16 +248,23 @@ def _file(file: Path | None) -> tuple[dict[str, Any], Mapping[str, int], list[st
         return {}, {}, []
     try:
         with file.open("rb") as opened:
-            text = opened.read(_GREATEST_FILE + 1).decode()
+            data = opened.read(_GREATEST_FILE + 1)
             readable = opened.fileno() >= 0 and os.fstat(opened.fileno()).st_mode & stat.S_IROTH
     except FileNotFoundError:
         return {}, {}, []
-    except UnicodeDecodeError:
-        raise SettingsInvalid(f"{file} is not UTF-8") from None
     except OSError as error:
         raise SettingsInvalid(f"{file} can't be read: {error.strerror}") from error
-    if len(text) > _GREATEST_FILE:
-        raise SettingsInvalid(f"{file} is longer than {_GREATEST_FILE:,} bytes")
+    if len(data) > _GREATEST_FILE:
+        raise SettingsInvalid(
+            f"{file} is longer than {_GREATEST_FILE:,} bytes",
+            hint="Is it the file of settings that was meant?",
+        )
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        raise SettingsInvalid(f"{file} is not UTF-8") from None
+    if line := too_deep(text):
+        raise _invalid(file, [f"line {line}: this name has more parts than any setting has"])
     try:
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -366,7 +390,7 @@ def _kind_of_rows(entry: Entry) -> Any:
 def _where(path: str, lines: Mapping[str, int]) -> str:
     """`line 12, [server]: `, as far as it is known."""
     bare = path.rstrip(".")
-    at, line = bare, 0
+    at, line = bare[:_LONGEST_NAME], 0
     while at and not line:
         line = lines.get(at, 0)
         at = at.rpartition(".")[0]
@@ -377,12 +401,14 @@ def _where(path: str, lines: Mapping[str, int]) -> str:
 
 
 def _nearest(name: str, names: Iterable[str], prefix: str = "") -> str:
-    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:_LONGEST_NAME], list(names), n=1, cutoff=0.5)
     return f"; did you mean `{prefix}{near[0]}`?" if near else ""
 
 
 def _invalid(file: Path | None, faults: list[str]) -> SettingsInvalid:
+    faults = [fault if len(fault) <= _LONGEST_FAULT else f"{fault[:_LONGEST_FAULT]}…" for fault in faults]
     if len(faults) == 1:
         where = f"{file}, " if faults[0].startswith("line ") else ""
         return SettingsInvalid(f"{where}{faults[0]}")
-    return SettingsInvalid("\n  ".join([f"{len(faults)} settings are wrong ({file}):", *faults]))
+    count = f"{len(faults)}" if len(faults) <= _MOST_FAULTS else f"more than {_MOST_FAULTS}"
+    return SettingsInvalid("\n  ".join([f"{count} settings are wrong ({file}):", *faults[:_MOST_FAULTS]]))

@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Final
 
 import platformdirs
 
@@ -41,6 +41,8 @@ SETTINGS = "mosaic.toml"
 """The file of a home's settings, where no other one is named."""
 FORMAT = 2
 """The version of the layout that this program writes, and the newest that it reads."""
+_BEFORE: Final = frozenset({SETTINGS, "lock", "lost+found"})
+"""What a folder may hold before it is a home: settings that were written first, what a new disk has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +153,9 @@ class Home:
             raise HomeExists(f"there is a Mosaic home in {self.folder} already")
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if any(entry.name != "lock" for entry in self.folder.iterdir()):
+            if any(entry.name not in _BEFORE for entry in self.folder.iterdir()):
                 raise HomeExists(
-                    f"{self.folder} holds other things",
+                    f"{self.folder} holds other things than {SETTINGS}",
                     hint="Name an empty or a new folder with --home DIR.",
                 )
             self.folder.chmod(0o700)

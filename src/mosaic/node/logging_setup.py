@@ -28,6 +28,7 @@ _SECRETS: Final = (
     re.compile(r"(?<=token=)[^\s&\"']+"),
     re.compile(r"(?<=://)[^\s/@\"']+(?=@)"),
     re.compile(r"(?i)(?<=password[=:])\s*\S+"),
+    re.compile(r"(?i)(?<=password[\"'][=:])\s*(?:\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\S+)"),
 )
 _IPV4: Final = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
 _IPV6: Final = re.compile(r"(?<![\w:.])(?=[0-9a-fA-F:]*:[0-9a-fA-F]*:)[0-9a-fA-F:]{3,40}(?!\w|\.\d)")

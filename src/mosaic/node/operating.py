@@ -6,13 +6,24 @@ Source: this project's own design, docs/architecture.md "Operations".
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mosaic.node.host_port import NOWHERE
 from mosaic.node.reload import Reload
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
+
+
+class OwnPage(Protocol):
+    """Where the page of the home's people is; what opens it is for their eyes only."""
+
+    @property
+    def address(self) -> str:
+        """Its whole address, with what opens it; empty if there is no page."""
+
+    def once(self) -> str:
+        """An address that opens it in one browser."""
 
 
 class Operating:
@@ -32,6 +43,8 @@ class Operating:
         """Set when the node is to stop."""
         self.metrics = NOWHERE
         """Where its numbers are told."""
+        self.page: OwnPage | None = None
+        """Where its people's page is, once it is there."""
         self.drain_s: float | None = None
         """How long peers may take to read their last answers, if somebody has said so (seconds)."""
 

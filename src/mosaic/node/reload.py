@@ -76,23 +76,29 @@ class Reload:
         """What was wrong when the settings were last read; empty if nothing was."""
         self._seen = _mark(loaded.file)
         self._manager = ServiceManager({})
+        self._turn = asyncio.Lock()
+        self._asked: set[asyncio.Task[None]] = set()
 
     def tell(self, manager: ServiceManager) -> None:
         """Tells the service manager from now on when settings are read."""
         self._manager = manager
 
-    def once(self) -> Changes:
-        """Reads the settings and takes what can be taken.
+    async def once(self) -> Changes:
+        """Reads the settings, beside the node's own work, and takes what can be taken.
 
         Raises:
             SettingsInvalid: something is wrong; everything stays as it was.
             UsageError: the same, for what does not go together.
             InvalidUrl: the same, for a name that is none.
         """
+        async with self._turn:
+            return await self._once()
+
+    async def _once(self) -> Changes:
         self._seen = _mark(self.loaded.file)
         self._manager.reloading()
         try:
-            found = changes(self.loaded, self._load())
+            found = changes(self.loaded, await asyncio.to_thread(self._load))
             self._apply(found.loaded)
         except MosaicError as error:
             self.fault = str(error)
@@ -119,19 +125,29 @@ class Reload:
                 set_up(before.log)
             raise
 
-    def quietly(self) -> None:
+    def soon(self) -> None:
+        """Does `quietly` as soon as it may: for a signal."""
+        task = asyncio.get_running_loop().create_task(self.quietly(), name="settings asked for")
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
+
+    async def quietly(self) -> None:
         """As `once`, for nobody who could be told: faults go to the log."""
         try:
-            self.once()
+            await self.once()
         except MosaicError as error:
             _LOG.error("the settings stay as they were: %s (%s)", error, error.hint)
 
     async def run(self) -> None:
         """Looks every two seconds whether the file has changed, until cancelled."""
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            if _mark(self.loaded.file) != self._seen:
-                self.quietly()
+        try:
+            while True:
+                await asyncio.sleep(_LOOK_S)
+                if _mark(self.loaded.file) != self._seen:
+                    await self.quietly()
+        finally:
+            for task in self._asked:
+                task.cancel()
 
 
 def _mark(file: Path | None) -> tuple[int, int, int] | None:

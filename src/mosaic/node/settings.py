@@ -17,7 +17,7 @@ from mosaic.client.settings import ClientSettings
 from mosaic.core.url import ServerUrl
 from mosaic.dht.mode import OFF, DhtMode
 from mosaic.dht.settings import DhtSettings
-from mosaic.errors import UsageError
+from mosaic.errors import InvalidUrl, UsageError
 from mosaic.node.mirror_settings import MirrorSettings
 from mosaic.node.operating_settings import (
     BackupSettings,
@@ -30,6 +30,8 @@ from mosaic.node.operating_settings import (
     ServingSettings,
 )
 from mosaic.node.retention_settings import RetentionSettings
+from mosaic.server.identity import Authorities
+from mosaic.server.proxies import Proxies
 from mosaic.server.settings import ServerSettings
 from mosaic.transport.settings import TransportSettings
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
@@ -111,6 +113,11 @@ class NodeSettings:
     )
 
     def __post_init__(self) -> None:
+        Proxies(self.server.proxies)
+        try:
+            Authorities(self.server.authorities)
+        except InvalidUrl as error:
+            raise UsageError(f"`authorities` in [server]: {error}", hint=error.hint) from error
         if self.serves.hook == "program" and not self.policy.program:
             raise UsageError(
                 "the program of [policy] is to say whom the server takes records from, but there is none",

@@ -10,7 +10,16 @@ from typing import Final
 
 from mosaic.node.host_port import HostPort
 from mosaic.node.settings import NodeSettings
+from mosaic.policy.bans import network, network_text
 
+_INNER: Final = tuple(
+    map(
+        network, ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+    )
+)
+"""Networks from which nobody comes who is not in one of one's own."""
+_WIDE: Final = {4: 12, 16: 24}
+"""By the length of an address: networks with fewer bits than this are nobody's proxies."""
 _FOR_OTHERS: Final = frozenset({"everyone", "invitations", "hook"})
 
 
@@ -23,24 +32,13 @@ def advice(settings: NodeSettings) -> list[str]:
             "[metrics] address is best a private one"
         )
     if settings.serves.who in _FOR_OTHERS:
-        if not settings.operator.contact:
-            found.append(
-                "this server is for others, and does not say how you are reached: [operator] contact"
-            )
-        if not settings.backup.folder:
-            found.append(
-                "this server is for others, and makes no backups: [backup] folder, or `mosaic backup`"
-            )
-        if not settings.operator.page and not settings.server.service_url:
-            found.append(
-                "this server is for others, and shows nobody what holds here: [operator] page, "
-                "or [server] service_url"
-            )
+        found += _for_others(settings)
     if _asks_work(settings):
         found.append(
             "[limits] work_bits shuts out clients that do no work, and this program's own does none: "
             "people from elsewhere can't write to anybody here with it"
         )
+    found += _wide_proxies(settings)
     if settings.roles.inbox_readers == "recipient" and not settings.roles.inbox:
         found.append("[roles] inbox_readers has no effect, for the server is no inbox")
     if settings.roles.withhold and not settings.roles.inbox:
@@ -51,6 +49,40 @@ def advice(settings: NodeSettings) -> list[str]:
             "listen where your proxy alone connects"
         )
     return found
+
+
+def _for_others(settings: NodeSettings) -> list[str]:
+    found = []
+    if not settings.operator.contact:
+        found.append("this server is for others, and does not say how you are reached: [operator] contact")
+    if not settings.backup.folder:
+        found.append("this server is for others, and makes no backups: [backup] folder, or `mosaic backup`")
+    if not settings.operator.page and not settings.server.service_url:
+        found.append(
+            "this server is for others, and shows nobody what holds here: [operator] page, "
+            "or [server] service_url"
+        )
+    return found
+
+
+def _wide_proxies(settings: NodeSettings) -> list[str]:
+    return [
+        f"[server] proxies: whoever connects from {network_text(value, prefix)} is believed about where he "
+        "comes from, and so escapes limits and bans by address: name your proxies' own addresses"
+        for value, prefix in map(network, settings.server.proxies)
+        if prefix < _WIDE[len(value)] and not _is_inner(value, prefix)
+    ]
+
+
+def _is_inner(value: bytes, prefix: int) -> bool:
+    """Whether a network lies in one that the Internet does not reach."""
+    return any(
+        len(value) == len(inner)
+        and prefix >= bits
+        and int.from_bytes(value, "big") >> (8 * len(inner) - bits)
+        == int.from_bytes(inner, "big") >> (8 * len(inner) - bits)
+        for inner, bits in _INNER
+    )
 
 
 def _asks_work(settings: NodeSettings) -> bool:

@@ -1,7 +1,8 @@
-"""Where each name stands in a TOML text, which the standard reader does not tell.
+"""Where each name stands in a TOML text, which the standard reader does not tell; whether one is too deep.
 
-The text was read before, so it is TOML: what is looked for here is only where
-statements begin, past strings, comments and lists of several lines.
+For `lines_of` the text was read before, so it is TOML: what is looked for is
+only where statements begin, past strings, comments and lists of several lines.
+`too_deep` looks before the text is read, and so takes any text.
 
 Source: this project's own design, docs/architecture.md "One home".
 """
@@ -15,6 +16,8 @@ from typing import Final
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _QUOTES: Final = ('"""', "'''", '"', "'")
+_DEEPEST: Final = 16
+"""Parts of a dotted name; the reader's work grows with their square. No setting has more than three."""
 
 
 def lines_of(text: str) -> Mapping[str, int]:
@@ -40,6 +43,30 @@ def lines_of(text: str) -> Mapping[str, int]:
             key = _dotted(statement)
             found[f"{table}.{key}" if table else key] = line
     return found
+
+
+def too_deep(text: str) -> int:
+    """The line (from 1) of the first name with more parts than any setting has; 0 if there is none.
+
+    Args:
+        text: Any text. What is behind the place where it stops to be TOML is not judged rightly.
+    """
+    at, dots = 0, 0
+    while at < len(text):
+        character = text[at]
+        if character == "#":
+            at = _end(text, at, "\n")
+        elif character in "\"'":
+            at = _string_end(text, at)
+        elif bare := _BARE.match(text, at):
+            at = bare.end()
+        else:
+            # Between the parts of a name stand dots and blanks, and nothing else.
+            dots = dots + 1 if character == "." else dots if character in " \t" else 0
+            if dots >= _DEEPEST:
+                return text.count("\n", 0, at) + 1
+            at += 1
+    return 0
 
 
 def fault_line(error: tomllib.TOMLDecodeError) -> int:

@@ -26,7 +26,7 @@ from mosaic.web.settings import WebSettings
 
 
 def create_app(
-    node: NodeFace, settings: WebSettings, *, token: str, hosts: Iterable[str], once: Iterable[str] = ()
+    node: NodeFace, settings: WebSettings, *, token: str, hosts: Iterable[str], once: set[str] | None = None
 ) -> Starlette:
     """The page of one node.
 
@@ -35,7 +35,7 @@ def create_app(
         settings: Sizes and limits.
         token: The secret that opens the page (see `guard`).
         hosts: The `HOST:PORT` texts under which the page is reached.
-        once: Secrets that open it in one browser each.
+        once: Secrets that open it in one browser each; one that is used goes, more may come.
 
     Returns:
         The application; `state.end_streams()` ends what would never end by itself, before the server stops.
@@ -61,7 +61,7 @@ def create_app(
             Route("/changes", changes.stream),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         ],
-        middleware=[Middleware(Guard, token=token, hosts=list(hosts), once=list(once))],
+        middleware=[Middleware(Guard, token=token, hosts=list(hosts), once=once)],
         exception_handlers={MosaicError: reading.failed, 404: reading.lost},
     )
     app.state.end_streams = changes.end

@@ -4,7 +4,7 @@ Any website can make a browser send requests to 127.0.0.1, and any name can be
 pointed there. So each request must name this page as its Host (no rebinding),
 each action must come from this page's own Origin, nothing but a link may lead
 here from elsewhere, and everything but the style sheet needs the token that
-`mosaic serve` prints once.
+`mosaic serve` prints in a terminal, and `mosaic page` wherever it is asked.
 
 Source: this project's own design, docs/architecture.md "A person acts".
 """
@@ -47,13 +47,15 @@ class Guard:
         token: The secret in the printed address (at least 128 bits of randomness as text).
         hosts: The values of the Host header that mean this page, with port.
         once: Tokens that open the page in one browser each: for an address that others may see as well,
-            like the arguments of a program.
+            like the arguments of a program. Each goes out of this set when it is used; more may come.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, hosts: Iterable[str], once: Iterable[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, *, token: str, hosts: Iterable[str], once: set[str] | None = None
+    ) -> None:
         self._app = app
         self._token = token
-        self._once = set(once)
+        self._once = set() if once is None else once
         self._hosts = frozenset(host.lower() for host in hosts)
         port = next(iter(self._hosts)).rsplit(":", 1)[-1]
         # Cookies ignore the port, so two nodes on one machine need different names.
@@ -84,8 +86,8 @@ class Guard:
             return None
         if not self._matches(self._cookie_of(headers)):
             return PlainTextResponse(
-                "This page belongs to the person who started it. Open the whole address that `mosaic serve` "
-                "printed, with its token.\n",
+                "This page belongs to the person who started it. Open the whole address, with its token: "
+                "`mosaic page` tells it.\n",
                 403,
             )
         return None
@@ -98,7 +100,7 @@ class Guard:
         if not (self._matches(given) or self._matches(self._cookie_of(headers)) or self._use_up(given)):
             return PlainTextResponse(
                 "The token in this address is not the one of the running node, or it was used already. "
-                "Open the whole address that mosaic printed.\n",
+                "Open the whole address that `mosaic page` tells.\n",
                 403,
             )
         query = {k: v for k, v in parse_qs(scope["query_string"].decode("latin-1")).items() if k != "token"}
