@@ -26,6 +26,10 @@ The first level says whose doing it is, which decides who has to act:
     │   ├── InvalidContent      a payload that its kind or flags do not allow
     │   └── InvalidMessage      a protocol message (LengthRefused: refused from its header)
     ├── WrongPassword           an encrypted secret key did not open
+    ├── Undecryptable           an encrypted message did not open
+    ├── SealingError            something can't be encrypted to somebody now
+    │   ├── NoEncryptionKey     the person has published no key for it
+    │   └── ScheduleStale       the person's keys were last looked up too long ago
     ├── PeerError               the other side of a connection
     │   ├── Unreachable         nobody answered
     │   ├── WrongServerKey      somebody else answered
@@ -236,6 +240,28 @@ class WrongPassword(MosaicError):
     """The password does not open the secret key."""
 
     default_hint = "Try again; mind upper and lower case and the keyboard's layout."
+
+
+class Undecryptable(MosaicError):
+    """The message does not open with the keys of this device."""
+
+    default_hint = "A new device gets the older keys when it is paired with one that has them."
+
+
+class SealingError(MosaicError):
+    """Nothing can be encrypted to this person now."""
+
+
+class NoEncryptionKey(SealingError):
+    """This person has published no key that anything could be encrypted to."""
+
+    default_hint = "Ask for it in public: newer software publishes one when the key schedule changes."
+
+
+class ScheduleStale(SealingError):
+    """The keys of this person were last looked up more than an hour ago."""
+
+    default_hint = "Try again as soon as one of the person's outboxes is reached."
 
 
 # --- the other side of a connection ------------------------------------------------------------

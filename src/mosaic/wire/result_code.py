@@ -162,6 +162,10 @@ _ERRORS: Final[dict[ResultCode, tuple[type[errors.MosaicError], ...]]] = {
     ResultCode.GENERAL_ERROR: (
         errors.MosaicError,
         errors.WrongPassword,
+        errors.Undecryptable,
+        errors.SealingError,
+        errors.NoEncryptionKey,
+        errors.ScheduleStale,
         errors.LocalError,
         errors.HomeExists,
         errors.HomeInUse,

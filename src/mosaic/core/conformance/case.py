@@ -47,7 +47,7 @@ class Operation:
     """One operation of a vector file.
 
     Args:
-        run: Makes the values from a case; raises a FormatError (or WrongPassword) to refuse it.
+        run: Makes the values from a case; raises FormatError, WrongPassword or Undecryptable to refuse.
         untold: Fields that it neither reads nor makes, because they only inform (say why where it is built).
         library: Makes the library's values of a case that `run` refuses, so that they are compared too.
     """

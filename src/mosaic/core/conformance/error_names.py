@@ -105,6 +105,9 @@ ERROR_NAMES: Mapping[str, tuple[type[errors.MosaicError], ...]] = MappingProxyTy
         "TooManyDataElements": (errors.InvalidFilter,),
         "InvalidMessage": (errors.InvalidMessage,),
         "InvalidResultCode": (errors.InvalidMessage,),
+        # Encrypted payloads, which the library does not know
+        "InvalidEncryption": (errors.InvalidContent,),
+        "Undecryptable": (errors.Undecryptable,),
         # The library panics: any refusal is right.
         "(panic)": _ANY,
     }

@@ -19,7 +19,7 @@ from typing import Any
 from mosaic.core.conformance.case import Case, Operation, Operations, Values
 from mosaic.core.conformance.error_names import ERROR_NAMES
 from mosaic.core.conformance.rulings import Answer, Ruling, ruling_for
-from mosaic.errors import FormatError, MosaicError, WrongPassword
+from mosaic.errors import FormatError, MosaicError, Undecryptable, WrongPassword
 
 INFORMATIVE = frozenset({"name", "op", "note", "disagreement", "spec_silent", "valid", "spec_valid", "error"})
 """Fields of the judge itself and words for people; never compared as values."""
@@ -203,7 +203,7 @@ def judge_case(file: str, case: Case, operations: Operations) -> bool:
 def _run(operation: Operation, case: Case) -> tuple[Values, MosaicError | None]:
     try:
         return operation.run(case), None
-    except (FormatError, WrongPassword) as refusal:
+    except (FormatError, Undecryptable, WrongPassword) as refusal:
         return {}, refusal
     except Exception as error:  # a crash on any input is what vectors are to find
         raise _CaseFailed(f"it crashed: {type(error).__name__}: {error}") from error
