@@ -193,19 +193,32 @@ impl Shared {
         links.get(&number).cloned()
     }
 
-    /// Runs the links of `targets` with their places; those not in the table are told as none.
-    pub fn for_links<'a, T>(
+    /// Queues a frame of `total` bytes (its header, and `body`) for each (link, query id); the indexes of those for
+    /// whom nothing was.
+    pub fn deliver(
         &self,
-        targets: impl Iterator<Item = (u64, T)> + 'a,
-        mut work: impl FnMut(usize, Option<&Link>, T),
-    ) {
+        kind: u8,
+        total: u32,
+        body: &Bytes,
+        targets: &[(u64, u16)],
+    ) -> Vec<usize> {
+        let [a, b, c, d] = total.to_le_bytes();
         let links = self
             .links
             .read()
             .unwrap_or_else(|broken| broken.into_inner());
-        for (index, (number, target)) in targets.enumerate() {
-            work(index, links.get(&number).map(AsRef::as_ref), target);
+        let mut refused = Vec::new();
+        for (index, (number, query)) in targets.iter().enumerate() {
+            let [low, high] = query.to_le_bytes();
+            let head = [kind, 0, low, high, a, b, c, d];
+            if !links
+                .get(number)
+                .is_some_and(|link| link.deliver(head, body))
+            {
+                refused.push(index);
+            }
         }
+        refused
     }
 
     /// Tells Python that the link is open, and lets it run.
