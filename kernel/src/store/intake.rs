@@ -11,8 +11,8 @@ use crate::store::keys::{self, MIN_RECORD, Table};
 use crate::store::labels::READMITTED;
 use crate::store::log::Segments;
 use crate::store::rows::Rows;
-use crate::store::store::Stop;
 use crate::store::view::find_id;
+use crate::store::writer::Stop;
 
 /// The longest record there is.
 const MAX_RECORD: usize = 1 << 20;

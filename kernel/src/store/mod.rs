@@ -33,6 +33,7 @@ pub mod store;
 pub mod tally;
 pub mod verify;
 pub mod view;
+mod writer;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::store::index::{Dead, Index};
 use crate::store::log::{Log, Segments};
 use crate::store::rows::Rows;
 use crate::store::segment::damaged;
-use crate::store::store::Stop;
+use crate::store::writer::Stop;
 
 /// Records for one transaction of the index.
 const STEP: usize = 1 << 20;

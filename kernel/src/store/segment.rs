@@ -1,13 +1,11 @@
 //! A segment: one file of the log, with the entries of a range of positions.
 //!
-//! ```text
-//! [0:8] "MOSAICLG"  [8:12] format version  [12:16] 1 if compacted  [16:24] first position
-//! [24:32] the log's salt  [32:40] end (compacted)  [40:48] where the table begins (compacted)
-//! [48:56] greatest received time of all that was ever in it (compacted)  [56:64] checksum
-//! ```
+//! It begins with a header (`segment/header.rs`).
 //! In a plain segment a position is `first position + offset - 64`. A compacted one holds what was
 //! left of its entries, each with its old position, and behind them a table of (position, offset)
 //! pairs, both u32 in 8-byte words, the position counted from the segment's first. All little-endian.
+
+mod header;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -18,77 +16,10 @@ use memmap2::MmapRaw;
 use crate::store::entry::{self, Head, number};
 use crate::store::error::{Error, Result};
 use crate::store::files::{Files, LogFile};
+pub use header::{HEADER, Header, VERSION};
 
-/// Bytes before the first entry.
-pub const HEADER: u64 = 64;
-/// The version of the format that this code writes.
-pub const VERSION: u32 = 2;
-
-const MAGIC: &[u8; 8] = b"MOSAICLG";
 const WORD: u64 = 8;
 const PAIR: u64 = 8;
-
-/// What a segment's header says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    /// The version of the format; a new one is written in the newest.
-    pub version: u32,
-    /// The first position.
-    pub base: u64,
-    /// The key of all checksums of this log.
-    pub salt: u64,
-    /// For a compacted segment: end, table offset, greatest received time.
-    pub compacted: Option<(u64, u64, u64)>,
-}
-
-impl Header {
-    /// The header's 64 bytes.
-    pub fn encode(&self) -> [u8; HEADER as usize] {
-        let mut out = [0; HEADER as usize];
-        out[..8].copy_from_slice(MAGIC);
-        out[8..12].copy_from_slice(&self.version.to_le_bytes());
-        out[16..24].copy_from_slice(&self.base.to_le_bytes());
-        out[24..32].copy_from_slice(&self.salt.to_le_bytes());
-        if let Some((end, table, received)) = self.compacted {
-            out[12] = 1;
-            out[32..40].copy_from_slice(&end.to_le_bytes());
-            out[40..48].copy_from_slice(&table.to_le_bytes());
-            out[48..56].copy_from_slice(&received.to_le_bytes());
-        }
-        let sum = blake3::hash(&out[..56]);
-        out[56..].copy_from_slice(&sum.as_bytes()[..8]);
-        out
-    }
-
-    /// Reads a header; `Newer` for a format of the future, nothing if it is none.
-    pub fn decode(bytes: &[u8], path: &Path) -> Result<Option<Self>> {
-        let Some(head) = bytes.get(..HEADER as usize) else {
-            return Ok(None);
-        };
-        if &head[..8] != MAGIC || blake3::hash(&head[..56]).as_bytes()[..8] != head[56..] {
-            return Ok(None);
-        }
-        let version = number(&head[8..]) as u32;
-        if version > VERSION {
-            return Err(Error::Newer(format!(
-                "{} has format {version}, this program knows formats up to {VERSION}",
-                path.display()
-            )));
-        }
-        Ok(Some(Self {
-            version,
-            base: number(&head[16..]),
-            salt: number(&head[24..]),
-            compacted: (head[12] == 1).then(|| {
-                (
-                    number(&head[32..]),
-                    number(&head[40..]),
-                    number(&head[48..]),
-                )
-            }),
-        }))
-    }
-}
 
 /// An open segment. Readers may use what lies before `end`.
 pub struct Segment {
@@ -379,66 +310,4 @@ pub fn damaged(path: &Path, offset: u64, what: &str) -> Error {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::store::entry::{Marks, What};
-    use crate::store::files::DiskFiles;
-
-    const SALT: u64 = 3;
-
-    /// A compacted segment that holds one entry for each position, and ends at `end`.
-    fn compacted(folder: &Path, positions: &[u64], body: usize, end: u64) -> PathBuf {
-        let (mut entries, mut table) = (Vec::new(), Vec::new());
-        for &position in positions {
-            let offset = HEADER + entries.len() as u64;
-            table.extend_from_slice(&(((position - 64) / WORD) as u32).to_le_bytes());
-            table.extend_from_slice(&((offset / WORD) as u32).to_le_bytes());
-            let head = Head {
-                what: What::Record,
-                marks: Marks::default(),
-                last: true,
-                length: body,
-                position,
-                batch: position,
-                received: 1,
-            };
-            assert!(entry::push(&mut entries, SALT, &head, &vec![7; body]));
-        }
-        let header = Header {
-            version: VERSION,
-            base: 64,
-            salt: SALT,
-            compacted: Some((end, HEADER + entries.len() as u64, 1)),
-        };
-        let path = folder.join(file_name(64));
-        let content = [&header.encode()[..], &entries, &table].concat();
-        std::fs::write(&path, content).unwrap();
-        path
-    }
-
-    #[test]
-    fn a_compacted_segment_finds_what_is_left_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = compacted(folder.path(), &[64, 640, 6400], 216, 8000);
-        let segment = Segment::open(&DiskFiles, &path, 1 << 16).unwrap().unwrap();
-        for position in (0..8100).step_by(8) {
-            let there = [64, 640, 6400].contains(&position);
-            assert_eq!(segment.entry(position).is_some(), there, "{position}");
-            assert_eq!(segment.checked_entry(position).is_some(), there);
-            let next = [64, 640, 6400].into_iter().find(|&p| p >= position);
-            assert_eq!(segment.first_from(position), next);
-        }
-    }
-
-    #[test]
-    fn nothing_is_read_behind_the_end_of_a_file_that_fills_its_pages() {
-        let folder = tempfile::tempdir().unwrap();
-        let body = 4096 - 64 - entry::HEAD - 8;
-        let path = compacted(folder.path(), &[64], body, 80_000);
-        assert_eq!(std::fs::metadata(&path).unwrap().len(), 4096);
-        let segment = Segment::open(&DiskFiles, &path, 1 << 16).unwrap().unwrap();
-        assert!(segment.entry(72).is_none());
-        assert!(segment.entry(79_992).is_none());
-        assert!(segment.first_from(72).is_none());
-    }
-}
+mod tests;
