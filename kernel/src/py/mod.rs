@@ -7,9 +7,13 @@ mod dht;
 mod ends;
 mod errors;
 mod frame_cutter;
+mod gate;
+mod link_events;
 mod matching;
 mod net;
+mod scan;
 mod store;
+mod store_errors;
 mod sync;
 
 #[pymodule]

@@ -1,8 +1,12 @@
 //! The net door.
+#![expect(
+    clippy::too_many_arguments,
+    reason = "each is one setting or choice, given by name"
+)]
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use pyo3::prelude::*;
@@ -11,26 +15,22 @@ use pyo3::types::{PyBytes, PyList};
 use super::ends::{ProxyPlace, door, forms, milliseconds, plan, seed_of, unheard, upgrade};
 use super::errors::{Disconnected, UsageError};
 use super::frame_cutter::FrameCutter;
+use super::gate::{GateRow, networks_of, rows};
+use super::link_events::{self, waiting, wanted};
 use crate::net::engine::Engine;
 use crate::net::frame::{HEADER, Limits};
-use crate::net::gate::{Networks, Row};
+use crate::net::gate::Gate;
 use crate::net::half_open::MOST as MOST_HALF_OPEN;
-use crate::net::inbox::what;
 use crate::net::link::Link;
 use crate::net::listeners::Transport;
 use crate::net::quic;
-use crate::net::shared::Settings;
+use crate::net::shared::{Settings, Shared};
 
 /// The type of a RECORD message.
 const RECORD: u8 = 0x80;
 
 /// More threads than this help nobody.
 const MOST_WORKERS: usize = 64;
-
-/// (IPv4 bits, IPv6 bits, connections a second, burst, most open).
-type GateRow = (u8, u8, f64, u32, u32);
-
-type PyEvent<'py> = (u64, u16, Bound<'py, PyBytes>);
 
 /// Sockets, TLS and framing. Frames come in batches behind one descriptor.
 #[pyclass(frozen, module = "mosaic._kernel._rust")]
@@ -39,9 +39,16 @@ struct Net {
 }
 
 impl Net {
-    fn link(&self, number: u64) -> PyResult<std::sync::Arc<Link>> {
-        self.engine
-            .shared()
+    fn shared(&self) -> &Arc<Shared> {
+        self.engine.shared()
+    }
+
+    fn gate(&self) -> &Gate {
+        &self.shared().gate
+    }
+
+    fn link(&self, number: u64) -> PyResult<Arc<Link>> {
+        self.shared()
             .link(number)
             .ok_or_else(|| Disconnected::new_err(format!("link {number} has ended")))
     }
@@ -70,10 +77,6 @@ impl Net {
     ), text_signature = "(*, frame_limits, spool_prefix, spool_folder, spool_over=65536, inbox_bytes=16777216, \
         link_inbox_bytes=1048576, link_outbox_bytes=131072, handshake_ms=10000, workers=1, streams=16, \
         quic_idle_ms=15000, quic_keep_alive_ms=10000, retry_over=64, most_half_open=512, gate=())")]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one setting, given by name"
-    )]
     fn new(
         frame_limits: Vec<u64>,
         spool_prefix: Vec<u64>,
@@ -120,22 +123,18 @@ impl Net {
 
     /// Readable while events wait.
     fn fileno(&self) -> i32 {
-        self.engine.shared().inbox.fileno()
+        self.shared().inbox.fileno()
     }
 
     /// (link, what, data) of up to `max_events` events.
     #[pyo3(signature = (max_events = 4096))]
     fn poll<'py>(&self, py: Python<'py>, max_events: usize) -> PyResult<Bound<'py, PyList>> {
-        let shared = self.engine.shared();
+        let shared = self.shared();
         // A batch of which nothing is wanted must not look like the end of what waits.
         loop {
             let (events, forgotten) = shared.inbox.take(max_events);
             shared.forget(&forgotten);
-            let wanted: Vec<PyEvent<'py>> = events
-                .iter()
-                .filter(|event| !(event.is_from_peer() && event.link.is_muted()))
-                .map(|event| (event.link.number, event.what, PyBytes::new(py, &event.data)))
-                .collect();
+            let wanted = wanted(py, &events);
             if !wanted.is_empty() || events.is_empty() {
                 return PyList::new(py, wanted);
             }
@@ -199,10 +198,6 @@ impl Net {
         host, port, *, server_key, seed, timeout_ms = 10_000, raw_key = false, own_raw_key = None,
         proxy = None
     ))]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one choice, given by name"
-    )]
     fn dial_tcp(
         &self,
         host: String,
@@ -224,10 +219,6 @@ impl Net {
         host, port, *, server_key, seed, request, timeout_ms = 10_000, raw_key = false,
         own_raw_key = None, authorities = None, name = None, proxy = None
     ))]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one choice, given by name"
-    )]
     fn dial_ws(
         &self,
         host: String,
@@ -262,10 +253,6 @@ impl Net {
     #[pyo3(signature = (
         host, port, *, server_key, seed, timeout_ms = 10_000, raw_key = false, own_raw_key = None
     ))]
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one choice, given by name"
-    )]
     fn dial_quic(
         &self,
         host: String,
@@ -305,7 +292,7 @@ impl Net {
 
     /// Queues whole frames; the bytes now waiting, or -1.
     fn send(&self, link: u64, data: &[u8]) -> i64 {
-        let link = self.engine.shared().link(link);
+        let link = self.shared().link(link);
         waiting(link.and_then(|link| link.send(data)))
     }
 
@@ -313,20 +300,8 @@ impl Net {
     fn deliver(&self, record: &[u8], targets: Vec<(u64, u16)>) -> PyResult<Vec<usize>> {
         let total = u32::try_from(record.len() + HEADER)
             .map_err(|_| UsageError::new_err("a record of 4 GiB can't be sent"))?;
-        let [a, b, c, d] = total.to_le_bytes();
         let body = Bytes::copy_from_slice(record);
-        let mut refused = Vec::new();
-        let targets = targets.into_iter();
-        self.engine
-            .shared()
-            .for_links(targets, |index, link, query: u16| {
-                let [low, high] = query.to_le_bytes();
-                let head = [RECORD, 0, low, high, a, b, c, d];
-                if !link.is_some_and(|link| link.deliver(head, &body)) {
-                    refused.push(index);
-                }
-            });
-        Ok(refused)
+        Ok(self.shared().deliver(RECORD, total, &body, &targets))
     }
 
     /// Queues `head` and then a part of a file; the bytes now waiting, or -1.
@@ -339,7 +314,7 @@ impl Net {
         offset: u64,
         length: u64,
     ) -> PyResult<i64> {
-        let Some(link) = self.engine.shared().link(link) else {
+        let Some(link) = self.shared().link(link) else {
             return Ok(-1);
         };
         let path: &Path = &path;
@@ -365,41 +340,30 @@ impl Net {
 
     /// Bytes queued towards a link, or -1.
     fn pending(&self, link: u64) -> i64 {
-        waiting(
-            self.engine
-                .shared()
-                .link(link)
-                .and_then(|link| link.pending()),
-        )
+        waiting(self.shared().link(link).and_then(|link| link.pending()))
     }
 
     /// Connections from these networks are dropped when they are accepted.
     fn set_blocked(&self, networks: Vec<(Vec<u8>, u8)>) -> PyResult<()> {
-        self.engine
-            .shared()
-            .gate
-            .set_blocked(networks_of(networks)?);
+        self.gate().set_blocked(networks_of(networks)?);
         Ok(())
     }
 
     /// Those from these are not counted.
     fn set_trusted(&self, networks: Vec<(Vec<u8>, u8)>) -> PyResult<()> {
-        self.engine
-            .shared()
-            .gate
-            .set_trusted(networks_of(networks)?);
+        self.gate().set_trusted(networks_of(networks)?);
         Ok(())
     }
 
     /// How fast and how many may come from each size of network.
     fn set_gate(&self, rows: Vec<GateRow>) -> PyResult<()> {
-        self.engine.shared().gate.set_rows(self::rows(rows)?);
+        self.gate().set_rows(self::rows(rows)?);
         Ok(())
     }
 
     /// Hands up a link's events before those of others, or no longer.
     fn prefer(&self, link: u64, preferred: bool) {
-        let shared = self.engine.shared();
+        let shared = self.shared();
         if let Some(link) = shared.link(link) {
             shared.inbox.prefer(&link, preferred);
         }
@@ -407,24 +371,24 @@ impl Net {
 
     /// The greatest length of one type on one link from now on.
     fn limit_frames(&self, link: u64, kind: u8, most: u32) {
-        if let Some(link) = self.engine.shared().link(link) {
+        if let Some(link) = self.shared().link(link) {
             link.limit_frames(kind, most);
         }
     }
 
     /// Bytes queued towards all peers.
     fn pending_total(&self) -> usize {
-        self.engine.shared().pending()
+        self.shared().pending()
     }
 
     /// (link, bytes queued towards it), most first.
     fn heaviest(&self, most: usize) -> Vec<(u64, usize)> {
-        self.engine.shared().heaviest(most)
+        self.shared().heaviest(most)
     }
 
     /// What happened since the network began.
     fn counts(&self) -> HashMap<&'static str, u64> {
-        let shared = self.engine.shared();
+        let shared = self.shared();
         let (half_open, evicted) = shared.half_open.counts();
         let more = [("half_open", half_open as u64), ("evicted", evicted)];
         shared.counts.all().into_iter().chain(more).collect()
@@ -432,14 +396,14 @@ impl Net {
 
     /// Sends what is queued, then closes.
     fn close(&self, link: u64) {
-        if let Some(link) = self.engine.shared().link(link) {
+        if let Some(link) = self.shared().link(link) {
             link.close();
         }
     }
 
     /// Drops the link at once.
     fn abort(&self, link: u64) {
-        if let Some(link) = self.engine.shared().link(link) {
+        if let Some(link) = self.shared().link(link) {
             link.abort();
         }
     }
@@ -451,58 +415,9 @@ impl Net {
     }
 }
 
-fn rows(rows: Vec<GateRow>) -> PyResult<Vec<Row>> {
-    let row = |(v4, v6, per_second, burst, most_open): GateRow| {
-        if v4 > 32 || v6 > 128 || !per_second.is_finite() || per_second < 0.0 {
-            return Err(UsageError::new_err(
-                "a row of the gate is (IPv4 bits up to 32, IPv6 bits up to 128, connections a second, burst, most open)",
-            ));
-        }
-        Ok(Row {
-            v4,
-            v6,
-            per_second,
-            burst,
-            most_open,
-        })
-    };
-    rows.into_iter().map(row).collect()
-}
-
-fn networks_of(networks: Vec<(Vec<u8>, u8)>) -> PyResult<Networks> {
-    let network = |(address, prefix): (Vec<u8>, u8)| {
-        let known = match address.len() {
-            4 if prefix <= 32 => <[u8; 4]>::try_from(address).ok().map(IpAddr::from),
-            16 if prefix <= 128 => <[u8; 16]>::try_from(address).ok().map(IpAddr::from),
-            _ => None,
-        };
-        let known = known.ok_or_else(|| {
-            UsageError::new_err(
-                "a network is (address of 4 or 16 bytes, how many of its bits count)",
-            )
-        })?;
-        Ok((known, prefix))
-    };
-    let all: PyResult<Vec<(IpAddr, u8)>> = networks.into_iter().map(network).collect();
-    Ok(Networks::new(all?))
-}
-
-fn waiting(bytes: Option<usize>) -> i64 {
-    bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX))
-}
-
 /// Adds the door's names to the module.
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("LINK_OPENED", what::OPENED)?;
-    module.add("LINK_CLOSED", what::CLOSED)?;
-    module.add("LINK_REFUSED_LENGTH", what::REFUSED_LENGTH)?;
-    module.add("LINK_DRAINED", what::DRAINED)?;
-    module.add("LINK_SPOOLED", what::SPOOLED)?;
-    module.add("DIAL_FAILED", what::DIAL_FAILED)?;
-    module.add("DIAL_WRONG_KEY", what::DIAL_WRONG_KEY)?;
-    module.add("LINK_UPGRADE", what::UPGRADE)?;
-    module.add("DIAL_REFUSED_FORM", what::DIAL_REFUSED_FORM)?;
-    module.add("DIAL_FOREIGN_CERTIFICATE", what::DIAL_FOREIGN_CERTIFICATE)?;
+    link_events::register(module)?;
     module.add_class::<FrameCutter>()?;
     module.add_class::<Net>()
 }

@@ -1,19 +1,17 @@
 //! The store door.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict};
 
-use super::errors::{StoreDamaged, StoreError, StoreFull, UsageError};
+use super::errors::UsageError;
 use super::matching::Filter;
+use super::scan::Scan;
 use crate::store::access::Viewers;
 use crate::store::compact;
-use crate::store::error::Error;
 use crate::store::files::DiskFiles;
 use crate::store::intake::{Incoming, mode, outcome};
 use crate::store::scan::{self, Query, Reference};
@@ -27,41 +25,8 @@ const DEFAULT_SEGMENT: u64 = 64 << 20;
 const MIN_SEGMENT: u64 = 1 << 12;
 const MAX_SEGMENT: u64 = 1 << 34;
 
-impl From<Error> for PyErr {
-    fn from(error: Error) -> Self {
-        let text = error.to_string();
-        match error {
-            Error::Full => StoreFull::new_err((text,)),
-            Error::Damaged(_) => StoreDamaged::new_err((text,)),
-            Error::Usage(_) => UsageError::new_err((text,)),
-            Error::InUse(_) => with_hint(
-                text,
-                "Stop the other process, or wait until it has finished.",
-            ),
-            Error::Newer(_) => with_hint(
-                text,
-                "Install the newer version again; this one would damage what it does not know.",
-            ),
-            Error::Closed => with_hint(text, "Open it again."),
-            Error::Index(_) => with_hint(
-                text,
-                "Start again; if it stays, remove the folder `index`: it is made again from the log.",
-            ),
-            Error::Io(_) => with_hint(text, "Check the disk and the folder's rights."),
-        }
-    }
-}
-
-fn with_hint(text: String, hint: &'static str) -> PyErr {
-    Python::attach(|py| {
-        let error = StoreError::new_err((text,));
-        // The hint is help only: an error without it is an error still.
-        let _ = error.value(py).setattr("hint", hint);
-        error
-    })
-}
-
-fn exact<const N: usize>(bytes: &[u8], what: &str) -> PyResult<[u8; N]> {
+/// Bytes of a length that is known, `what` they are.
+pub(super) fn exact<const N: usize>(bytes: &[u8], what: &str) -> PyResult<[u8; N]> {
     bytes
         .try_into()
         .map_err(|_| UsageError::new_err((format!("{what} has {N} bytes, not {}", bytes.len()),)))
@@ -300,10 +265,7 @@ impl Store {
 
 impl Store {
     fn begin(&self, scan: scan::Scan) -> Scan {
-        Scan {
-            store: Arc::clone(&self.0),
-            scan: Mutex::new(scan),
-        }
+        Scan::new(Arc::clone(&self.0), scan)
     }
 }
 
@@ -335,141 +297,6 @@ impl Snapshot {
     }
 }
 
-/// A query under way.
-#[pyclass(frozen, module = "mosaic._kernel._rust")]
-pub(super) struct Scan {
-    store: Arc<store::Store>,
-    scan: Mutex<scan::Scan>,
-}
-
-type Frames = (Vec<u8>, usize, bool);
-
-impl Scan {
-    fn lock(&self) -> MutexGuard<'_, scan::Scan> {
-        self.scan.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Gives the next records that take part in sync to `take` until it wants no more; whether it is finished.
-    pub(super) fn run_for_sync(
-        &self,
-        time: Duration,
-        take: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> Result<bool, Error> {
-        let entered = self.store.enter();
-        let view = self.store.view(&entered)?;
-        let mut scan = self.lock();
-        scan.leave_out_unsynced();
-        scan.run(&view, time, &mut |found| take(found.record))
-    }
-
-    fn next_frames(
-        &self,
-        head: [u8; 4],
-        max_bytes: usize,
-        time: Duration,
-    ) -> Result<Frames, Error> {
-        let entered = self.store.enter();
-        let view = self.store.view(&entered)?;
-        self.lock().frames(&view, head, max_bytes, time)
-    }
-}
-
-type Triple<'py> = (u64, u64, Bound<'py, PyBytes>);
-
-#[pymethods]
-impl Scan {
-    fn frames<'py>(
-        &self,
-        py: Python<'py>,
-        head: &[u8],
-        max_bytes: usize,
-        max_ns: u64,
-    ) -> PyResult<(Bound<'py, PyBytes>, usize, bool)> {
-        let head = exact(head, "a frame's head")?;
-        let time = Duration::from_nanos(max_ns);
-        let (bytes, count, done) = py.detach(|| self.next_frames(head, max_bytes, time))?;
-        Ok((PyBytes::new(py, &bytes), count, done))
-    }
-
-    fn records<'py>(
-        &self,
-        py: Python<'py>,
-        max_records: usize,
-        max_ns: u64,
-    ) -> PyResult<(Vec<Triple<'py>>, bool)> {
-        let time = Duration::from_nanos(max_ns);
-        let (found, done) = py.detach(|| -> Result<_, Error> {
-            let entered = self.store.enter();
-            let view = self.store.view(&entered)?;
-            let mut found = Vec::new();
-            let done = self.lock().run(&view, time, &mut |one| {
-                found.push((one.position, one.received, one.record.to_vec()));
-                found.len() < max_records
-            })?;
-            Ok((found, done))
-        })?;
-        let triple = |(position, received, record): (u64, u64, Vec<u8>)| {
-            (position, received, PyBytes::new(py, &record))
-        };
-        Ok((found.into_iter().map(triple).collect(), done))
-    }
-}
-
-/// `Scan.frames(head, …)` for several scans in one call without the GIL. What fails, fails alone.
-#[pyfunction]
-#[pyo3(signature = (scans, max_bytes, max_ns, *, groups = None, group_bytes = usize::MAX))]
-fn run_scans<'py>(
-    py: Python<'py>,
-    scans: Vec<(Bound<'py, Scan>, PyBackedBytes)>,
-    max_bytes: usize,
-    max_ns: u64,
-    groups: Option<Vec<u64>>,
-    group_bytes: usize,
-) -> PyResult<Bound<'py, PyList>> {
-    if groups
-        .as_ref()
-        .is_some_and(|groups| groups.len() != scans.len())
-    {
-        return Err(UsageError::new_err(
-            ("there must be a group for each scan",),
-        ));
-    }
-    let time = Duration::from_nanos(max_ns);
-    let jobs = scans
-        .iter()
-        .map(|(scan, head)| Ok((scan.get(), exact(head, "a frame's head")?)))
-        .collect::<PyResult<Vec<(&Scan, [u8; 4])>>>()?;
-    let done: Vec<Result<Frames, Error>> = py.detach(|| {
-        let mut used: HashMap<u64, usize> = HashMap::new();
-        let mut run = |number: usize, (scan, head): &(&Scan, [u8; 4])| {
-            let group = groups.as_ref().and_then(|groups| groups.get(number));
-            let used = group.map(|group| used.entry(*group).or_default());
-            if used.as_ref().is_some_and(|used| **used >= group_bytes) {
-                return Ok((Vec::new(), 0, false));
-            }
-            let frames = scan.next_frames(*head, max_bytes, time)?;
-            if let Some(used) = used {
-                *used += frames.0.len();
-            }
-            Ok(frames)
-        };
-        jobs.iter()
-            .enumerate()
-            .map(|(n, job)| run(n, job))
-            .collect()
-    });
-    let list = PyList::empty(py);
-    for slice in done {
-        match slice {
-            Ok((bytes, count, finished)) => {
-                list.append((PyBytes::new(py, &bytes), count, finished))?;
-            }
-            Err(error) => list.append(PyErr::from(error).into_value(py))?,
-        }
-    }
-    Ok(list)
-}
-
 /// Adds the door's names to the module.
 pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("KEEP_ALL", mode::KEEP_ALL)?;
@@ -482,7 +309,6 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("REFUSED", outcome::REFUSED)?;
     module.add("DELETED", outcome::DELETED)?;
     module.add_class::<Store>()?;
-    module.add_class::<Scan>()?;
     module.add_class::<Snapshot>()?;
-    module.add_function(wrap_pyfunction!(run_scans, module)?)
+    super::scan::register(module)
 }

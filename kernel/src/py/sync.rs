@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::errors::{InvalidMessage, StoreCrowded, UsageError};
-use super::store::Scan;
+use super::scan::Scan;
 use crate::sync::reconciliation::{self, Broken, LEAST_FRAME, MOST_NEEDED};
 use crate::sync::set::{ITEM, Items};
 
