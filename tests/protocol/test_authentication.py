@@ -1,10 +1,9 @@
-"""Keys that are proven inside of a session, and those who try to pass for others."""
+"""Keys that are proven inside of a session."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
+from tests.protocol.browser_mode import NONCE, NOW, Line, assert_refused
 from tests.protocol.upgrades import AUTHORITY, CLIENT, ENTROPY, IDENTITY, SERVER, SETTINGS, accepted
 from tests.wire.examples import RECORD
 
@@ -14,12 +13,10 @@ from mosaic.protocol.authentication import (
     CHALLENGES,
     NONCE_LIFE_NS,
     ServerAuthentication,
-    ServerIdentity,
 )
 from mosaic.protocol.client_session import ClientSession
 from mosaic.protocol.client_upgrade import ClientUpgrade, Upgraded
 from mosaic.protocol.events import (
-    ClientEvent,
     Finished,
     HelloAccepted,
     HelloDone,
@@ -27,7 +24,6 @@ from mosaic.protocol.events import (
     KeyProven,
     ProofAsked,
     ServerClosing,
-    ServerEvent,
     ServerProven,
     ServerUnproven,
     SubmissionAnswered,
@@ -45,69 +41,7 @@ from mosaic.wire.server_messages import Closing, HelloAck, HelloProof
 
 pytestmark = pytest.mark.claim("C43", "C47")
 
-NOW = 5_000_000_000_000
 MIDDLE, STRANGER = Person("middle"), Person("stranger")
-NONCE = b"c" * 32
-
-
-@dataclass
-class Line:
-    """A client and a server on one WebSocket, HELLO said by messages."""
-
-    server_of: Person = SERVER
-    authorities: frozenset[str] = frozenset({AUTHORITY, "mosaic.example"})
-    entropy: bytes = ENTROPY[:32]
-    now: int = NOW
-    server: ServerSession = field(init=False)
-    client: ClientSession = field(init=False)
-
-    def __post_init__(self) -> None:
-        settings = ClientSessionSettings(applications=(1,))
-        self.server = ServerSession(SETTINGS, None, self.now)
-        self.client = ClientSession(settings, self.now)
-        upgrade, _ = accepted(ClientUpgrade(AUTHORITY, ENTROPY).request)
-        identity = ServerIdentity(self.server_of.key_bytes, self.authorities)
-        assert self.server.upgraded(upgrade, ServerAuthentication(identity, self.entropy), self.now) is None
-        assert isinstance(self.ask(self.client.hello()), HelloDone)
-        assert self.told() == [HelloAccepted(0, (1,))]
-
-    def ask(self, frame: bytes) -> ServerEvent | None:
-        """What the server makes of a frame; it proves its key when it is asked to."""
-        event = self.server.receive(frame, self.now)
-        if isinstance(event, ProofAsked):
-            signature = event.authentication.sign(Role.SERVER, self.server_of.master)
-            self.server.outgoing.append(self.server.proof(event.authentication, signature))
-        return event
-
-    def told(self) -> list[ClientEvent | None]:
-        """What the client makes of what the server has sent."""
-        return [self.client.receive(frame, self.now) for frame in self.server.take_outgoing()]
-
-    def challenge(self, client_key: bytes | None = CLIENT.key_bytes, authority: str = AUTHORITY) -> bytes:
-        return self.client.challenge(SERVER.key_bytes, client_key, authority, NONCE, self.now)
-
-    def proven(self) -> Authentication:
-        """What the client is to sign, after the server has proven its key."""
-        assert isinstance(self.ask(self.challenge()), ProofAsked)
-        (event,) = self.told()
-        assert isinstance(event, ServerProven)
-        assert event.key == SERVER.key_bytes
-        assert event.to_sign is not None
-        return event.to_sign
-
-    def auth(self, person: Person = CLIENT) -> bytes:
-        """The HELLO AUTH of the client that the server is waiting for."""
-        return self.client.authenticate(self.proven().sign(Role.CLIENT, person.master), self.now)
-
-
-def assert_refused(line: Line, frame: bytes, result: ResultCode, words: str) -> None:
-    event = line.ask(frame)
-    assert isinstance(event, Finished), event
-    assert event.result is result
-    assert words in event.reason
-    assert line.server.take_outgoing() == [Closing(result).encode()]
-    assert line.server.is_closed
-    assert line.server.peer_key is None
 
 
 # --- as it should be
@@ -428,91 +362,3 @@ def test_a_client_asks_and_signs_in_order() -> None:
     to_sign = line.proven()
     with pytest.raises(UsageError):
         line.client.authenticate(to_sign.sign(Role.CLIENT, CLIENT.master), NOW + NONCE_LIFE_NS + 1)
-
-
-# --- the middleman
-
-
-@dataclass
-class Middleman:
-    """Answers a client under his own name and key, and passes what he can on to the true server.
-
-    Args:
-        key: The key that he shows: his own, or the true server's.
-        authority: What the client has dialled: his own name, or the true server's.
-        told: What he tells the true server that he has dialled.
-    """
-
-    key: Person
-    authority: str
-    told: str
-    true: Line = field(default_factory=Line)
-
-    def pass_on(self, challenge: HelloChallenge) -> HelloProof | None:
-        """The answer to a client's challenge, made from the true server's; None if that refuses."""
-        event = self.true.ask(HelloChallenge(challenge.nonce, challenge.key, self.told.encode()).encode())
-        if not isinstance(event, ProofAsked):
-            return None
-        proof = decode(self.true.server.take_outgoing()[-1])
-        assert isinstance(proof, HelloProof)
-        if self.key is SERVER:
-            return proof
-        own = Authentication(self.key.key_bytes, challenge.key, challenge.nonce, proof.nonce, self.authority)
-        return HelloProof(self.key.key_bytes, proof.nonce, own.sign(Role.SERVER, self.key.master))
-
-    def attack(self, expected: bytes | None) -> tuple[bool, bool]:
-        """Whether the client takes him for a server, and whether the true server takes him for the client."""
-        client = ClientSession(ClientSessionSettings((1,)), NOW)
-        client.hello()
-        client.receive(HelloAck(ResultCode.SUCCESS, 0, (1,)).encode(), NOW)
-        challenge = decode(client.challenge(expected, CLIENT.key_bytes, self.authority, NONCE, NOW))
-        assert isinstance(challenge, HelloChallenge)
-        proof = self.pass_on(challenge)
-        event = None if proof is None else client.receive(proof.encode(), NOW)
-        if not isinstance(event, ServerProven):
-            return False, self.true.server.peer_key is not None
-        assert event.to_sign is not None
-        auth = client.authenticate(event.to_sign.sign(Role.CLIENT, CLIENT.master), NOW)
-        self.true.ask(auth)
-        return True, self.true.server.peer_key is not None
-
-
-@pytest.mark.parametrize(
-    ("expected", "key", "authority", "told", "believed"),
-    [
-        # The client wants the middleman himself (his own server), who would like to be the client elsewhere.
-        (MIDDLE, MIDDLE, "middle.example", AUTHORITY, True),
-        (None, MIDDLE, "middle.example", AUTHORITY, True),
-        (None, MIDDLE, AUTHORITY, AUTHORITY, True),
-        # The client wants the true server, and was led to the middleman's name.
-        (SERVER, SERVER, "middle.example", AUTHORITY, False),
-        (SERVER, SERVER, "middle.example", "middle.example", False),
-        (SERVER, MIDDLE, "middle.example", AUTHORITY, False),
-        # The same without a key that it expects.
-        (None, SERVER, "middle.example", AUTHORITY, False),
-        (None, SERVER, "middle.example", "middle.example", False),
-    ],
-)
-def test_a_relay_attack_fails(
-    expected: Person | None, key: Person, authority: str, told: str, believed: bool
-) -> None:
-    middleman = Middleman(key, authority, told)
-    outcome = middleman.attack(expected.key_bytes if expected else None)
-    assert outcome == (believed, False)
-
-
-def test_who_holds_a_certificate_for_the_very_name_is_not_found_out() -> None:
-    """What native mode is for: everything that is signed is true, and he reads along."""
-    assert Middleman(SERVER, AUTHORITY, AUTHORITY).attack(SERVER.key_bytes) == (True, True)
-
-
-def test_a_relay_by_headers_fails() -> None:
-    """A middleman passes the fields of an upgrade on, both ways, under his own name."""
-    client = ClientUpgrade(
-        "middle.example", ENTROPY, applications=(1,), server_key=SERVER.key_bytes, client_key=CLIENT.key_bytes
-    )
-    passed_on = client.request.replace(b"Host: middle.example", f"Host: {AUTHORITY}".encode())
-    _, response = accepted(passed_on)
-    answer = client.receive(response)
-    assert not isinstance(answer, Upgraded)
-    assert answer.unproven

@@ -5,91 +5,40 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.protocol.test_server_session import FRAMES
+from tests.protocol.client_sessions import ACK, NOW, SECOND, assert_violated, greeting, opened
+from tests.protocol.server_sessions import FRAMES
 from tests.wire.examples import EXAMPLES, FILTER, HASH, KEY, RECORD, SIGNATURE
 
-from mosaic.core import blob_hash
-from mosaic.errors import Disconnected, UsageError
-from mosaic.protocol.blob_events import BlobHeld, BlobPartArrived
+from mosaic.errors import UsageError
 from mosaic.protocol.client_session import ClientSession
 from mosaic.protocol.events import (
-    BlobAnswered,
-    BlobArrived,
     DhtAnswered,
     HelloAccepted,
-    LocallyCompleted,
-    QueryEnded,
-    RecordArrived,
     RequestUnrecognized,
     ServerClosing,
     SubmissionAnswered,
     Violation,
 )
-from mosaic.protocol.query_ids import QUERY_IDS
 from mosaic.protocol.settings import ClientSessionSettings
-from mosaic.protocol.sync_events import SyncAnswered, SyncRefused
-from mosaic.wire.blob_messages import BlobOffer, BlobOfferResult, BlobPart, BlobPartGet, BlobPartResult
 from mosaic.wire.client_messages import (
-    BlobGet,
-    BlobSubmission,
     DhtLookup,
-    Get,
     Hello,
-    Query,
     Submission,
-    Subscribe,
-    Unsubscribe,
 )
 from mosaic.wire.codec import CLIENT_MESSAGES, decode
 from mosaic.wire.header import encode_header
 from mosaic.wire.result_code import ResultCode
 from mosaic.wire.server_messages import (
-    BlobResult,
-    BlobSubmissionResult,
     Closing,
     DhtItem,
     DhtResponse,
     HelloAck,
     HelloProof,
-    LocallyComplete,
     QueryClosed,
     Record,
     SubmissionResult,
 )
-from mosaic.wire.sync_messages import ServerSyncData, SyncClose, SyncData, SyncError, SyncGet, SyncOpen
 from mosaic.wire.unrecognized import Unrecognized
-
-NOW = 1_000_000_000_000
-SECOND = 1_000_000_000
-BLOB = b"a blob"
-ACK = HelloAck(ResultCode.SUCCESS, 0, (0, 1)).encode()
-
-
-def greeting() -> ClientSession:
-    session = ClientSession(ClientSessionSettings(), NOW)
-    session.hello()
-    return session
-
-
-def opened() -> ClientSession:
-    session = greeting()
-    session.receive(ACK, NOW)
-    return session
-
-
-def assert_violated(session: ClientSession, event: object, *words: str) -> None:
-    assert isinstance(event, Violation)
-    assert all(word in event.reason for word in words)
-    assert session.is_closed
-    assert session.is_idle
-    assert session.deadline_ns is None
-    assert session.receive(ACK, NOW) is None
-    assert session.tick(NOW + 3600 * SECOND) is None
-    assert session.refused_length(bytes(8), NOW) is None
-    assert session.spooled(BlobResult.head(HASH, 1), "file", HASH, 1, NOW) is None
-    with pytest.raises(Disconnected):
-        session.submit(RECORD)
-
 
 # --- HELLO
 
@@ -194,103 +143,6 @@ def test_what_is_no_record_is_not_submitted() -> None:
     assert session.is_idle
 
 
-# --- queries
-
-
-@pytest.mark.claim("C44")
-def test_a_query_brings_records_and_ends() -> None:
-    session = opened()
-    query_id, frame = session.query(FILTER, 2)
-    assert decode(frame) == Query(query_id, 2, FILTER)
-    for _ in range(2):
-        event = session.receive(Record(query_id, RECORD).encode(), NOW)
-        assert event == RecordArrived(query_id, RECORD)
-    assert session.receive(Record(query_id, RECORD).encode(), NOW) is None  # over the limit
-    assert session.receive(LocallyComplete(query_id).encode(), NOW) is None
-    ended = QueryClosed(query_id, ResultCode.SUCCESS).encode()
-    assert session.receive(ended, NOW) == QueryEnded(query_id, ResultCode.SUCCESS)
-    assert session.receive(ended, NOW) is None
-    assert session.receive(Record(query_id, RECORD).encode(), NOW) is None
-    assert session.is_idle
-
-
-@pytest.mark.claim("C44")
-def test_a_subscription_is_complete_once_and_lives_on_beyond_its_limit() -> None:
-    session = opened()
-    query_id, frame = session.subscribe(FILTER, 1)
-    assert decode(frame) == Subscribe(query_id, 1, FILTER)
-    record = Record(query_id, RECORD).encode()
-    assert session.receive(record, NOW) == RecordArrived(query_id, RECORD)
-    complete = LocallyComplete(query_id).encode()
-    assert session.receive(complete, NOW) == LocallyCompleted(query_id)
-    assert session.receive(complete, NOW) is None
-    assert session.receive(record, NOW) == RecordArrived(query_id, RECORD)
-    assert decode(session.unsubscribe(query_id)) == Unsubscribe(query_id)
-    assert session.unsubscribe(query_id) == b""
-    assert session.receive(record, NOW) is None  # was on its way
-    ended = QueryClosed(query_id, ResultCode.SUCCESS).encode()
-    assert session.receive(ended, NOW) == QueryEnded(query_id, ResultCode.SUCCESS)
-    assert session.unsubscribe(query_id) == b""
-
-
-def test_a_get_asks_for_references() -> None:
-    session = opened()
-    query_id, frame = session.get((bytes(48), bytes([1] * 48)))
-    assert decode(frame) == Get(query_id, (bytes(48), bytes([1] * 48)))
-    assert session.receive(Record(query_id, RECORD).encode(), NOW) == RecordArrived(query_id, RECORD)
-
-
-def test_answers_to_ids_that_are_not_open_are_ignored() -> None:
-    session = opened()
-    for message in (
-        Record(3, RECORD),
-        LocallyComplete(3),
-        QueryClosed(3, ResultCode.SUCCESS),
-        DhtResponse(3, ResultCode.NOT_FOUND),
-        SubmissionResult(HASH, ResultCode.SUCCESS),
-        BlobResult(HASH, ResultCode.NOT_FOUND),
-        BlobSubmissionResult(HASH, ResultCode.SUCCESS),
-    ):
-        assert session.receive(message.encode(), NOW) is None
-    assert session.is_open
-
-
-def test_ids_rise_and_open_ones_are_left_out() -> None:
-    session = opened()
-    kept, _ = session.subscribe(FILTER)
-    seen = []
-    for _ in range(QUERY_IDS + 3):
-        query_id, _ = session.query(FILTER)
-        seen.append(query_id)
-        session.receive(QueryClosed(query_id, ResultCode.SUCCESS).encode(), NOW)
-    assert kept not in seen
-    assert len(set(seen)) == QUERY_IDS - 1
-    assert seen[:3] == [1, 2, 3]
-
-
-def test_no_more_queries_than_ids() -> None:
-    session = opened()
-    assert len({session.query(FILTER)[0] for _ in range(QUERY_IDS)}) == QUERY_IDS
-    with pytest.raises(UsageError):
-        session.query(FILTER)
-
-
-def test_a_request_that_does_not_fit_leaves_nothing_open() -> None:
-    session = opened()
-    attempts: list[Callable[[], object]] = [
-        lambda: session.query(FILTER[:7]),
-        lambda: session.query(FILTER, 65536),
-        lambda: session.get((bytes(47),)),
-        lambda: session.dht_lookup(KEY[1:], server=True),
-        lambda: session.blob_get(HASH[1:]),
-        lambda: session.blob_put(HASH[1:], b""),
-    ]
-    for attempt in attempts:
-        with pytest.raises(UsageError):
-            attempt()
-    assert session.is_idle
-
-
 # --- the DHT
 
 
@@ -314,118 +166,6 @@ def test_a_found_item_that_proves_nothing_is_a_violation() -> None:
     query_id, _ = session.dht_lookup(KEY, server=True)
     answer = DhtResponse(query_id, ResultCode.SUCCESS, b"S\n").encode()
     assert_violated(session, session.receive(answer, NOW), "72")
-
-
-# --- blobs
-
-
-@pytest.mark.claim("C45")
-def test_a_blob_is_sent_and_answered() -> None:
-    session = opened()
-    name = blob_hash.of(BLOB)
-    assert decode(session.blob_put(name, BLOB)) == BlobSubmission(name, BLOB)
-    answer = BlobSubmissionResult(name, ResultCode.ACCEPTED).encode()
-    assert session.receive(answer, NOW) == BlobAnswered(name, ResultCode.ACCEPTED)
-    assert session.receive(answer, NOW) is None
-
-
-@pytest.mark.claim("C45")
-def test_a_blob_arrives_by_its_hash() -> None:
-    session = opened()
-    name = blob_hash.of(BLOB)
-    assert decode(session.blob_get(name)) == BlobGet(name)
-    answer = BlobResult(name, ResultCode.SUCCESS, BLOB).encode()
-    assert session.receive(answer, NOW) == BlobArrived(name, ResultCode.SUCCESS, len(BLOB), body=BLOB)
-    assert session.receive(answer, NOW) is None
-    session.blob_get(HASH)
-    event = session.receive(BlobResult(HASH, ResultCode.NOT_FOUND).encode(), NOW)
-    assert event == BlobArrived(HASH, ResultCode.NOT_FOUND)
-
-
-def test_a_blob_with_another_hash_is_a_violation() -> None:
-    session = opened()
-    session.blob_get(HASH)
-    answer = BlobResult(HASH, ResultCode.SUCCESS, BLOB).encode()
-    assert_violated(session, session.receive(answer, NOW), "hash")
-
-
-def test_a_long_blob_arrives_as_a_file() -> None:
-    session = opened()
-    head = BlobResult.head(HASH, 70_000)
-    assert session.spooled(head, "file", HASH, 70_000, NOW) is None  # nobody asked
-    session.blob_get(HASH)
-    event = session.spooled(head, "file", HASH, 70_000, NOW)
-    assert event == BlobArrived(HASH, ResultCode.SUCCESS, 70_000, path="file")
-    session.blob_get(HASH)
-    assert_violated(session, session.spooled(head, "file", KEY, 70_000, NOW), "hash")
-
-
-@pytest.mark.parametrize("head", [b"\x86\x10", b"\x86\x00", b"\x07\x01"])
-def test_a_file_that_is_no_blob_is_a_violation(head: bytes) -> None:
-    session = opened()
-    session.blob_get(HASH)
-    prefix = head + BlobResult.head(HASH, 70_000)[2:]
-    assert_violated(session, session.spooled(prefix, "file", HASH, 70_000, NOW))
-
-
-def test_parts_of_blobs_are_answered_by_hash_and_place() -> None:
-    session = opened()
-    assert decode(session.blob_parts.offer(HASH, 9)) == BlobOffer(HASH, 9)
-    assert decode(session.blob_parts.part(HASH, 2, b"ab")) == BlobPart(HASH, 2, b"ab")
-    assert decode(session.blob_parts.part_get(HASH, 4, 5)) == BlobPartGet(HASH, 4, 5)
-    held = BlobOfferResult(HASH, ResultCode.SUCCESS, 2)
-    for _ in range(2):
-        assert session.receive(held.encode(), NOW) == BlobHeld(HASH, ResultCode.SUCCESS, 2)
-    assert session.receive(held.encode(), NOW) is None
-    part = BlobPartResult(HASH, ResultCode.SUCCESS, 4, 9, b"cd")
-    assert not session.is_idle
-    other = BlobPartResult(HASH, ResultCode.SUCCESS, 5, 9, b"cd")
-    assert session.receive(other.encode(), NOW) is None
-    assert session.receive(part.encode(), NOW) == BlobPartArrived(HASH, ResultCode.SUCCESS, 4, 9, b"cd")
-    assert session.is_idle
-
-
-def test_a_server_that_knows_no_parts_answers_none() -> None:
-    session = opened()
-    session.blob_parts.offer(HASH, 9)
-    session.blob_parts.part_get(HASH, 0, 5)
-    assert session.receive(Unrecognized().encode(), NOW) == RequestUnrecognized()
-    assert session.is_idle
-
-
-@pytest.mark.claim("C63")
-def test_a_sync_goes_on_until_it_is_closed() -> None:
-    session = opened()
-    query_id, frame = session.sync_open(FILTER, b"a")
-    assert decode(frame) == SyncOpen(query_id, FILTER, b"a")
-    answer = ServerSyncData(query_id, b"b").encode()
-    assert session.receive(answer, NOW) == SyncAnswered(query_id, b"b")
-    assert decode(session.sync_data(query_id, b"c")) == SyncData(query_id, b"c")
-    assert not session.is_idle
-    assert session.receive(QueryClosed(query_id, ResultCode.SUCCESS).encode(), NOW) is None
-    assert session.receive(Record(query_id, RECORD).encode(), NOW) is None
-    assert decode(session.sync_close(query_id)) == SyncClose(query_id)
-    assert session.sync_close(query_id) == session.sync_data(query_id, b"d") == b""
-    assert session.receive(answer, NOW) is None
-    assert session.is_idle
-
-
-def test_a_sync_error_ends_a_sync() -> None:
-    session = opened()
-    query_id, _ = session.sync_open(FILTER, b"a")
-    error = SyncError(query_id, ResultCode.TOO_OPEN).encode()
-    assert session.receive(error, NOW) == SyncRefused(query_id, ResultCode.TOO_OPEN)
-    assert session.receive(error, NOW) is None
-    assert session.sync_data(query_id, b"c") == b""
-
-
-def test_records_of_a_sync_come_like_others() -> None:
-    session = opened()
-    query_id, frame = session.sync_get((HASH, KEY))
-    assert decode(frame) == SyncGet(query_id, (HASH, KEY))
-    assert session.receive(Record(query_id, RECORD).encode(), NOW) == RecordArrived(query_id, RECORD)
-    closed = QueryClosed(query_id, ResultCode.SUCCESS).encode()
-    assert session.receive(closed, NOW) == QueryEnded(query_id, ResultCode.SUCCESS)
 
 
 # --- what servers may not do

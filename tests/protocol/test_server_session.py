@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.protocol.server_sessions import FRAMES, IDS, NOW, SECOND, assert_finished, new, opened
 from tests.wire.examples import EXAMPLES, FILTER, HASH, KEY, RECORD, SIGNATURE
 
 from mosaic.protocol.blob_events import BlobOffered, BlobPartAsked, BlobPartCame
@@ -16,11 +17,7 @@ from mosaic.protocol.events import (
     QueryAsked,
     Submitted,
     SubscribeAsked,
-    UnsubscribeAsked,
 )
-from mosaic.protocol.server_session import ServerSession
-from mosaic.protocol.settings import ServerSessionSettings
-from mosaic.protocol.sync_events import SyncEnded, SyncGetAsked, SyncMessage, SyncOpened
 from mosaic.wire.blob_messages import BlobOffer, BlobPart, BlobPartGet
 from mosaic.wire.client_messages import (
     BlobGet,
@@ -33,7 +30,6 @@ from mosaic.wire.client_messages import (
     Query,
     Submission,
     Subscribe,
-    Unsubscribe,
 )
 from mosaic.wire.codec import SERVER_MESSAGES, decode
 from mosaic.wire.header import MessageType, encode_header
@@ -50,40 +46,9 @@ from mosaic.wire.server_messages import (
     QueryClosed,
     SubmissionResult,
 )
-from mosaic.wire.sync_messages import ServerSyncData, SyncClose, SyncData, SyncError, SyncGet, SyncOpen
 from mosaic.wire.unrecognized import Unrecognized
 
-NOW = 1_000_000_000_000
-SECOND = 1_000_000_000
-IDS = (bytes([1] * 48), bytes([2] * 48))
-CLOSING_INVALID = Closing(ResultCode.INVALID).encode()
 OLD_HELLO = bytes.fromhex("100c000000000000 01000000")
-
-
-def new(**settings: int) -> ServerSession:
-    return ServerSession(ServerSessionSettings(**settings), None, NOW)  # type: ignore[arg-type]
-
-
-def opened(**settings: int) -> ServerSession:
-    session = new(**settings)
-    session.receive(Hello(0).encode(), NOW)
-    session.take_outgoing()
-    return session
-
-
-def assert_finished(session: ServerSession, event: object, result: ResultCode) -> None:
-    assert isinstance(event, Finished)
-    assert event.result is result
-    assert event.reason
-    assert session.is_closed
-    assert session.deadline_ns is None
-    assert session.take_outgoing()[-1] == Closing(result).encode()
-    assert session.receive(Hello(0).encode(), NOW) is None
-    assert session.receive(Submission(RECORD).encode(), NOW) is None
-    assert session.receive_run([Submission(RECORD).encode()]) == []
-    assert session.tick(NOW + 3600 * SECOND) is None
-    assert session.refused_length(bytes(8), NOW) is None
-    assert session.take_outgoing() == []
 
 
 # --- HELLO
@@ -239,128 +204,6 @@ def test_where_tls_proves_keys_messages_for_it_are_invalid(message: HelloAuth) -
     assert_finished(session, session.receive(message.encode(), NOW), ResultCode.INVALID)
 
 
-# --- query ids
-
-
-@pytest.mark.parametrize("second", [Get(5, IDS), Query(5, 0, FILTER), Subscribe(5, 0, FILTER)])
-@pytest.mark.parametrize("first", [Get(5, IDS), Query(5, 0, FILTER), Subscribe(5, 0, FILTER)])
-def test_a_query_id_that_is_open_closes(first: Query, second: Query) -> None:
-    session = opened()
-    session.receive(first.encode(), NOW)
-    assert_finished(session, session.receive(second.encode(), NOW), ResultCode.INVALID)
-
-
-def test_a_query_id_is_free_again_once_closed() -> None:
-    session = opened()
-    for _ in range(3):
-        assert session.receive(Query(5, 0, FILTER).encode(), NOW) == QueryAsked(5, 0, FILTER)
-        assert session.open_queries == {5}
-        assert session.query_closed(5, ResultCode.SUCCESS) == QueryClosed(5, ResultCode.SUCCESS).encode()
-        assert session.open_queries == frozenset()
-
-
-def test_parts_of_blobs_are_events() -> None:
-    session = opened()
-    assert session.receive(BlobOffer(HASH, 9).encode(), NOW) == BlobOffered(HASH, 9)
-    assert session.receive(BlobPart(HASH, 2, b"ab").encode(), NOW) == BlobPartCame(HASH, 2, b"ab")
-    assert session.receive(BlobPartGet(HASH, 4, 5).encode(), NOW) == BlobPartAsked(HASH, 4, 5)
-
-
-@pytest.mark.claim("C63")
-def test_a_sync_is_open_until_its_close_or_error() -> None:
-    session = opened()
-    for end in (
-        lambda: session.receive(SyncClose(5).encode(), NOW),
-        lambda: session.sync_error(5, ResultCode.TOO_OPEN),
-    ):
-        assert session.receive(SyncOpen(5, FILTER, b"a").encode(), NOW) == SyncOpened(5, FILTER, b"a")
-        assert session.open_queries == {5}
-        assert session.sync_data(5, b"b") == ServerSyncData(5, b"b").encode()
-        assert session.receive(SyncData(5, b"c").encode(), NOW) == SyncMessage(5, b"c")
-        assert end() in (SyncEnded(5), SyncError(5, ResultCode.TOO_OPEN).encode())
-        assert session.open_queries == frozenset()
-        assert session.receive(SyncClose(5).encode(), NOW) is None
-        assert session.take_outgoing() == []
-        assert session.receive(SyncData(5, b"d").encode(), NOW) is None
-        assert session.take_outgoing() == [SyncError(5, ResultCode.NOT_FOUND).encode()]
-
-
-@pytest.mark.claim("C63")
-def test_syncs_and_queries_share_their_ids() -> None:
-    for first in (Query(5, 0, FILTER), SyncOpen(5, FILTER, b"a"), SyncGet(5, (HASH,))):
-        for second in (SyncOpen(5, FILTER, b"a"), SyncGet(5, ()), Get(5, IDS)):
-            session = opened()
-            session.receive(first.encode(), NOW)
-            assert_finished(session, session.receive(second.encode(), NOW), ResultCode.INVALID)
-
-
-def test_a_query_is_no_sync_and_a_sync_is_no_query() -> None:
-    session = opened()
-    assert session.receive(SyncGet(4, (HASH, KEY)).encode(), NOW) == SyncGetAsked(4, (HASH, KEY))
-    session.receive(SyncOpen(5, FILTER, b"a").encode(), NOW)
-    assert session.receive(SyncData(4, b"b").encode(), NOW) is None
-    assert session.receive(SyncClose(4).encode(), NOW) is None
-    assert session.receive(Unsubscribe(5).encode(), NOW) is None
-    assert session.take_outgoing() == [
-        SyncError(4, ResultCode.NOT_FOUND).encode(),
-        QueryClosed(5, ResultCode.NOT_FOUND).encode(),
-    ]
-    assert session.open_queries == {4, 5}
-
-
-def test_a_sync_beyond_the_ids_that_may_be_open_is_refused() -> None:
-    session = opened(open_queries=1)
-    session.receive(Query(4, 0, FILTER).encode(), NOW)
-    assert session.receive(SyncOpen(5, FILTER, b"a").encode(), NOW) is None
-    assert session.take_outgoing() == [SyncError(5, ResultCode.TOO_FAST).encode()]
-
-
-def test_look_ups_may_share_an_id() -> None:
-    session = opened()
-    for _ in range(2):
-        event = session.receive(DhtLookup(5, server=False, key=KEY).encode(), NOW)
-        assert isinstance(event, DhtAsked)
-
-
-@pytest.mark.claim("C44")
-def test_unsubscribe_is_asked_once_and_answered_once() -> None:
-    session = opened()
-    session.receive(Subscribe(5, 0, FILTER).encode(), NOW)
-    assert session.receive(Unsubscribe(5).encode(), NOW) == UnsubscribeAsked(5)
-    assert session.receive(Unsubscribe(5).encode(), NOW) is None
-    assert session.take_outgoing() == []
-    session.query_closed(5, ResultCode.SUCCESS)
-    assert session.receive(Unsubscribe(5).encode(), NOW) is None
-    assert session.take_outgoing() == [QueryClosed(5, ResultCode.NOT_FOUND).encode()]
-
-
-def test_an_id_that_is_used_again_can_be_unsubscribed_again() -> None:
-    session = opened()
-    for _ in range(2):
-        session.receive(Subscribe(5, 0, FILTER).encode(), NOW)
-        assert session.receive(Unsubscribe(5).encode(), NOW) == UnsubscribeAsked(5)
-        session.query_closed(5, ResultCode.SUCCESS)
-
-
-def test_more_queries_than_allowed_are_too_fast() -> None:
-    session = opened(open_queries=2)
-    for query_id in (1, 2):
-        session.receive(Subscribe(query_id, 0, FILTER).encode(), NOW)
-    assert session.receive(Query(3, 0, FILTER).encode(), NOW) is None
-    assert session.take_outgoing() == [QueryClosed(3, ResultCode.TOO_FAST).encode()]
-    session.query_closed(1, ResultCode.SUCCESS)
-    assert session.receive(Query(3, 0, FILTER).encode(), NOW) == QueryAsked(3, 0, FILTER)
-
-
-def test_an_address_that_no_record_can_have_ends_its_get_alone() -> None:
-    address = bytes([0x80] * 8) + bytes.fromhex("0000000100010020") + KEY  # a reserved bit in the kind
-    session = opened()
-    assert session.receive(Get(7, (IDS[0], address)).encode(), NOW) is None
-    assert session.take_outgoing() == [QueryClosed(7, ResultCode.INVALID).encode()]
-    assert session.open_queries == frozenset()
-    assert session.is_open
-
-
 # --- lengths and files
 
 
@@ -406,6 +249,13 @@ def test_another_type_in_a_file_closes() -> None:
     session = opened()
     head = BlobResult.head(HASH, 70_000)
     assert_finished(session, session.spooled(head, "file", HASH, 70_000, NOW), ResultCode.INVALID)
+
+
+def test_parts_of_blobs_are_events() -> None:
+    session = opened()
+    assert session.receive(BlobOffer(HASH, 9).encode(), NOW) == BlobOffered(HASH, 9)
+    assert session.receive(BlobPart(HASH, 2, b"ab").encode(), NOW) == BlobPartCame(HASH, 2, b"ab")
+    assert session.receive(BlobPartGet(HASH, 4, 5).encode(), NOW) == BlobPartAsked(HASH, 4, 5)
 
 
 # --- answers
@@ -462,18 +312,6 @@ def test_a_run_takes_what_receive_would_have_taken(frames: list[bytes]) -> None:
 
 
 # --- hostile input
-
-
-FRAMES = st.one_of(
-    st.binary(max_size=300),
-    st.sampled_from([data for _, data in EXAMPLES]),
-    st.builds(
-        lambda kind, fields, body: bytes([kind]) + fields + (8 + len(body)).to_bytes(4, "little") + body,
-        st.integers(0, 255),
-        st.binary(min_size=3, max_size=3),
-        st.binary(max_size=300),
-    ),
-)
 
 
 @given(st.booleans(), st.lists(FRAMES, max_size=40))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.protocol.test_server_session import FRAMES
+from tests.protocol.server_sessions import FRAMES
 from tests.wire.examples import RECORD
 
 from mosaic.errors import InvalidMessage
