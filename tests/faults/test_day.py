@@ -18,7 +18,6 @@ import shutil
 import signal
 import socket
 import tarfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,11 +82,19 @@ def free_port() -> int:
             return port
 
 
-def until(holds: Callable[[], object], why: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end, why
-        time.sleep(0.1)
+def until(hub: Node, holds: Callable[[set[str]], object], why: str) -> None:
+    """Waits until something holds of what a node has: looked at whenever that has changed."""
+
+    async def wait() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            async for _ in control.ask(hub.home / "node.sock", "status", {"watch": True}):
+                if holds(await asyncio.to_thread(held, hub)):
+                    return
+
+    try:
+        asyncio.run(wait())
+    except TimeoutError:
+        raise AssertionError(why) from None
 
 
 def unpack(folder: Path) -> Path:
@@ -153,7 +160,7 @@ def joined(house: House, hub: Node) -> None:
     sync(house, hub, "up")
     house.say("anna", "we are at the hub now")
     house.publish("anna", "record", kind=NOTE_OF_MINE, text="for my eyes only")
-    until(lambda: set(house.said) <= held(hub), "what was said does not arrive at the hub")
+    until(hub, lambda there: set(house.said) <= there, "what was said does not arrive at the hub")
 
 
 def reloaded(house: House, hub: Node, settings: Path) -> None:
@@ -163,7 +170,7 @@ def reloaded(house: House, hub: Node, settings: Path) -> None:
     settings.write_text(good.replace("connections", "conections"))
     assert run("admin", "reload", "--home", hub.home).returncode == 4
     house.say("ben", "said under settings that nobody can read")
-    until(lambda: set(house.said) <= held(hub), "a faulty settings file stopped the hub")
+    until(hub, lambda there: set(house.said) <= there, "a faulty settings file stopped the hub")
     settings.write_text(good)
     asked(hub, "admin_reload")
 
@@ -175,13 +182,14 @@ def banned(house: House, hub: Node) -> None:
     said = house.say("ben", "said while the hub would not have me")
     house.say("anna", "said meanwhile by who is not banned")
     until(
-        lambda: {each for each, name in house.said.items() if name == "anna"} <= held(hub),
+        hub,
+        lambda there: {each for each, name in house.said.items() if name == "anna"} <= there,
         "the ban of one person stopped another's records",
     )
     assert said not in held(hub)
     asked(hub, "admin_unban", what=str(ban["number"]))
     restarted(house)
-    until(lambda: said in held(hub), "what was said during the ban does not arrive after it")
+    until(hub, lambda there: said in there, "what was said during the ban does not arrive after it")
 
 
 def drained(house: House, hub: Node) -> None:
@@ -194,7 +202,9 @@ def drained(house: House, hub: Node) -> None:
     house.say("ben", "said while the hub was away")
     hub.start()
     restarted(house)
-    until(lambda: set(house.said) <= held(hub), "what was said while the hub was drained does not arrive")
+    until(
+        hub, lambda there: set(house.said) <= there, "what was said while the hub was drained does not arrive"
+    )
 
 
 def backed_up(house: House, hub: Node, folder: Path) -> str:
@@ -209,9 +219,9 @@ def backed_up(house: House, hub: Node, folder: Path) -> str:
     assert good["faults"] == []
     house.say("anna", "said after the backup")
     house.say("ben", "said after the backup, too")
-    until(lambda: regretted in held(hub), "a post does not arrive")
+    until(hub, lambda there: regretted in there, "a post does not arrive")
     house.delete("anna", regretted)
-    until(lambda: set(house.said) <= held(hub), "what was said after the backup does not arrive")
+    until(hub, lambda there: set(house.said) <= there, "what was said after the backup does not arrive")
     assert regretted not in held(hub)
     return regretted
 
@@ -233,7 +243,7 @@ def brought_back(house: House, hub: Node, folder: Path, regretted: str) -> None:
         assert set(house.said) <= there
         assert not there & {regretted, *TOLD["deleted"]}
     house.say("anna", "and so we live on")
-    until(lambda: set(house.said) <= held(hub), "who was restored can't write any more")
+    until(hub, lambda there: set(house.said) <= there, "who was restored can't write any more")
 
 
 def received(house: House) -> dict[str, str]:

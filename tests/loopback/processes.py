@@ -48,6 +48,49 @@ def one(*arguments: str | Path) -> dict[str, Any]:
     return item
 
 
+class Log:
+    """What a process writes to stderr, kept in a file; who waits for words is told when they come.
+
+    Args:
+        file: Is written on.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._more = threading.Condition()
+        from_it, self._end = os.pipe()
+        self._reader = threading.Thread(target=self._keep, args=(from_it,), daemon=True)
+        self._reader.start()
+
+    def _keep(self, from_it: int) -> None:
+        with open(from_it, "rb", buffering=0) as lines, self.file.open("ab", buffering=0) as kept:
+            while data := lines.read(65_536):
+                with self._more:
+                    kept.write(data)
+                    self._more.notify_all()
+
+    @contextlib.contextmanager
+    def end(self) -> Iterator[int]:
+        """What the process gets as its stderr; only the process has it afterwards."""
+        try:
+            yield self._end
+        finally:
+            os.close(self._end)
+
+    @property
+    def text(self) -> str:
+        return self.file.read_text()
+
+    def says(self, words: str) -> None:
+        """Waits until it says something."""
+        with self._more:
+            assert self._more.wait_for(lambda: words in self.text, PATIENCE_S), self.text
+
+    def whole(self) -> None:
+        """Waits until the process, which has ended, has nothing more to say."""
+        self._reader.join(PATIENCE_S)
+
+
 class Node:
     """A home that is served by a process."""
 
@@ -75,7 +118,8 @@ class Node:
         for transport in ("tcp", "quic", "ws"):
             port = self.ports.get(transport)
             listening += [f"--{transport}", "off" if port is None else f"127.0.0.1:{port}"]
-        with (self.home.parent / f"{self.home.name}.log").open("ab") as log:
+        self.told = Log(self.home.parent / f"{self.home.name}.log")
+        with self.told.end() as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "mosaic", "serve", "--home", str(self.home), *listening],
                 stdout=subprocess.PIPE,
@@ -116,6 +160,7 @@ class Node:
         code = self.process.wait(PATIENCE_S)
         assert self.process.stdout is not None
         self.process.stdout.close()
+        self.told.whole()
         self.process = None
         return code
 

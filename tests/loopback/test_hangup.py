@@ -10,22 +10,22 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 from pathlib import Path
 
-from tests.loopback.processes import PATIENCE_S, environment
+from tests.loopback.processes import PATIENCE_S, Log, environment
 
 
 def test_a_closed_terminal_ends_the_node_and_a_signal_alone_does_not(tmp_path: Path) -> None:
     ours, its = pty.openpty()
     home = tmp_path / "home"
     command = ["run", "--no-browse", "--home", str(home), "--dht", "off", "--ws", "off"]
-    with (tmp_path / "log").open("wb") as log:
+    log = Log(tmp_path / "log")
+    with log.end() as stderr:
         node = subprocess.Popen(
             [sys.executable, "-m", "mosaic", *command],
             stdin=its,
             stdout=subprocess.PIPE,
-            stderr=log,
+            stderr=stderr,
             env=environment(),
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - before any thread
@@ -36,10 +36,7 @@ def test_a_closed_terminal_ends_the_node_and_a_signal_alone_does_not(tmp_path: P
         assert json.loads(node.stdout.readline())["server"]
         (home / "mosaic.toml").write_text("x = 1\n")
         node.send_signal(signal.SIGHUP)
-        end = time.monotonic() + PATIENCE_S
-        while "the settings stay as they were" not in (tmp_path / "log").read_text():
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        log.says("the settings stay as they were")
         assert node.poll() is None
         os.close(ours)
         assert node.wait(PATIENCE_S) == 0

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import signal
 import socket
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.loopback.processes import PATIENCE_S, Node
-
-
-def until(node: Node, words: str) -> None:
-    """Waits until the log says something."""
-    end = time.monotonic() + PATIENCE_S
-    while words not in node.log:
-        assert time.monotonic() < end, node.log
-        time.sleep(0.02)
 
 
 def test_a_node_at_work_is_watched_reloaded_and_stopped(
@@ -41,12 +32,12 @@ def test_a_node_at_work_is_watched_reloaded_and_stopped(
             settings.write_text('[metrics]\naddress = "127.0.0.1:0"\n[server]\nconections = 3\n')
             assert node.process is not None
             node.process.send_signal(signal.SIGHUP)
-            until(node, "did you mean `connections`?")
+            node.told.says("did you mean `connections`?")
             assert "mosaic_settings_wrong 1.0" in httpx.get(f"{at}/metrics").text
 
             settings.write_text('[metrics]\naddress = "127.0.0.1:0"\n[server]\nconnections = 3\n')
             # Nobody says so: the file is looked at every two seconds.
-            until(node, "new settings hold: server.connections")
+            node.told.says("new settings hold: server.connections")
             assert "mosaic_settings_wrong 0.0" in httpx.get(f"{at}/metrics").text
             assert node.do("admin reload") == [{"taken": [], "restart": []}]
             assert node.do("admin drain", "--for", "1s")[0]["draining"] is True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -38,6 +39,12 @@ for line in sys.stdin:
     if said == "nonsense": print("well", flush=True); continue
     print(json.dumps({"id": asked["id"], **json.loads(said)}), flush=True)
 """
+
+
+def first_line(fifo: Path) -> str:
+    """Waits until another process writes one."""
+    with fifo.open() as lines:
+        return lines.readline()
 
 
 class SomeBearer:
@@ -148,9 +155,9 @@ async def test_a_silent_program_is_given_up(tmp_path: Path, program: Program) ->
 
 async def test_a_program_that_is_given_up_keeps_nobody_waiting(tmp_path: Path, program: Program) -> None:
     program.use(judge(tmp_path, "sleep"), 3_600)
+    os.mkfifo(tmp_path / "notes")
     asking = asyncio.create_task(program.screen([EVE.record(NOW).data], SomeBearer()))
-    while not (tmp_path / "notes").exists():  # noqa: ASYNC110 - another process makes it
-        await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(first_line, tmp_path / "notes")
     program.give_up()
     with pytest.raises(ProgramFailed):
         await asking

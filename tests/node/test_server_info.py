@@ -46,14 +46,14 @@ async def test_a_reload_that_changes_it_writes_it_again_and_no_other(
         await stored(node, lambda: latest(node.everything, key))
         before = latest(node.everything, key)
         file.write_text('[server]\nlookups = 7\n[operator]\nname = "Harbour"\n')
-        reload.once()
+        await reload.once()
         await stored(node, lambda: latest(node.everything, key) != before)
         info = known(node.everything, key)
         assert info is not None
         assert info.name == "Harbour"
         assert written(node) == 1
         file.write_text('[server]\nlookups = 8\n[operator]\nname = "Harbour"\n')
-        reload.once()
+        await reload.once()
         assert await OwnServerInfo(node).keep() is None
 
 
