@@ -87,7 +87,7 @@ class DhtMachine:
                 return None
 
     def put(self, item: DhtItem, cas: int | None, now_ns: int) -> WriteOutcome:
-        """Takes an item, or not."""
+        """Takes an item, or not; `cas` is the sequence number that must stand there now, None = any."""
         if not item.verify():
             return WriteOutcome.REFUSED
         kept = self._items.get(item.target)

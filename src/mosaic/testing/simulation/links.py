@@ -48,6 +48,7 @@ class Host:
     sent: int = 0
     """Bytes that have left it, with those around messages."""
     received: int = 0
+    """Bytes that have come to it, alike."""
     frames: Counter[int] = field(default_factory=Counter)
     """Frames that have left it, by their type."""
 

@@ -44,9 +44,9 @@ class Chance:
         self._drawn += 1
         return hashlib.shake_256(self._begin + b"%d" % self._drawn).digest(length)
 
-    def below(self, bound: int) -> int:
-        """A number from 0 to `bound` - 1."""
-        return int.from_bytes(self(8), "little") % bound
+    def below(self, count: int) -> int:
+        """The place of one of `count` items, from 0 on."""
+        return int.from_bytes(self(8), "little") % count
 
 
 class World:
