@@ -57,6 +57,26 @@ def test_piecewise_hashing_may_go_on_after_a_digest() -> None:
     assert hasher.digest(100) == _rust.blake3(b"Mo" + b"saic" * 100_000, 100)
 
 
+@pytest.mark.claim("C60")
+@pytest.mark.parametrize("length", [8, 300, 1_024, 1_025, 3_000, 40_000])
+def test_what_a_search_for_work_finds_shows_in_the_hash(length: int) -> None:
+    for at in {0, length // 2 & ~7, length - 8}:
+        data = bytes(i % 251 for i in range(length))
+        found = _rust.search_work(data, at, 7, 5, 1 << 20)
+        assert found is not None
+        worked = data[:at] + found + data[at + 8 :]
+        assert blake3(worked)[0] < 2
+        number = int.from_bytes(found, "big")
+        assert number >= 5
+        assert _rust.search_work(data, at, 7, 5, number - 5) is None
+
+
+def test_a_search_for_work_outside_of_the_data_is_refused() -> None:
+    for at, bits in ((0, 65), (1, 8), (2**63, 8)):
+        with pytest.raises(errors.UsageError):
+            _rust.search_work(bytes(8), at, bits, 0, 1)
+
+
 # --- keys -----------------------------------------------------------------------------------------
 
 

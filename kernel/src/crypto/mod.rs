@@ -4,7 +4,8 @@
 //! at once with the verdicts of single checks; `key_cache` spares both the work on keys seen
 //! before; `record_rules` judges a record's layout; `seal` signs records and attestations,
 //! `authentication` what proves a key to the other side of a connection, and nothing signs anything
-//! else; `check` puts all of it together for whole batches of records.
+//! else; `check` puts all of it together for whole batches of records; `work` searches for proof of
+//! work before a record is signed.
 
 pub mod authentication;
 pub mod batch;
@@ -15,3 +16,4 @@ pub mod keys;
 pub mod record_rules;
 pub mod seal;
 pub mod signature;
+pub mod work;

@@ -18,7 +18,7 @@ use crate::crypto::key_cache::KeyCache;
 use crate::crypto::keys::{self, ExpandedSecret};
 use crate::crypto::record_rules::Verdict;
 use crate::crypto::seal::{self, SealError};
-use crate::crypto::{check, hash, signature};
+use crate::crypto::{check, hash, signature, work};
 
 /// Hashing less than this is done before another thread could use the GIL.
 const WORTH_THE_GIL: usize = 16_384;
@@ -43,6 +43,33 @@ fn blake3<'py>(
         }
         Ok(())
     })
+}
+
+/// The 8 bytes that, standing at `at` of `data`, give its hash `bits` zero bits at the beginning, or None.
+///
+/// Tries `tries` numbers (big-endian) from `start` on, without the GIL. Raises UsageError when the 8
+/// bytes do not lie within `data`, or `bits` is over 64.
+#[pyfunction]
+fn search_work<'py>(
+    py: Python<'py>,
+    data: &[u8],
+    at: usize,
+    bits: u32,
+    start: u64,
+    tries: u64,
+) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    if bits > 64
+        || at
+            .checked_add(work::FREE_LENGTH)
+            .is_none_or(|end| end > data.len())
+    {
+        return Err(UsageError::new_err((
+            "8 bytes within the data are varied, for at most 64 zero bits",
+        )));
+    }
+    let mut data = data.to_vec();
+    let found = py.detach(|| work::search(&mut data, at, bits, start, tries));
+    Ok(found.map(|number| PyBytes::new(py, &number.to_be_bytes())))
 }
 
 /// Incremental BLAKE3, for what should not be whole in memory.
@@ -302,6 +329,7 @@ pub(super) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     }
     module.add_class::<Blake3>()?;
     module.add_function(wrap_pyfunction!(self::blake3, module)?)?;
+    module.add_function(wrap_pyfunction!(search_work, module)?)?;
     module.add_function(wrap_pyfunction!(public_key, module)?)?;
     module.add_function(wrap_pyfunction!(key_is_acceptable, module)?)?;
     module.add_function(wrap_pyfunction!(seal_record, module)?)?;

@@ -35,6 +35,15 @@ RECORD_SIGNATURE: Final = 15  # S >= L, R not canonical or not on the curve, equ
 def blake3(data: bytes, length: int = 32) -> bytes:
     """The unkeyed BLAKE3 hash of `data`, extended to `length` bytes."""
 
+def search_work(data: bytes, at: int, bits: int, start: int, tries: int) -> bytes | None:
+    """The 8 bytes that, standing at `at` of `data`, give its hash `bits` zero bits at the beginning, or None.
+
+    Tries `tries` numbers (big-endian) from `start` on, without the GIL.
+
+    Raises:
+        UsageError: the 8 bytes do not lie within `data`, or `bits` is over 64.
+    """
+
 @final
 class Blake3:
     """Incremental BLAKE3, for what should not be whole in memory."""
