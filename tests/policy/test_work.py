@@ -53,3 +53,10 @@ def test_of_people_who_are_known_none_is_asked() -> None:
 @given(st.binary(min_size=216, max_size=600))
 def test_any_bytes_have_an_answer(data: bytes) -> None:
     assert 0 <= work_bits(data) <= 255
+
+
+def test_key_schedules_and_profiles_need_none_however_old() -> None:
+    rule = WorkRule(lambda _key: False)
+    schedule = ANNA.schedule(NOW)
+    assert rule.done(schedule.data, 20, NOW + 30 * COUNTS_NS)
+    assert not rule.done(ANNA.record(NOW).data, 20, NOW)

@@ -10,6 +10,7 @@ from mosaic.core import profile as profile_format
 from mosaic.core.core_tags import Target
 from mosaic.core.keys import SecretKey
 from mosaic.core.profile import Profile
+from mosaic.core.proof_of_work import Search
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import InvalidProfile
@@ -37,6 +38,16 @@ def test_a_feed_is_what_its_people_said_newest_first() -> None:
     assert texts(feeds.page(shelf, [ANNA.author, BEN.author])) == ["4", "3", "1"]
     assert texts(feeds.page(shelf, [CARA.author])) == ["no"]
     assert texts(feeds.page(shelf, [])) == []
+
+
+def test_a_version_that_only_shows_work_is_no_edit() -> None:
+    first = say(ANNA, "hello", 1)
+    search = Search(first, 4, at(2))
+    assert search.look(1_000)
+    (post,) = feeds.page(Shelf(first, search.sealed(MASTER)), [ANNA.author]).posts
+    assert not post.is_edited
+    again = Shelf(first, search.sealed(MASTER), posts.edit(ANNA, first, "hello!", now=at(3)))
+    assert feeds.page(again, [ANNA.author]).posts[0].is_edited
 
 
 @pytest.mark.claim("C32")

@@ -8,6 +8,7 @@ from tests.core.makers import MASTER, NOW, OTHER, STRANGER, SUBKEY
 from mosaic.core import content, core_tags, kinds, nonce, social_kinds
 from mosaic.core.content import Link, UserMention
 from mosaic.core.kind import Kind
+from mosaic.core.proof_of_work import Search
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import InvalidContent, UsageError
@@ -31,6 +32,14 @@ def test_a_post_is_signed_by_the_device_for_the_person() -> None:
     assert (record.author, record.signer, record.kind) == (MASTER.public, SUBKEY.public, kinds.MICROBLOG)
     assert record.nonce == nonce.from_time(record.timestamp)
     assert social_kinds.text_of(record) == "hello"
+
+
+def test_an_edit_does_not_carry_the_work_of_the_version_before() -> None:
+    first = posts.post(ANNA, "one", now=at(0), notify=[OTHER.public])
+    search = Search(first, 4, at(0))
+    assert search.look(1_000)
+    edited = posts.edit(ANNA, search.sealed(SUBKEY), "two", now=at(1))
+    assert edited.tags == posts.edit(ANNA, first, "two", now=at(1)).tags
 
 
 @pytest.mark.claim("C36", "C68", "C69")

@@ -116,14 +116,15 @@ def submit(options: Common, source: str, server: str | None, key: str | None) ->
     """Hand in records that are signed already: to this home's server, or another.
 
     FILE holds binary records one after another, or lines of morecord0… or of
-    JSON. Exit code 1 if none was taken, 5 if some were not.
+    JSON. A server that asks strangers for proof of work gets records of the
+    person named by --as made again, under another id. Exit code 1 if none was taken, 5 if some were not.
 
     \f
     Raises:
         UsageError: the file can't be read.
         FormatError: what it holds are no records.
     """
-    taken = 0
+    taken, refused_any = 0, False
     refusals: dict[str, None] = {}
     for batch in _batches(formats.read_records(_read(source))):
         arguments = options.arguments(records=batch, server=server, key=key)
@@ -132,14 +133,26 @@ def submit(options: Common, source: str, server: str | None, key: str | None) ->
                 print_object(item)
             else:
                 say(f"{text_of(item, 'result'):<12} {text_of(item, 'id')}")
+                _tell_work(item)
             taken += bool(item["accepted"])
-            if not item["accepted"]:
+            refused_any |= not item["accepted"]
+            if not item["accepted"] and "work" not in item:
                 refusals[text_of(item, "result")] = None
     for result in () if options.as_json else refusals:
         why = refused(ResultCode[result])
         notice(f"{why}\n  {why.hint}")
-    if refusals:
+    if refused_any:
         sys.exit(Exit.PARTLY if taken else Exit.REFUSED)
+
+
+def _tell_work(item: JsonObject) -> None:
+    if "instead_of" in item:
+        notice(f"  made again with proof of work, in place of {text_of(item, 'instead_of')}")
+    elif "work" in item:
+        notice(
+            f"  the server asks strangers for {item['work']} bits of proof of work, which are signed too\n"
+            "  Hand it in with --as NAME of its author, whose key is in this home."
+        )
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[str]]:

@@ -2,7 +2,8 @@
 
 Every delivery (one record to one server) is *queued*, *delivered* or
 *refused*. Queued ones are tried again, later and later, also after a restart:
-the queue lies in a storage that the node gives in. Each server has its own
+the queue lies in a storage that the node gives in. A server that answers
+TOO_FAST may want work: whoever made the queue is asked for it once. Each server has its own
 pace, so that one that is away holds up nobody else.
 
 Source: edition §4 (who gets what); messages.md (result codes).
@@ -14,7 +15,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -22,7 +23,7 @@ from typing import Protocol
 from mosaic.client.address import ServerAddress
 from mosaic.client.backoff import Backoff
 from mosaic.client.refusals import refused
-from mosaic.errors import MosaicError, PeerError, ProtocolViolation
+from mosaic.errors import MosaicError, PeerError, ProtocolViolation, Refused
 from mosaic.wire.result_code import ResultCode
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,17 @@ class Submitter(Protocol):
         """Hands in a record; the server's answer. Raises PeerError."""
 
 
+Owed = Callable[[Delivery, Submitter], Awaitable[bool]]
+"""Asked when a server answers TOO_FAST: whether another version was queued in place of the delivery.
+
+Raises Refused when no later try can help, and another PeerError when the server went away.
+"""
+
+
+async def _nothing(_delivery: Delivery, _connection: Submitter) -> bool:
+    return False
+
+
 Connect = Callable[[ServerAddress, bytes], contextlib.AbstractAsyncContextManager[Submitter]]
 """Connects to a server, proving the device key of a person (32-byte master key; empty: nobody's)."""
 
@@ -136,6 +148,7 @@ class OutgoingQueue:
         connect: How to reach a server.
         now_ns: The clock.
         backoff: How tries are spaced.
+        owed: What is done when a server answers TOO_FAST, beside waiting.
         give_up_after_ns: Age at which a delivery that was never answered counts as refused.
     """
 
@@ -146,12 +159,14 @@ class OutgoingQueue:
         *,
         now_ns: Callable[[], int],
         backoff: Backoff,
+        owed: Owed = _nothing,
         give_up_after_ns: int = 30 * 86_400 * _SECOND,
     ) -> None:
         self._storage = storage
         self._connect = connect
         self._now_ns = now_ns
         self._backoff = backoff
+        self._owed = owed
         self._give_up_after_ns = give_up_after_ns
         self._changed = asyncio.Event()
         self._settled = asyncio.Condition()
@@ -237,8 +252,9 @@ class OutgoingQueue:
             async with self._connect(first.server, first.sender) as connection:
                 for delivery in deliveries:
                     result = await connection.submit(delivery.record)
+                    answer = await self._after(delivery, result, connection)
                     del waiting[delivery.number]
-                    self._answered(delivery, result)
+                    answer()
             self._failures.pop(first.server.key.bytes, None)
         except PeerError as error:
             self._failed(list(waiting.values()), error)
@@ -248,6 +264,19 @@ class OutgoingQueue:
         finally:
             async with self._settled:
                 self._settled.notify_all()
+
+    async def _after(
+        self, delivery: Delivery, result: ResultCode, connection: Submitter
+    ) -> Callable[[], None]:
+        """What a server's answer means for a delivery: what is to be noted. Raises PeerError."""
+        if result is ResultCode.TOO_FAST:
+            try:
+                if await self._owed(delivery, connection):
+                    return lambda: None
+            except Refused as error:
+                note = str(error)
+                return lambda: self._storage.settle(delivery.number, State.REFUSED, result, note)
+        return lambda: self._answered(delivery, result)
 
     def _answered(self, delivery: Delivery, result: ResultCode) -> None:
         if result.is_success:

@@ -56,6 +56,14 @@ class ClientSettings:
     submissions_in_flight: int = field(
         default=256, metadata={"help": "how many records may wait for their answer at once"}
     )
+    work_bits: int = field(
+        default=24,
+        metadata={
+            "help": "bits of proof of work that are done at most where a server asks strangers for it; each "
+            "bit more takes twice as long (0: none is done)",
+            "most": 64,
+        },
+    )
     ahead_s: int = field(
         default=900, metadata={"help": "how far in the future a record may lie before it is held back"}
     )

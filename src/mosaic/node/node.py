@@ -208,8 +208,10 @@ class Node(ReachingHalf):
                 self.deliveries,
                 self.unaddressed,
                 self.own,
+                self.work_owed,
                 self.clock.now_ns,
             )
+            self.work_owed.publish_again = self._publish_again
             await self._publishing.publish_missing(self.people)
             self.kept_items = kept_items(self)
             self._stack = stack.pop_all()
@@ -371,6 +373,16 @@ class Node(ReachingHalf):
         if self._working and self.unreached(record):
             self.look_again()
         return published
+
+    async def _publish_again(self, person: Person, record: Record, former: Record) -> None:
+        """Publishes a record that was made again with work in it, in place of the former version."""
+        if await self._publishing.publish_again(person, record, former):
+            # Nobody else has the one without work: it would only look like an edit.
+            await self.server.moderation.drop([former.id.bytes])
+
+    def made_again(self, record: Record) -> Record | None:
+        """What a record was lately made again as, because a server asked for proof of work."""
+        return self._publishing.made_again(record)
 
     def unreached(self, record: Record) -> list[PublicKey]:
         """Those whom a record concerns and none of whose servers is known."""

@@ -13,13 +13,15 @@ Source: bootstrap.md (outboxes, inboxes); edition §3.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.connection import Connection
 from mosaic.client.outbox import SERVERS_OF_A_ROLE, destinations, people_concerned
-from mosaic.client.queue import Delivery, OutgoingQueue
+from mosaic.client.queue import Delivery, OutgoingQueue, State
 from mosaic.client.refusals import refused
 from mosaic.core.bootstrap import Usage
 from mosaic.core.filter import Filter
@@ -29,9 +31,12 @@ from mosaic.core.record import Record
 from mosaic.node.deliveries import Deliveries
 from mosaic.node.directory import HomeDirectory
 from mosaic.node.people import People, Person
+from mosaic.node.proof_of_work import ProofOfWork
 from mosaic.node.records import OwnRecords
 from mosaic.node.unaddressed import Letter, Unaddressed
 from mosaic.social import profiles
+
+_REMEMBERED: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +62,11 @@ class Publishing:
         deliveries: The same on disk.
         unaddressed: What is for people of whom no server is known, on disk.
         own: A connection to the own server that proves a person's device.
+        work: Does the work that servers are known to ask for.
         now_ns: The clock.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what publishing brings together
         self,
         records: OwnRecords,
         directory: HomeDirectory,
@@ -68,6 +74,7 @@ class Publishing:
         deliveries: Deliveries,
         unaddressed: Unaddressed,
         own: Callable[[Person], Awaitable[Connection]],
+        work: ProofOfWork,
         now_ns: Callable[[], int],
     ) -> None:
         self._records = records
@@ -76,15 +83,22 @@ class Publishing:
         self._deliveries = deliveries
         self._unaddressed = unaddressed
         self._own = own
+        self._work = work
+        self._again: OrderedDict[bytes, Record] = OrderedDict()
         self._now_ns = now_ns
 
     async def publish(self, person: Person, record: Record) -> Published:
         """Queues a record for other servers and hands it to the own one.
 
+        What is published has another id than `record` if a server that it goes to is known to ask for
+        proof of work.
+
         Raises:
             Refused: the own server does not take it; nothing stays queued.
         """
-        self._queue_for(person.key, record.data, destinations(record, self._directory))
+        servers = destinations(record, self._directory)
+        record = await self._work.before(person, record, servers)
+        self._queue_for(person.key, record.data, servers)
         for other in self.unreached(record):
             self._unaddressed.add(Letter(record.data, person.key.bytes, other), self._now_ns())
         connection = await self._own(person)
@@ -94,6 +108,28 @@ class Publishing:
             self._unaddressed.withdraw(record.id.bytes)
             raise refused(result, "the own server refused")
         return Published(record, self._queue.of_record(record.id.bytes))
+
+    async def publish_again(self, person: Person, record: Record, former: Record) -> bool:
+        """Publishes a record that was made again; whether no other server has taken the former version.
+
+        Args:
+            person: Who wrote it.
+            record: The newest version.
+            former: The one before, which is delivered to nobody any more.
+
+        Raises:
+            Refused: the own server does not take it; the former one stays queued.
+        """
+        await self.publish(person, record)
+        self._deliveries.withdraw(former.id.bytes)
+        self._again[former.id.bytes] = record
+        while len(self._again) > _REMEMBERED:
+            self._again.popitem(last=False)
+        return all(one.state is State.REFUSED for one in self._queue.of_record(former.id.bytes))
+
+    def made_again(self, record: Record) -> Record | None:
+        """What a record was lately made again as, because a server asked for proof of work."""
+        return self._again.get(record.id.bytes)
 
     def unreached(self, record: Record) -> list[PublicKey]:
         """Those whom a record concerns and none of whose servers is known."""

@@ -8,8 +8,10 @@ Source: record.md (kinds, nonces), profile.md; edition §3.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mosaic.client.queue import Delivery
 from mosaic.core import nonce, profile
 from mosaic.core.record import Record
 from mosaic.errors import UsageError
@@ -125,15 +127,22 @@ class PublishingActs:
 
     async def _publish(self, person: Person, record: Record) -> JsonObject:
         published = await self._node.publish(person, record)
-        deliveries = published.deliveries
+        record, deliveries = published.record, published.deliveries
         if deliveries and self._working:
-            deliveries = await self._node.queue.settled(record.id.bytes, self._node.settings.settle_s)
+            deliveries = await self._settled(record)
+            again = self._node.made_again(record)
+            if again is not None:
+                record, deliveries = again, await self._settled(again)
         return {
             **record_object(record),
             **deliveries_object(deliveries),
             "unreached": [person.user_text for person in self._node.unreached(record)],
             "working": self._working,
         }
+
+    async def _settled(self, record: Record) -> Sequence[Delivery]:
+        """How a record's deliveries stand after a moment."""
+        return await self._node.queue.settled(record.id.bytes, self._node.settings.settle_s)
 
 
 def _profile_object(shown: profile.Profile | None) -> JsonObject:

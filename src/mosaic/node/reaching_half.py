@@ -32,6 +32,7 @@ from mosaic.node.in_dht import InDht
 from mosaic.node.observed import Observed
 from mosaic.node.people import People
 from mosaic.node.private_db import PrivateDb
+from mosaic.node.proof_of_work import ProofOfWork
 from mosaic.node.records import OwnRecords
 from mosaic.node.rules import Rules
 from mosaic.node.schedules import Schedules
@@ -105,13 +106,20 @@ class ReachingHalf(Observed, abc.ABC):
         finder = HomeFinder(self.directory, self.lookups)
         self.reach = Reach(self.pool, finder)
         self.seeker = Seeker(self.lookups, self.directory, self.clock, entropy, self.tell_changed)
+        self.work_owed = ProofOfWork(
+            self.people, self.everything, self.directory, self.mirror, client.work_bits, self.clock
+        )
         backoff = Backoff(entropy, client.retry_first_s, client.retry_most_s)
         self.deliveries = Deliveries(self.db)
         self.deliveries.forget_old(self.clock.now_ns())
         self.unaddressed = Unaddressed(self.db)
         self.unaddressed.forget_old(self.clock.now_ns())
         self.queue = OutgoingQueue(
-            self.deliveries, self._connect_as, now_ns=self.clock.now_ns, backoff=backoff
+            self.deliveries,
+            self._connect_as,
+            now_ns=self.clock.now_ns,
+            backoff=backoff,
+            owed=self.work_owed.owed,
         )
         self.schedules = Schedules(
             finder,

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from mosaic.client.answers import CaughtUp
 from mosaic.client.authority import Authority
 from mosaic.client.connection import Connection
+from mosaic.client.proof_of_work import asked_by
 from mosaic.client.refusals import refused
 from mosaic.client.server_info import fetch
 from mosaic.core import blob_hash, human, record_json
@@ -27,6 +28,7 @@ from mosaic.errors import Disconnected, LocalError, Refused, UsageError
 from mosaic.node.arguments import Arguments, parse_filter, parse_filters
 from mosaic.node.control import JsonObject
 from mosaic.node.shapes import record_object, record_text, server_info_object
+from mosaic.policy.work import work_bits
 from mosaic.wire.result_code import ResultCode
 
 _BATCH = 256
@@ -35,11 +37,22 @@ _WAITING = 1_024
 
 _T = TypeVar("_T")
 
+Work = Callable[[Record, int], Awaitable[Record | None]]
+"""A record made again with so many bits of work in it; None if its signer's key is not at hand."""
+
 
 async def run(
-    connection: Connection, authority: Authority, name: str, arguments: Arguments, now: Timestamp
+    connection: Connection,
+    authority: Authority,
+    name: str,
+    arguments: Arguments,
+    now: Timestamp,
+    *,
+    work: Work | None = None,
 ) -> AsyncGenerator[JsonObject, None]:
     """Runs the act of a name over a connection; see `acts.Acts` for what each takes and gives.
+
+    `work` makes records again for a server that asks for proof of work.
 
     Raises:
         UsageError: no server can do it, or an argument is wrong.
@@ -53,9 +66,8 @@ async def run(
             async for item in items:
                 yield item if isinstance(item, dict) else shown(item, arguments)
     elif name == "submit":
-        records = parse_records(arguments.texts("records"))
-        for record, result in await submit(connection, records):
-            yield submitted(record, result)
+        for record, result in await submit(connection, parse_records(arguments.texts("records"))):
+            yield await _submitted(connection, record, result, work)
     elif name == "server_info":
         yield await server_info(connection)
     elif name == "blob_put":
@@ -199,6 +211,24 @@ async def submit(connection: Connection, records: Sequence[Record]) -> list[tupl
 def submitted(record: Record, result: ResultCode) -> JsonObject:
     """The server's answer for one record."""
     return {"id": record.id.text, "result": result.name, "accepted": result.is_success}
+
+
+async def _submitted(
+    connection: Connection, record: Record, result: ResultCode, work: Work | None
+) -> JsonObject:
+    """What became of a record. TOO_FAST may mean that the server wants work, else it wants time.
+
+    Raises:
+        PeerError: the server went away, or asks for more work than is done here.
+    """
+    bits = (await asked_by(connection))[1] if result is ResultCode.TOO_FAST else 0
+    if work_bits(record.data) >= bits:
+        return submitted(record, result)
+    again = None if work is None else await work(record, bits)
+    if again is None:
+        return {**submitted(record, result), "work": bits}
+    result = await connection.submit(again.data)
+    return {**submitted(again, result), "instead_of": record.id.text}
 
 
 # --- blobs --------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,10 @@ class ServerActs:
         return self._over_connection("watch", given)
 
     def submit(self, given: JsonObject) -> Items:
-        """Hands in `records` (morecord0 or JSON form): to the own server, or the one that is named."""
+        """Hands in `records` (morecord0 or JSON form): to the own server, or the one that is named.
+
+        Where a server asks for work, records of `as` are made again with it, under another id.
+        """
         return self._over_connection("submit", given)
 
     def server_info(self, given: JsonObject) -> Items:
@@ -105,13 +109,22 @@ class ServerActs:
         arguments, now, authority = Arguments(given), self._node.clock.now(), self._finder.authority()
         async with (
             self._connected(arguments) as connection,
-            contextlib.aclosing(remote.run(connection, authority, name, arguments, now)) as items,
+            contextlib.aclosing(
+                remote.run(connection, authority, name, arguments, now, work=self._work(arguments))
+            ) as items,
         ):
             try:
                 async for item in items:
                     yield item
             finally:
                 await self._finder.remember(authority)
+
+    def _work(self, arguments: Arguments) -> remote.Work | None:
+        """Makes records of the person who acts again, if one is named."""
+        name = arguments.optional_text("as")
+        if name is None:
+            return None
+        return functools.partial(self._node.work_owed.again, self._node.people.find(name))
 
     @contextlib.asynccontextmanager
     async def _connected(self, arguments: Arguments) -> AsyncIterator[Connection]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
+from mosaic.client.settings import ClientSettings
 from mosaic.node.host_port import HostPort
 from mosaic.node.settings import NodeSettings
 from mosaic.policy.bans import network, network_text
@@ -33,10 +34,10 @@ def advice(settings: NodeSettings) -> list[str]:
         )
     if settings.serves.who in _FOR_OTHERS:
         found += _for_others(settings)
-    if _asks_work(settings):
+    if _asks_too_much_work(settings):
         found.append(
-            "[limits] work_bits shuts out clients that do no work, and this program's own does none: "
-            "people from elsewhere can't write to anybody here with it"
+            "[limits] work_bits asks for more than this program does by default "
+            f"({ClientSettings().work_bits} bits): people from elsewhere can't write to anybody here with it"
         )
     found += _wide_proxies(settings)
     if settings.roles.inbox_readers == "recipient" and not settings.roles.inbox:
@@ -85,9 +86,10 @@ def _is_inner(value: bytes, prefix: int) -> bool:
     )
 
 
-def _asks_work(settings: NodeSettings) -> bool:
+def _asks_too_much_work(settings: NodeSettings) -> bool:
     limits = settings.server.limits
-    return any(row.work_bits for row in (limits.anonymous, limits.stranger))
+    most = ClientSettings().work_bits
+    return any(row.work_bits > most for row in (limits.anonymous, limits.stranger))
 
 
 def _is_open(where: HostPort) -> bool:

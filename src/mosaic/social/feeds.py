@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mosaic.core import content
+from mosaic.core.community_tags import CommunityTag
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Kind
 from mosaic.core.kinds import BLOG_POST, MICROBLOG, REPLY_COMMENT
 from mosaic.core.record import Record
 from mosaic.core.reference import Address, Id
+from mosaic.core.tag import Tag
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import InvalidContent
 from mosaic.social import posts
@@ -71,8 +73,8 @@ class Post:
 
     @property
     def is_edited(self) -> bool:
-        """Whether there is more than one version."""
-        return len(self.versions) > 1
+        """Whether versions differ in more than in the work done for a server."""
+        return len({_said(version) for version in self.versions}) > 1
 
     @property
     def is_reply(self) -> bool:
@@ -86,6 +88,11 @@ class Post:
         except InvalidContent:
             return ""
         return content.render(parts, name_of)
+
+
+def _said(version: Record) -> tuple[bytes, tuple[Tag, ...]]:
+    """What a version says, without what it cost."""
+    return version.payload, tuple(tag for tag in version.tags if tag.type != CommunityTag.WORK)
 
 
 @dataclass(frozen=True, slots=True)

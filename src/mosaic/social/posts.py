@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mosaic.core import builder, content, core_tags, nonce, social_kinds
+from mosaic.core.community_tags import CommunityTag
 from mosaic.core.content import UserMention
 from mosaic.core.core_tags import TagType, Target
 from mosaic.core.keys import PublicKey
@@ -23,8 +24,8 @@ from mosaic.core.timestamp import Timestamp
 from mosaic.errors import FormatError, InvalidContent, UsageError
 from mosaic.social.signer import Signer
 
-# Tags that stand at a place in the text: a new text has its own.
-_SEGMENTS = frozenset(range(0x20, 0x30))
+# Tags that stand at a place in the text, and the work for one version: a new text has its own.
+_OF_ONE_VERSION = frozenset((*range(0x20, 0x30), CommunityTag.WORK))
 
 
 def post(
@@ -92,7 +93,7 @@ def edit(signer: Signer, newest: Record, new: str | bytes, *, now: Timestamp) ->
         )
     time = Timestamp(max(now, newest.timestamp + 1))
     at = nonce.copied(newest.address)
-    tags = [tag for tag in newest.tags if tag.type not in _SEGMENTS]
+    tags = [tag for tag in newest.tags if tag.type not in _OF_ONE_VERSION]
     if isinstance(new, str):
         return _text_record(signer, newest.kind, at, time, tags, new)
     return other(signer, newest.kind, new, now=time, at=at, tags=tags)

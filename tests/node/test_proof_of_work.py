@@ -1,0 +1,200 @@
+"""A server asks strangers for work: who writes to it from elsewhere does it, who is known does none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from tests.core.makers import MASTER, NOW, post
+from tests.node.conftest import HERE, OpenNode, do, one, stored
+
+from mosaic.client.address import ServerAddress
+from mosaic.client.proof_of_work import worked
+from mosaic.client.queue import Delivery, State
+from mosaic.core.bootstrap import Usage
+from mosaic.core.filter import Filter
+from mosaic.core.kinds import MICROBLOG, PROFILE
+from mosaic.core.record import Record
+from mosaic.core.reference import Id
+from mosaic.core.timestamp import Timestamp
+from mosaic.core.url import ServerUrl
+from mosaic.errors import Refused
+from mosaic.node.control import JsonObject
+from mosaic.node.node import Node
+from mosaic.node.people import Person
+from mosaic.node.server_info import OwnServerInfo, known
+from mosaic.policy.limits import Limits, LimitTable
+from mosaic.policy.work import work_bits
+from mosaic.social import posts
+
+
+def _id(item: JsonObject) -> Id:
+    return Id.parse(str(item["id"]))
+
+
+def _delivery(world: World, record: Record) -> Delivery:
+    """A delivery of a record of Bo's to Ana's server, as the queue has it."""
+    server = ServerAddress(world.ana.server_secret.public, (world.url,), frozenset((world.url,)))
+    return Delivery(1, record.data, world.me.key.bytes, server, State.QUEUED, None, 0, 0, 0, "")
+
+
+@dataclass
+class World:
+    """Ana's server asks strangers for work; Bo is one and has never been there."""
+
+    ana: Node
+    bo: Node
+    url: ServerUrl
+
+    @property
+    def person(self) -> Person:
+        return self.ana.people.find("ana")
+
+    @property
+    def me(self) -> Person:
+        return self.bo.people.find("bo")
+
+    @property
+    def where(self) -> JsonObject:
+        return {"server": str(self.url), "key": self.ana.server_secret.public.server_text}
+
+    async def ask(self, bits: int) -> None:
+        """From now on Ana's server asks so many bits."""
+        row = Limits(work_bits=bits)
+        server = dataclasses.replace(self.ana.settings.server, limits=LimitTable(anonymous=row, stranger=row))
+        self.ana.reconfigure(dataclasses.replace(self.ana.settings, server=server))
+        await OwnServerInfo(self.ana).keep()
+
+    async def write(self, text: str = "good morning") -> JsonObject:
+        return await one(self.bo, "post", working=True, text=f"{text} @{self.person.key.user_text}")
+
+    def at(self, node: Node) -> list[Record]:
+        """Bo's posts in a node's store, newest first."""
+        wanted = Filter.of(authors=[self.me.key], kinds=[MICROBLOG])
+        return list(node.everything.newest_first(wanted))
+
+
+@pytest.fixture
+async def world(open_node: OpenNode) -> AsyncIterator[World]:
+    async with open_node("ana") as ana, open_node("bo") as bo:
+        world = World(ana, bo, ana.listen(HERE))
+        server = ana.server_secret.public
+        bo.directory.learn(world.person.key, server, world.url, Usage.INBOX)
+        await world.ask(9)
+        ana.work()
+        bo.work()
+        yield world
+
+
+@pytest.mark.claim("C60")
+async def test_a_stranger_does_the_work_and_is_taken(world: World) -> None:
+    item = await world.write()
+    await stored(world.ana, lambda: world.at(world.ana))
+    (there,) = world.at(world.ana)
+    assert work_bits(there.data) == 9
+    # Here stands the same, and nothing beside it: nobody else had the version without work.
+    assert world.at(world.bo) == [there]
+    assert item["id"] == there.id.text
+    assert [each["state"] for each in item["deliveries"]] == ["delivered"]  # type: ignore[union-attr,index,call-overload]
+    # Schedule and profile came without.
+    assert list(world.ana.everything.newest_first(Filter.of(authors=[world.me.key], kinds=[PROFILE])))
+
+
+async def test_what_is_written_later_has_its_work_from_the_beginning(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.write()
+    assert known(world.bo.everything, world.ana.server_secret.public) is not None
+    monkeypatch.setattr(world.bo.work_owed, "owed", None)  # would fail the delivery
+    monkeypatch.setattr(world.bo._publishing, "publish_again", None)
+    item = await world.write("and again")
+    await stored(world.ana, lambda: len(world.at(world.ana)) == 2)
+    newest = world.at(world.ana)[0]
+    assert newest.id.text == item["id"]
+    assert work_bits(newest.data) == 9
+
+
+@pytest.mark.claim("C60")
+async def test_contacts_and_people_served_do_none(world: World) -> None:
+    world.ana.server.contacts.tell([world.me.key.bytes])
+    await world.write()
+    await stored(world.ana, lambda: world.at(world.ana))
+    own = await one(world.ana, "post", text="at home")
+    for record in (world.at(world.ana)[0], world.ana.records.at(_id(own))[0]):
+        assert work_bits(record.data) == 0
+    assert known(world.bo.everything, world.ana.server_secret.public) is None
+
+
+async def test_more_than_is_done_here_is_refused_with_the_reason(world: World) -> None:
+    await world.ask(25)
+    item = await world.write()
+    (delivery,) = world.bo.queue.of_record(_id(item).bytes)
+    assert delivery.state is State.REFUSED
+    assert "25 bits of proof of work, and this program does at most 24" in delivery.note
+    assert work_bits(world.at(world.bo)[0].data) == 0
+
+
+async def test_too_fast_without_work_to_do_means_to_wait(world: World) -> None:
+    await world.ask(0)
+    delivery = _delivery(world, post())
+    async with world.bo.pool.connect(delivery.server, world.me.device) as connection:
+        assert not await world.bo.work_owed.owed(delivery, connection)
+
+
+async def test_a_record_whose_key_is_elsewhere_is_not_made_again(world: World) -> None:
+    delivery = _delivery(world, post())
+    async with world.bo.pool.connect(delivery.server, world.me.device) as connection:
+        with pytest.raises(Refused, match="the key of this record is not here"):
+            await world.bo.work_owed.owed(delivery, connection)
+
+
+async def test_what_was_edited_meanwhile_is_not_made_again_over_the_edit(world: World) -> None:
+    # Published at home alone; then edited, so that the first version is not the newest any more.
+    item = await one(world.bo, "post", text="first")
+    first = world.bo.records.at(_id(item))[0]
+    await one(world.bo, "edit", reference=str(item["address"]), text="second")
+    delivery = _delivery(world, first)
+    async with world.bo.pool.connect(delivery.server, world.me.device) as connection:
+        with pytest.raises(Refused, match="newer version"):
+            await world.bo.work_owed.owed(delivery, connection)
+
+
+async def test_each_record_is_made_again_once_for_a_server_that_always_wants_more(
+    world: World,
+) -> None:
+    await world.write()
+    (record,) = world.at(world.bo)
+    await world.ask(11)
+    delivery = _delivery(world, record)
+    async with world.bo.pool.connect(delivery.server, world.me.device) as connection:
+        assert not await world.bo.work_owed.owed(delivery, connection)
+
+
+async def test_records_are_handed_in_with_work_by_their_author(world: World) -> None:
+    said = f"by hand for @{world.person.key.user_text}"
+    record = posts.post(world.me.signer, said, now=world.bo.clock.now())
+    text = record.text
+    (refused,) = await do(world.bo, "submit", {**world.where, "records": [text]})
+    assert (refused["result"], refused["work"]) == ("TOO_FAST", 9)
+    (taken,) = await do(world.bo, "submit", {**world.where, "records": [text], "as": "bo"})
+    assert taken["accepted"]
+    assert int.from_bytes(_id(taken).bytes[8:], "big") < 1 << (320 - 9)
+    assert taken["id"] != taken["instead_of"] == record.id.text
+
+
+async def test_work_can_be_called_off(world: World) -> None:
+    task = asyncio.create_task(worked(post(), MASTER, 60, timestamp=Timestamp(NOW), most=64))
+    await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+
+
+async def test_no_bits_at_most_means_no_work(world: World) -> None:
+    with pytest.raises(Refused, match="at most 0"):
+        await worked(post(), MASTER, 1, timestamp=Timestamp(NOW), most=0)
