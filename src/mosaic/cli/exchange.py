@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from mosaic.cli.acting import act
+from mosaic.cli.given_file import given_file
 from mosaic.cli.options import Common, common, filters
 from mosaic.cli.output import Exit, notice, print_object, say, text_of
 from mosaic.errors import UsageError
@@ -118,14 +119,7 @@ def import_(options: Common, file: str, form: str) -> None:
     Raises:
         UsageError: there is no such file.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(file).absolute()
-        if file == "-":
-            path = Path(folder) / "stdin"
-            with path.open("wb") as spool:
-                shutil.copyfileobj(sys.stdin.buffer, spool)
-        elif not path.is_file():
-            raise UsageError(f"there is no file {file}", hint="Name a file, or - for standard input.")
+    with given_file(file) as path:
         last: JsonObject = {}
         for item in act(options.home, "import", options.arguments(path=str(path), format=form)):
             last = item
