@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
+use super::socket::drop_rest;
 use super::tcp::READ_AHEAD;
 use super::wire::{Received, Wire};
 
@@ -84,19 +85,6 @@ impl Wire for PlainWire {
     }
 
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut discarded = [0; 4_096];
-        while !self.ended {
-            match self.stream.try_read(&mut discarded) {
-                Ok(0) => self.ended = true,
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if ready!(self.stream.poll_read_ready(cx)).is_err() {
-                        self.ended = true;
-                    }
-                }
-                Err(_) => self.ended = true,
-            }
-        }
-        Poll::Ready(())
+        drop_rest(&self.stream, &mut self.ended, &mut [0; 4_096], cx)
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 
 use std::net::UdpSocket;
+use std::task::{Context, Poll, ready};
 
 use tokio::net::TcpStream;
 
@@ -27,6 +28,28 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
         set_option(stream, level, option, value)?;
     }
     Ok(())
+}
+
+/// Drops what still comes into `buffer`, until the peer has `ended`; then it is ready.
+pub fn drop_rest(
+    stream: &TcpStream,
+    ended: &mut bool,
+    buffer: &mut [u8],
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    while !*ended {
+        match stream.try_read(buffer) {
+            Ok(0) => *ended = true,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if ready!(stream.poll_read_ready(cx)).is_err() {
+                    *ended = true;
+                }
+            }
+            Err(_) => *ended = true,
+        }
+    }
+    Poll::Ready(())
 }
 
 /// Bytes that the system may hold each way for a UDP socket that many connections share.

@@ -10,6 +10,7 @@ use rustls::Connection;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
+use super::socket::drop_rest;
 use super::wire::{Received, Wire};
 
 /// What one read takes from the socket at most. The buffer belongs to the thread, not to the link.
@@ -191,20 +192,6 @@ impl Wire for TlsWire {
     }
 
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        CIPHERTEXT.with_borrow_mut(|buffer| {
-            while !self.ended {
-                match self.stream.try_read(buffer) {
-                    Ok(0) => self.ended = true,
-                    Ok(_) => {}
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        if ready!(self.stream.poll_read_ready(cx)).is_err() {
-                            self.ended = true;
-                        }
-                    }
-                    Err(_) => self.ended = true,
-                }
-            }
-            Poll::Ready(())
-        })
+        CIPHERTEXT.with_borrow_mut(|buffer| drop_rest(&self.stream, &mut self.ended, buffer, cx))
     }
 }
