@@ -65,6 +65,17 @@ def test_of_who_is_not_trusted_few_records_are_looked_at_at_once() -> None:
     assert shares(lanes.take(2_048)) == {"liar": 8}
 
 
+def test_strangers_who_have_shown_themselves_wait_for_few_others() -> None:
+    lanes = Lanes()
+    for number in range(100):
+        add(lanes, Somebody(f"new {number}", tried=False), 100)
+    add(lanes, Somebody("stranger"), 1)
+    batch = lanes.take(2_048)
+    assert shares(batch)["stranger"] == 1
+    assert len(batch.records) == 33
+    assert len(lanes.take(2_048).records) == 100
+
+
 def test_everybody_has_his_turn() -> None:
     lanes = Lanes()
     for number in range(5_000):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from mosaic.core import validation
 from mosaic.core.filter import Filter
 from mosaic.core.kind import Duplicates, Readers
 from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
@@ -123,6 +126,32 @@ async def test_strangers_who_write_too_fast_are_told_so(tmp_path: Path) -> None:
         assert await eve.submit(records[3]) == [ACCEPTED]
         anna = await world.connect(ANNA.master)
         assert await anna.submit(*(ANNA.record(world.now()) for _ in range(20))) == [ACCEPTED] * 20
+
+
+async def test_a_few_records_of_somebody_tried_are_checked_without_another_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[str] = []
+    check = validation.check_batch
+
+    def watched(records: Sequence[bytes], *, batch: int = 256, threads: int = 1) -> bytes:
+        where.append(threading.current_thread().name)
+        return check(records, batch=batch, threads=threads)
+
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        await anna.submit(ANNA.record(world.now()))
+        monkeypatch.setattr(validation, "check_batch", watched)
+        assert await anna.submit(ANNA.record(world.now())) == [ResultCode.ACCEPTED]
+        assert where == [threading.current_thread().name]
+        forged = bytearray(ANNA.record(world.now()).data)
+        forged[-1] ^= 1
+        assert await anna.submit(bytes(forged)) == [ResultCode.INVALID]
+        # What comes from where a false one came from keeps nobody waiting.
+        where.clear()
+        assert await anna.submit(ANNA.record(world.now())) == [ResultCode.ACCEPTED]
+        assert where
+        assert threading.current_thread().name not in where
 
 
 async def test_a_record_longer_than_the_operator_takes_is_too_large(tmp_path: Path) -> None:

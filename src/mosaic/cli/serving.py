@@ -23,6 +23,7 @@ from mosaic.cli.listening import listen, listening
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object
 from mosaic.cli.page import Page, page_of, service_page
+from mosaic.cli.turns import many_files, short_turns
 from mosaic.core.url import Scheme
 from mosaic.errors import HomeInUse
 from mosaic.node.acts import Acts
@@ -118,6 +119,8 @@ async def serve_home(home: Home, load: Callable[[], Loaded], *, browse: bool) ->
     """
     one_arena_a_core()
     large_blocks_apart()
+    short_turns()
+    many_files()
     loop = asyncio.get_running_loop()
     async with at_work(home, load) as (node, page):
         operating = node.operating

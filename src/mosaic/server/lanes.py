@@ -20,7 +20,7 @@ _OTHERS: Final = 1
 _LAST: Final = 2
 _OTHERS_ALONE: Final = 1_024
 _LAST_ALONE: Final = 128
-"""Records of a batch for these lanes where nobody waits in the first: somebody may come meanwhile."""
+"""Records of a batch for these lanes where nobody waits in an earlier one: somebody may come meanwhile."""
 _OTHERS_BESIDE: Final = 256
 _LAST_BESIDE: Final = 32
 """And where somebody does."""
@@ -76,7 +76,7 @@ class Lanes:
         room = most - len(batch.records)
         _fill(batch, others, min(room, _OTHERS_BESIDE if beside else _OTHERS_ALONE), most)
         room = most - len(batch.records)
-        _fill(batch, last, min(room, _LAST_BESIDE if beside else _LAST_ALONE), _ON_TRIAL)
+        _fill(batch, last, min(room, _LAST_BESIDE if batch.records else _LAST_ALONE), _ON_TRIAL)
         return batch
 
 
