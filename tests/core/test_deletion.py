@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mosaic.core import community_tags, deletion
-from mosaic.core.community_kinds import DELETION, PRIVATE_DELETION
+from mosaic.core.community_kinds import DELETION, PRIVATE_DELETION, SERVER_ACT
 from mosaic.core.core_tags import Target
+from mosaic.core.kind import Kind
+from mosaic.core.kinds import PROFILE
 from mosaic.core.nonce import FIXED
 from mosaic.errors import UsageError
 from mosaic.testing import Person
@@ -31,3 +33,9 @@ def test_a_deletion_names_something_and_no_more_than_fits() -> None:
     for wrong in ([], many):
         with pytest.raises(UsageError, match="names 1 to 1023"):
             deletion.build(ANNA.master, wrong, 2, nonce=FIXED)
+
+
+@pytest.mark.parametrize("kind", [DELETION, PRIVATE_DELETION, SERVER_ACT, PROFILE])
+def test_what_no_deletion_touches_is_named_in_none(kind: Kind) -> None:
+    with pytest.raises(UsageError, match="can't be deleted"):
+        deletion.build(ANNA.master, [Target(kind, ANNA.record(1, kind=kind).id)], 2, nonce=FIXED)

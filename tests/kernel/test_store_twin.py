@@ -18,6 +18,7 @@ from tests.kernel.twins.store_twin import (
     ONLY_TAGGED,
     PRIVATE_DELETION,
     PRIVATE_MESSAGE,
+    SERVER_ACT,
     WITHHELD,
     Entry,
     Query,
@@ -45,6 +46,7 @@ KINDS = [
         )
     ),
     PRIVATE_MESSAGE,
+    SERVER_ACT,
 ]
 LABELS = [0, 0, ONLY_TAGGED, WITHHELD, HIDDEN, WITHHELD | ONLY_TAGGED, HIDDEN | WITHHELD]
 TIMES = [0, 1, 5, 6, 7, 100, 101, 2**62, 2**63 - 1]

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from mosaic.core import core_tags, deletion
-from mosaic.core.community_kinds import PRIVATE_MESSAGE
+from mosaic.core.community_kinds import DELETION, PRIVATE_MESSAGE, SERVER_ACT
 from mosaic.core.core_tags import Target
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import Marker
 from mosaic.core.keys import SecretKey
-from mosaic.core.kind import Duplicates
-from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
+from mosaic.core.kind import Duplicates, Kind
+from mosaic.core.kinds import KEY_SCHEDULE, MICROBLOG, PROFILE
 from mosaic.core.nonce import FIXED
 from mosaic.core.record import Record
 from mosaic.core.reference import Reference
@@ -66,6 +66,19 @@ async def served(world: World, records: Iterable[Record]) -> list[bool]:
         assert (by_id == [record.data]) == (record.data in asked)
         answers.append(bool(by_id))
     return answers
+
+
+@pytest.mark.parametrize("kind", [MICROBLOG, PROFILE, DELETION, SERVER_ACT])
+async def test_a_deletion_touches_what_it_may_and_nothing_else(tmp_path: Path, kind: Kind) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        record = ANNA.record(world.now(), kind=kind)
+        assert await anna.submit(record) == [ACCEPTED]
+        takes_back = [delete(world, record.id, record.address, private=private) for private in (False, True)]
+        assert await anna.submit(*takes_back) == [ACCEPTED] * 2
+        assert await anna.get(record.id.bytes) == ([] if deletion.can_be_deleted(kind) else [record.data])
+        assert await anna.submit(record) == [UNAUTHORIZED if deletion.can_be_deleted(kind) else DUPLICATE]
+        assert world.store.verify() == []
 
 
 async def test_what_is_deleted_goes_at_once_and_is_refused_on_every_way_in(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@
 //! hash of what it names and its position, so that whatever is handed in later is refused, too. The rows go
 //! when the Deletion goes.
 //!
-//! Source: edition §4 (Deletion, Private Message, tag types of the application).
+//! Source: edition §4 (Deletion, Private Message, tag types of the application); Server Acts: this project's
+//! own design, docs/architecture.md "Operations".
 
 use heed::{RoTxn, WithoutTls};
 
@@ -17,6 +18,7 @@ use crate::store::keys::Hashes;
 
 const DELETION: [u8; 8] = [0xde, 0xf0, 0x84, 0x3a, 0, 1, 0, 0x0c];
 const PRIVATE_DELETION: [u8; 8] = [0xde, 0xf0, 0x84, 0x3a, 0, 23, 0, 0];
+const SERVER_ACT: [u8; 8] = [0xde, 0xf0, 0x84, 0x3a, 0, 28, 0, 0];
 const PRIVATE_MESSAGE: [u8; 8] = [0xde, 0xf0, 0x84, 0x3a, 0, 14, 0, 4];
 /// The type of a Target tag, as it stands in the tag.
 const TARGET: [u8; 2] = [0x01, 0x4d];
@@ -48,9 +50,10 @@ fn is_deletion_kind(kind: &[u8]) -> bool {
     kind == DELETION || kind == PRIVATE_DELETION
 }
 
-/// Whether records of a kind can be deleted: those of the core application and Deletions can't.
+/// Whether records of a kind can be deleted: those of the core application and Deletions can't, nor can
+/// Server Acts, or a moderator could silence the log of what he did.
 fn can_be_deleted(kind: &[u8]) -> bool {
-    kind[..4] != [0; 4] && !is_deletion_kind(kind)
+    kind[..4] != [0; 4] && !is_deletion_kind(kind) && kind != SERVER_ACT
 }
 
 /// What a Deletion names; what it has no say in is left out.

@@ -192,10 +192,11 @@ impl Scan {
             Source::Ranges(merge) => self.run_ranges(merge, view, &mut slice)?,
             Source::References(lookup) => self.run_lookup(lookup, view, &mut slice)?,
             Source::Log { at, end, since } => {
-                if since.is_none() {
-                    *at = view.segments.align(*at, *end).unwrap_or(*end);
-                }
-                let since = *since.get_or_insert_with(|| received_from(*at, *end, view));
+                let since = *since.get_or_insert_with(|| {
+                    let asked = *at;
+                    *at = view.segments.align(asked, *end).unwrap_or(*end);
+                    received_from(asked, *at, *end, view)
+                });
                 self.run_log(at, *end, since, view, &mut slice)?
             }
         };
@@ -354,8 +355,13 @@ impl Scan {
 /// When the first record from a position on was received that was not readmitted.
 ///
 /// The greatest time if none follows; 0 if compaction may have taken that record, or it is not near: who
-/// follows is then given a readmitted record twice rather than never.
-fn received_from(mut at: u64, end: u64, view: &View<'_>) -> u64 {
+/// follows is then given a readmitted record twice rather than never. `asked` is the position as it was
+/// asked for, `at` the entry that is found from there on.
+fn received_from(asked: u64, mut at: u64, end: u64, view: &View<'_>) -> u64 {
+    // What stood at the end of a compacted segment may be gone, and the first that is left in the next.
+    if view.segments.of(asked).is_none_or(|s| s.is_compacted()) {
+        return 0;
+    }
     for _ in 0..LOOK_AHEAD {
         let Some(position) = view.segments.first_from(at, end) else {
             return u64::MAX;

@@ -2,9 +2,12 @@
 
 Target tags name ids or addresses. An id is refused for good wherever the
 Deletion counts; an address covers what has a timestamp up to the Deletion's,
-so that what is written there later lives.
+so that what is written there later lives. Some kinds no Deletion touches: those
+of the core application, Deletions, and the acts of a server's log, which a
+moderator could silence otherwise.
 
-Source: edition §4 (Deletion, kinds 1 and 23).
+Source: edition §4 (Deletion, kinds 1 and 23); Server Acts: this project's own design, docs/architecture.md
+"Operations".
 """
 
 from __future__ import annotations
@@ -13,15 +16,23 @@ from collections.abc import Iterable
 from typing import Final
 
 from mosaic.core import builder, community_tags
-from mosaic.core.community_kinds import DELETION, PRIVATE_DELETION
+from mosaic.core.community_kinds import DELETION, PRIVATE_DELETION, SERVER_ACT
 from mosaic.core.core_tags import Target
 from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.core.kind import Kind
+from mosaic.core.kinds import APPLICATION_CORE
 from mosaic.core.record import Record
 from mosaic.errors import UsageError
 
 KINDS: Final = frozenset({DELETION.bytes, PRIVATE_DELETION.bytes})
 MOST_TARGETS: Final = 1_023
 """So many Target tags (64 bytes each) fit in a record."""
+_LASTING: Final = KINDS | {SERVER_ACT.bytes}
+
+
+def can_be_deleted(kind: Kind) -> bool:
+    """Whether a Deletion by their author removes records of a kind."""
+    return kind.application != APPLICATION_CORE and kind.bytes not in _LASTING
 
 
 def build(
@@ -44,8 +55,15 @@ def build(
         private: Only the author reads it: for private messages to him.
 
     Raises:
-        UsageError: no target, or more than fit in one record.
+        UsageError: no target, more than fit in one record, or one of a kind that no Deletion touches.
     """
+    targets = tuple(targets)
+    for target in targets:
+        if not can_be_deleted(target.kind):
+            raise UsageError(
+                f"records of the kind {target.kind.bytes.hex()} can't be deleted",
+                hint="Key schedules, profiles, Deletions and acts of a server's log stay.",
+            )
     tags = [community_tags.target(kind, reference) for kind, reference in dict.fromkeys(targets)]
     if not 1 <= len(tags) <= MOST_TARGETS:
         raise UsageError(

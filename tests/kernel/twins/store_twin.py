@@ -17,6 +17,7 @@ ONLY_TAGGED, WITHHELD, HIDDEN = 1, 2, 4
 DELETION = bytes.fromhex("def0843a0001000c")
 PRIVATE_DELETION = bytes.fromhex("def0843a00170000")
 PRIVATE_MESSAGE = bytes.fromhex("def0843a000e0004")
+SERVER_ACT = bytes.fromhex("def0843a001c0000")
 
 
 class Query(TypedDict, total=False):
@@ -118,7 +119,8 @@ class Entry:
         return self.kind in {DELETION, PRIVATE_DELETION}
 
     def covers(self, other: Entry) -> bool:
-        if not self.is_deletion or other.is_deletion or other.kind[:4] == bytes(4):
+        lasts = other.is_deletion or other.kind == SERVER_ACT or other.kind[:4] == bytes(4)
+        if not self.is_deletion or lasts:
             return False
         own = self.author == other.author
         mine = (

@@ -132,7 +132,7 @@ fn a_deletion_that_goes_lets_what_it_removed_come_again() {
 }
 
 #[test]
-fn a_deletion_has_no_say_in_others_records_core_records_and_deletions() {
+fn a_deletion_has_no_say_in_others_records_core_records_acts_and_deletions() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path(), b"boot");
     let mut others = record(1, 100, 7, 0);
@@ -140,7 +140,9 @@ fn a_deletion_has_no_say_in_others_records_core_records_and_deletions() {
     let mut core = record(2, 100, 7, 0);
     core[59] = 0;
     let another = deletion(3, 100, &[]);
-    let all = [&others, &core, &another];
+    let mut act = record(5, 100, 8, 0);
+    act[56..64].copy_from_slice(&[0xde, 0xf0, 0x84, 0x3a, 0, 28, 0, 0]);
+    let all = [&others, &core, &another, &act];
     let mut references = Vec::new();
     for one in all {
         references.extend([&one[..48], &one[48..96]]);
@@ -334,6 +336,30 @@ fn labels_stay_with_a_record_and_change_by_readmission() {
     assert!(from_start.contains(&approved[1]));
     assert_eq!(store.last_received(), 6);
     assert_eq!(verify(&store).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn who_follows_gets_what_was_readmitted_when_its_first_place_is_compacted_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path(), b"boot");
+    let at = |received, record| Incoming {
+        received,
+        ..take(record, mode::KEEP_ALL)
+    };
+    let kept = record(1, 1, 1, 300);
+    store.append(&[at(1, &kept)]).unwrap();
+    let asked = store.end();
+    let moved = record(2, 2, 2, 300);
+    let first = store.append(&[at(2, &moved)]).unwrap().positions;
+    // Fills the segment, so that the new place is in the next one.
+    let filler = record(3, 3, 3, 3200);
+    let filled = store.append(&[at(3, &filler)]).unwrap().positions;
+    let later = store.append(&[at(4, &record(4, 4, 4, 300))]).unwrap();
+    let again = store.readmit(&first, 0, false).unwrap();
+    store.remove(&filled, false).unwrap();
+    compact(&store, 0.0, false).unwrap();
+    let found = followed(&store, Viewers::Keys(vec![]), asked);
+    assert_eq!(found, [later.positions[0], again[0]]);
 }
 
 fn segments(folder: &Path) -> Vec<PathBuf> {
