@@ -11,7 +11,8 @@ from mosaic.core import builder, kinds, server_act, validation
 from mosaic.core.community_kinds import SERVER_ACT
 from mosaic.core.keys import SecretKey
 from mosaic.core.record import Record
-from mosaic.core.server_act import ServerAct
+from mosaic.core.reference import Id
+from mosaic.core.server_act import Link, ServerAct
 from mosaic.errors import InvalidContent
 
 SECRET = SecretKey.from_seed(bytes(32))
@@ -30,6 +31,12 @@ def test_an_act_is_read_as_it_was_written(act: str, arguments: dict[str, object]
     validation.validate(record.data)
     assert server_act.read(record) == told
     assert record.payload == server_act.build(SECRET, SECRET.public, told, NOW + 1).payload
+
+
+@pytest.mark.parametrize("before", [None, Id(bytes(48))])
+def test_an_act_names_its_server_and_the_act_before_it(before: Id | None) -> None:
+    told = ServerAct("ban", {}, "", Link(SECRET.public, before))
+    assert server_act.read(server_act.build(SECRET, SECRET.public, told, NOW)) == told
 
 
 def with_payload(payload: bytes, kind: object = SERVER_ACT) -> Record:
@@ -53,6 +60,18 @@ def with_payload(payload: bytes, kind: object = SERVER_ACT) -> Record:
         cbor2.dumps({"act": "x", "arguments": [], "reason": ""}),
         cbor2.dumps({"act": "x", "arguments": {1: 2}, "reason": ""}),
         cbor2.dumps({"act": "x", "arguments": {}, "reason": None}),
+        cbor2.dumps({"act": "x", "arguments": {}, "reason": "", "before": None}),
+        cbor2.dumps({"act": "x", "arguments": {}, "reason": "", "server": bytes(31), "before": None}),
+        cbor2.dumps({"act": "x", "arguments": {}, "reason": "", "server": SECRET.public.bytes, "before": 1}),
+        cbor2.dumps(
+            {
+                "act": "x",
+                "arguments": {},
+                "reason": "",
+                "server": SECRET.public.bytes,
+                "before": b"\x80" + bytes(47),
+            }
+        ),
         b"\xa1" + b"\x81" * 10_000,
         cbor2.dumps({"act": "x", "arguments": {}, "reason": ""}) + b"\0",
         b"\xa3\x63act\x61x\x66reason\x60\x69arguments\xa1\x61a" + b"\x81" * 12 + b"\x00",

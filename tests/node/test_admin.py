@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mosaic.core import builder, kinds, nonce, server_act
 from mosaic.core.community_kinds import REPORT
 from mosaic.core.keys import SecretKey
 from mosaic.core.record import Record
+from mosaic.core.reference import Id
 from mosaic.errors import FormatError, StoreError, UnknownPerson, UsageError
 from mosaic.node.node import Node
 from mosaic.node.operating import Operating
@@ -141,6 +143,48 @@ async def test_settings_are_read_again_and_the_node_goes_on_command(
         assert node.operating.drain_s == 0
         (logged,) = await do(node, "admin_log")
         assert (logged["act"], logged["arguments"]) == ("drain", {"seconds": 0})
+
+
+async def test_each_act_names_the_one_before_it_and_one_that_is_missing_is_told(open_node: OpenNode) -> None:
+    async with open_node("ana") as node:
+        # By one of an older version, which names none.
+        by_old = server_act.ServerAct("ban", {}, "")
+        old = server_act.build(node.server_secret, node.server_secret.public, by_old, node.clock.now_ns())
+        assert await node.server.submit([old.data], Way.OWNER) == [ResultCode.ACCEPTED]
+        reasons = ["one", "two", "three"]
+        keys = [SecretKey.from_seed(bytes([number]) * 32).public.user_text for number in range(3)]
+        await asyncio.gather(
+            *(one(node, "admin_serve", key=key, reason=why) for key, why in zip(keys, reasons, strict=True))
+        )
+    async with open_node("ana") as node:
+        await one(node, "admin_serve", {"as": "ana"}, key=ANNA.public.user_text, reason="four")
+        log = await do(node, "admin_log", verify=True)
+        assert [item["before"] for item in log] == [*(item["id"] for item in log[1:]), None]
+        assert [bool(item["note"]) for item in log] == [False] * 4 + [True]
+        assert not any(item["fault"] for item in log)
+        # Whoever has the files can take one out, but not unnoticed.
+        ids = [Id.parse(str(log[at]["id"])).bytes for at in (0, 2)]
+        assert node.store.remove([at for at in node.store.contains(ids) if at is not None]) == 2
+        assert [item["fault"] for item in await do(node, "admin_log")] == [""] * 3
+        told = await do(node, "admin_log", verify=True, limit=1)
+        assert [(item["id"], item["fault"]) for item in told] == [
+            (log[0]["id"], "it is missing"),
+            (log[2]["id"], "it is missing"),
+        ]
+    async with open_node("ana") as node:
+        await one(node, "admin_unserve", key=ANNA.public.user_text)
+        newest = (await do(node, "admin_log", verify=True))[0]
+        assert newest["before"] == log[0]["id"]
+
+
+async def test_acts_of_another_server_that_a_person_runs_are_not_in_this_log(open_node: OpenNode) -> None:
+    async with open_node("ana") as node:
+        person = node.people.find("ana")
+        link = server_act.Link(STRANGER.public, Id(bytes(48)))
+        there = server_act.ServerAct("ban", {}, "", link)
+        record = server_act.build(person.device, person.key, there, node.clock.now_ns())
+        assert await node.server.submit([record.data], Way.OWNER) == [ResultCode.ACCEPTED]
+        assert await do(node, "admin_log", verify=True) == []
 
 
 async def test_reports_are_shown_and_others_acts_are_not(open_node: OpenNode) -> None:

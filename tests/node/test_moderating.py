@@ -8,8 +8,8 @@ import pytest
 from tests.node.conftest import OpenNode, do, one
 from tests.node.test_reload import reload_of
 
-from mosaic.core import builder, kinds, nonce
-from mosaic.core.core_tags import notify
+from mosaic.core import builder, deletion, kinds, nonce, server_act
+from mosaic.core.core_tags import Target, notify
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.record import Record
 from mosaic.errors import FormatError, UsageError
@@ -102,6 +102,43 @@ async def test_removing_by_a_filter_counts_first_and_leaves_the_log(open_node: O
         assert (await log(node))[1] == ("remove", dict(wanted))
         with pytest.raises(UsageError, match="remove everything"):
             await one(node, "admin_remove")
+
+
+async def test_deletions_and_acts_are_not_dropped_but_may_be_hidden(open_node: OpenNode) -> None:
+    async with open_node("ana") as node:
+        await one(node, "admin_serve", key=ANNA.public.user_text)
+        record = post(ANNA, node, "regretted")
+        now = node.clock.now_ns()
+        named = [Target(record.kind, record.id)]
+        takes_back = deletion.build(ANNA, named, now, nonce=nonce.from_time(now))
+        for each in (record, takes_back):
+            assert await offer(node, each) is ResultCode.ACCEPTED
+        act = str((await do(node, "admin_log"))[0]["id"])
+        for text, what in (
+            (takes_back.id.text, "a Deletion"),
+            (takes_back.address.text, "a Deletion"),
+            (act, "log"),
+        ):
+            with pytest.raises(UsageError, match=what) as refused:
+                await one(node, "admin_drop", ids=[post(ANNA, node, "other").id.text, text])
+            assert "admin hide moref0" in refused.value.hint
+        assert [act for act, _ in await log(node)] == ["serve"]
+        assert await one(node, "admin_hide", ids=[takes_back.id.text, act]) == {"hidden": 2}
+        assert await offer(node, record) is ResultCode.UNAUTHORIZED
+        assert [act for act, _ in await log(node)] == ["hide", "serve"]
+        # The acts of others are records like all others.
+        foreign = server_act.build(ANNA, ANNA.public, server_act.ServerAct("ban", {}, ""), now + 1)
+        assert await offer(node, foreign) is ResultCode.ACCEPTED
+        assert await one(node, "admin_drop", ids=[foreign.id.text]) == {"dropped": 1}
+
+
+async def test_nobody_of_the_home_is_erased_and_neither_is_the_server(open_node: OpenNode) -> None:
+    async with open_node("ana") as node:
+        person = node.people.find(None)
+        for key in (person.key, person.device.public, node.server_secret.public):
+            with pytest.raises(UsageError, match="lives in this home"):
+                await one(node, "admin_erase", key=key.user_text, confirm=True)
+        assert await log(node) == []
 
 
 async def test_an_erased_person_is_gone_and_does_not_come_back(open_node: OpenNode) -> None:

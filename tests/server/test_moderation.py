@@ -176,8 +176,11 @@ async def test_an_erased_person_is_gone_from_the_disk_and_may_begin_anew(tmp_pat
         message = CARL.record(world.now(), kind=PRIVATE_MESSAGE, notify=[ANNA.key])
         shared = CARL.record(world.now(), kind=PRIVATE_MESSAGE, notify=[ANNA.key, BEN.key])
         kept = BEN.record(world.now())
+        taken_back = deletion.build(
+            ANNA.master, [Target(kept.kind, forged.id)], world.now(), nonce=FIXED, author=BEN.key
+        )
         await anna.submit(*posts, schedule)
-        await ben.submit(kept, forged)
+        await ben.submit(kept, forged, taken_back)
         await world.server.submit([message.data, shared.data], Way.OWNER)
         by = ANNA.record(world.now(1), signer=ANNA.device("phone"))
         assert await anna.submit(by) == [ACCEPTED]
@@ -187,7 +190,8 @@ async def test_an_erased_person_is_gone_from_the_disk_and_may_begin_anew(tmp_pat
         assert erasures.until == {ANNA.key_bytes: done.until_ns}
         everything = [*posts, schedule, by]
         assert await anna.submit(*everything) == [UNAUTHORIZED] * len(everything)
-        assert await ben.submit(forged, kept) == [UNAUTHORIZED, DUPLICATE]
+        # What another has taken back in his own name would come again without his Deletion.
+        assert await ben.submit(forged, kept, taken_back) == [UNAUTHORIZED, DUPLICATE, DUPLICATE]
         assert await world.server.submit([message.data, shared.data], Way.OWNER) == [UNAUTHORIZED, DUPLICATE]
         assert secret not in log_bytes(tmp_path)
         anew = ANNA.record(done.until_ns + 1)

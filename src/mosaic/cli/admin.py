@@ -198,14 +198,14 @@ def drain(options: Common, wait: str | None, reason: str | None) -> None:
 @click.option(
     "--limit", type=click.IntRange(0), default=50, show_default=True, help="The newest so many; 0: all."
 )
-@click.option("--verify", is_flag=True, help="Check each signature again.")
+@click.option("--verify", is_flag=True, help="Check each signature again, and that no act is missing.")
 @common
 def log(options: Common, limit: int, *, verify: bool) -> None:
-    """Show what moderators did, newest first: signed records.
+    """Show what moderators did, newest first: signed records, each of which names the one before it.
 
     \f
     Raises:
-        HomeDamaged: with --verify, one of them is not what was signed.
+        HomeDamaged: with --verify, one of them is not what was signed, or is missing.
     """
 
     def shown(item: JsonObject) -> Iterator[str]:
@@ -217,15 +217,20 @@ def log(options: Common, limit: int, *, verify: bool) -> None:
         )
         why = f"  ({text_of(item, 'reason')})" if item.get("reason") else ""
         fault = f"  NOT VALID: {text_of(item, 'fault')}" if item.get("fault") else ""
+        note = f"  [{text_of(item, 'note')}]" if item.get("note") else ""
         when = text_of(item, "time_iso")[:19].replace("T", " ")
-        yield f"{when}  {text_of(item, 'by')}: {text_of(item, 'act')} {words}{why}{fault}"
+        if not item.get("signer"):
+            yield f"{when}  MISSING: an act was done that is not here, {text_of(item, 'id')}"
+            return
+        yield f"{when}  {text_of(item, 'by')}: {text_of(item, 'act')} {words}{why}{note}{fault}"
 
     more: JsonObject = {"limit": limit, "verify": verify}
     told = tell(options, "admin_log", more, shown, "Nothing has been done yet.")
     faults = sum(bool(item.get("fault")) for item in told)
     if verify and faults:
         raise HomeDamaged(
-            f"{faults} acts of the log are not valid", hint="Compare with a backup: mosaic restore."
+            f"{faults} acts of the log are not valid or missing",
+            hint="Compare with a backup: mosaic restore.",
         )
 
 

@@ -134,11 +134,11 @@ def hide(options: Common, ids: tuple[str, ...], reason: str | None, *, undo: boo
 @REASON
 @common
 def drop(options: Common, ids: tuple[str, ...], reason: str | None) -> None:
-    """Remove records, and refuse them from now on.
+    """Remove records, and refuse them from now on. Deletions and acts of the log can only be hidden.
 
     \f
     Raises:
-        UsageError: no record is named.
+        UsageError: no record is named, or one that has to stay.
     """
     more = options.arguments(ids=list(ids), reason=reason)
     tell(options, "admin_drop", more, lambda item: iter((f"Removed: {item['dropped']}",)))
@@ -151,6 +151,8 @@ def drop(options: Common, ids: tuple[str, ...], reason: str | None) -> None:
 @common
 def remove(options: Common, wanted: JsonObject, reason: str | None, *, yes: bool) -> None:
     """Remove what a filter matches, and refuse it from now on. Counts first.
+
+    Deletions and the log of acts stay.
 
     \b
     Examples:
@@ -179,7 +181,12 @@ def remove(options: Common, wanted: JsonObject, reason: str | None, *, yes: bool
 @REASON
 @common
 def erase(options: Common, key: str, reason: str | None, *, messages: bool, yes: bool) -> None:
-    """Erase somebody: all records and blobs, for good. What was written until now is not taken again."""
+    """Erase somebody: all records and blobs, for good. What was written until now is not taken again.
+
+    \f
+    Raises:
+        UsageError: the key is that of somebody of this home, or of the server.
+    """
 
     def shown(item: JsonObject) -> Iterator[str]:
         if not item["erased"]:

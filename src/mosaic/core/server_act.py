@@ -2,7 +2,10 @@
 
 A record of kind 28 that its author alone reads: a moderator, or the server
 itself by its own key. Its payload is a canonical CBOR map: `act` (a word),
-`arguments` (a map of what it was done to), `reason` (a text, may be empty).
+`arguments` (a map of what it was done to), `reason` (a text, may be empty),
+`server` (the server's key, 32 bytes) and `before` (the id, 48 bytes, of that
+server's act before this one, or null if there was none). Acts of older versions
+lack the last two.
 
 Source: edition §4 (Community application); this project's own design, docs/architecture.md "Operations".
 """
@@ -19,12 +22,26 @@ from mosaic.core import builder, cbor, nonce
 from mosaic.core.community_kinds import SERVER_ACT
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.record import Record
-from mosaic.errors import FormatError, InvalidContent
+from mosaic.core.reference import Id
+from mosaic.errors import FormatError, InvalidContent, InvalidKey, InvalidReference
 
 Value: TypeAlias = "str | int | bool | list[Value] | dict[str, Value] | None"
 """What an argument may be."""
 
 _DEPTH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The place of an act among those of its server (`mosaic.core.act_chain`).
+
+    Args:
+        server: The server's key.
+        before: The act before it; None if there was none.
+    """
+
+    server: PublicKey
+    before: Id | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +52,13 @@ class ServerAct:
         act: What was done, a word: `ban`, `serve`, …
         arguments: To what, and how.
         reason: Why, in words for those who look later.
+        link: Its place; None in acts of older versions.
     """
 
     act: str
     arguments: Mapping[str, Value]
     reason: str
+    link: Link | None = None
 
 
 def build(secret: SecretKey, author: PublicKey, act: ServerAct, now_ns: int) -> Record:
@@ -54,9 +73,11 @@ def build(secret: SecretKey, author: PublicKey, act: ServerAct, now_ns: int) -> 
     Raises:
         RecordTooLong: the arguments or the reason are too long.
     """
-    payload = cbor2.dumps(
-        {"act": act.act, "arguments": dict(act.arguments), "reason": act.reason}, canonical=True
-    )
+    fields: dict[str, object] = {"act": act.act, "arguments": dict(act.arguments), "reason": act.reason}
+    if act.link is not None:
+        fields["server"] = act.link.server.bytes
+        fields["before"] = None if act.link.before is None else act.link.before.bytes
+    payload = cbor2.dumps(fields, canonical=True)
     return builder.build(
         secret,
         author=author,
@@ -84,7 +105,19 @@ def read(record: Record) -> ServerAct:
         raise InvalidContent("the payload is no Server Act: `act`, `arguments` or `reason` is missing")
     if not all(isinstance(name, str) for name in arguments):
         raise InvalidContent("the payload is no Server Act: an argument has no name")
-    return ServerAct(act, arguments, reason)
+    link = None
+    if "server" in fields or "before" in fields:
+        link = _link(fields.get("server"), fields.get("before"))
+    return ServerAct(act, arguments, reason, link)
+
+
+def _link(server: object, before: object) -> Link:
+    if not isinstance(server, bytes) or not isinstance(before, bytes | None):
+        raise InvalidContent("the payload is no Server Act: `server` or `before` has another form")
+    try:
+        return Link(PublicKey.from_bytes(server), None if before is None else Id.from_bytes(before))
+    except (InvalidKey, InvalidReference) as error:
+        raise InvalidContent(f"the payload is no Server Act: {error}") from error
 
 
 def _decoded(data: bytes) -> Any:

@@ -30,7 +30,6 @@ from mosaic.node.people import Person
 from mosaic.node.publishing_acts import PublishingActs
 from mosaic.node.reading_acts import ReadingActs
 from mosaic.node.server_acts import ServerActs
-from mosaic.node.server_log import ServerLog
 from mosaic.node.shapes import delivery_object, time_fields
 from mosaic.node.sync_acts import SyncActs
 from mosaic.node.synced import SyncMemory
@@ -49,7 +48,7 @@ class Acts:
 
     def __init__(self, node: Node, *, working: bool) -> None:
         self._node = node
-        self._log = ServerLog(node)
+        self._log = node.log
         self._working = working
         finder = Finder(node)
         self._publishing = PublishingActs(node, finder, working=working)

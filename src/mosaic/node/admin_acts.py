@@ -15,7 +15,7 @@ from mosaic.errors import UsageError
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, Json, JsonObject
 from mosaic.node.operating import Operating
-from mosaic.node.server_log import ServerLog
+from mosaic.node.server_log import LoggedAct, ServerLog
 from mosaic.node.shapes import record_object, time_fields
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class AdminActs:
         yield {"draining": True, "links": links}
 
     async def log(self, given: JsonObject) -> Items:
-        """What moderators did, newest first: `limit`, `verify`."""
+        """What moderators did, newest first: `limit`; with `verify` also all that is wrong or missing."""
         arguments = Arguments(given)
         acts = self._log.acts(arguments.number("limit", 0), verify=arguments.flag("verify"))
         for count, logged in enumerate(acts, 1):
@@ -95,10 +95,12 @@ class AdminActs:
                 "arguments": None if logged.act is None else _json(dict(logged.act.arguments)),
                 "reason": None if logged.act is None else logged.act.reason,
                 "by": logged.by,
-                "signer": logged.record.signer.user_text,
+                "signer": None if logged.record is None else logged.record.signer.user_text,
                 "fault": logged.fault,
-                "id": logged.record.id.text,
-                **time_fields(logged.record.timestamp),
+                "note": logged.note,
+                "id": logged.id.text,
+                "before": _before(logged),
+                **time_fields(logged.id.timestamp),
             }
             if not count % _AT_ONCE:
                 await asyncio.sleep(0)
@@ -108,6 +110,12 @@ class AdminActs:
         limit = Arguments(given).number("limit", 100)
         for record in self._node.everything.newest_first(Filter.of(kinds=[REPORT]), limit):
             yield record_object(record)
+
+
+def _before(logged: LoggedAct) -> str | None:
+    """The act before one, as it says itself."""
+    link = None if logged.act is None else logged.act.link
+    return None if link is None or link.before is None else link.before.text
 
 
 def _json(value: Value) -> Json:

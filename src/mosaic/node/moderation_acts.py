@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from mosaic.core import community_kinds, kinds, reference
+from mosaic.core import community_kinds, deletion, kinds, reference
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Kind
@@ -25,6 +25,7 @@ from mosaic.node.server_log import ServerLog
 from mosaic.node.shapes import record_object
 from mosaic.policy.label import Label
 from mosaic.store.blob_ledger import Usage
+from mosaic.store.store import all_of
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -108,11 +109,29 @@ class ModerationActs:
         yield {"shown": await self._moderation.show(ids)}
 
     async def drop(self, given: JsonObject) -> Items:
-        """Removes records and refuses them for good: `ids`. Raises UsageError or FormatError."""
+        """Removes records and refuses them for good: `ids`.
+
+        Raises:
+            UsageError: none is named, or one that has to stay: a Deletion, an act of this server's log.
+            FormatError: one of them is none.
+        """
         arguments = Arguments(given)
         ids = self._ids(arguments)
+        self._check_droppable(ids)
         await self._log.write(arguments, "drop", {"ids": _texts(ids)})
         yield {"dropped": await self._moderation.drop(ids)}
+
+    def _check_droppable(self, ids: Sequence[bytes]) -> None:
+        for _, _, data in all_of(self._node.store.lookup(ids)):
+            record = Record(data)
+            if data[56:64] in deletion.KINDS:
+                why = "is a Deletion: without it what it took back could come again"
+            elif self._log.holds(record):
+                why = "is an act of this server's log, in which nothing may be missing"
+            else:
+                continue
+            hint = f"Hide it instead: mosaic admin hide {record.id.text}"
+            raise UsageError(f"{record.id.text} {why}", hint=hint)
 
     async def remove(self, given: JsonObject) -> Items:
         """Removes what a filter matches and refuses it for good; with `dry_run` only counts.
@@ -139,9 +158,15 @@ class ModerationActs:
 
         Raises:
             FormatError: the key is none.
+            UsageError: it is that of somebody of this home, or of the server.
         """
         arguments = Arguments(given)
         key = PublicKey.parse_user(arguments.text("key"))
+        if self._log.is_by(key) is not None or any(each.device.public == key for each in self._node.people):
+            raise UsageError(
+                "this is somebody who lives in this home, or the server itself",
+                hint=f"Remove what was written instead: mosaic admin remove --author {key.user_text} --yes",
+            )
         if not arguments.flag("confirm"):
             rows = self._node.store.tally(Filter.of(authors=[key]).compiled)
             yield {"key": key.user_text, "erased": False, "records": sum(row[2] for row in rows)}

@@ -44,6 +44,7 @@ from mosaic.node.records import OwnRecords
 from mosaic.node.rules import Rules
 from mosaic.node.scheduled_backups import ScheduledBackups
 from mosaic.node.server_info import OwnServerInfo
+from mosaic.node.server_log import ServerLog
 from mosaic.node.settings import NodeSettings
 from mosaic.node.surroundings import Surroundings
 from mosaic.node.upkeep import Upkeep, blob_ledger, blob_upkeep
@@ -69,6 +70,7 @@ class Node(ReachingHalf):
         self.operating: Operating | None = None
         self.kind_counts = KindCounts()
         self.backups = ScheduledBackups(self)
+        self.log = ServerLog(self)
         self.settings_file = home.folder / SETTINGS
         """Where the settings stand that a backup takes along; another file, if one was named."""
         self.surroundings = surroundings

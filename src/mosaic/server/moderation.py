@@ -245,8 +245,10 @@ class Moderation:
         # What was judged before that is written by now, and found.
         await self._writer.change(lambda: None)
         records = await self._remove_all(by_author, refuse=False)
-        # What stands under another author's name would not be refused as the erased one's.
-        records += await self._remove_all(Filter.of(signers=[public]).compiled, refuse=True)
+        # What stands under another author's name would not be refused as the erased one's. Another author's
+        # Deletions and acts stay, or what he has taken back could come again.
+        by_signer = Filter.of(signers=[public]).compiled
+        records += await self._remove_all(by_signer, refuse=True, keep_lasting=True)
         if with_messages:
             to_it = Filter.of(kinds=[PRIVATE_MESSAGE], tags=[notify(public)]).compiled
             records += await self._remove_all(to_it, refuse=True, only_to=public)
@@ -263,7 +265,8 @@ class Moderation:
         """
         public, until = PublicKey(key), Timestamp(until_ns)
         records = await self._remove_all(Filter.of(authors=[public], until=until).compiled, refuse=False)
-        records += await self._remove_all(Filter.of(signers=[public], until=until).compiled, refuse=True)
+        by_signer = Filter.of(signers=[public], until=until).compiled
+        records += await self._remove_all(by_signer, refuse=True, keep_lasting=True)
         if records:
             await asyncio.to_thread(lambda: self._store.compact(min_dead_ratio=0.0, roll=True))
         return records
