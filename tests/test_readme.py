@@ -63,7 +63,7 @@ def test_its_lines_read_what_somebody_posted_by_the_key_alone(tmp_path: Path) ->
                 one("post", text, "--home", home)
             for published in (key, server):
                 found(published, entry)
-            mine = code.replace("mopub0…", key).replace("visitor()", f"visitor({entry!r})")
+            mine = code.replace("mopub0…", key).replace("Client()", f"Client(dht={entry!r})")
             done = subprocess.run(
                 [sys.executable, "-c", mine],
                 capture_output=True,

@@ -42,6 +42,15 @@ def test_reply_edit_thread_and_wall(mosaic: Run) -> None:
     assert "edited" in mosaic("wall").out
 
 
+def test_what_is_taken_back_is_gone_with_all_its_versions(mosaic: Run) -> None:
+    post = mosaic("post", "too much said").out.strip()
+    mosaic("edit", post, "still too much")
+    mosaic("delete", post)
+    assert mosaic("wall", "--json").objects == []
+    assert mosaic("get", post).code == 1
+    assert mosaic("delete", post).code == 1
+
+
 def test_a_thread_that_is_not_here_is_a_refusal_with_a_way_on(mosaic: Run) -> None:
     nowhere = Id(bytes(8) + bytes(range(40))).text
     done = mosaic("thread", nowhere, "--json")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.loopback.processes import PATIENCE_S, Node, environment, objects
+from tests.loopback.processes import PATIENCE_S, Node, environment, objects, watching
 
 from mosaic.core.kind import Kind
 from mosaic.core.kinds import MICROBLOG
@@ -42,6 +42,7 @@ def run(name: str, *arguments: str) -> list[str]:
 
 def test_every_example_is_run_here() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {
+        "bot.py",
         "policy_program.py",
         "policy_rule.py",
         "read_a_wall.py",
@@ -127,3 +128,27 @@ def test_read_a_wall(tmp_path: Path) -> None:
             )
             == []
         )
+
+
+@pytest.mark.slow
+def test_bot(tmp_path: Path) -> None:
+    lines = (EXAMPLES / "bot.py").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 20
+    home = tmp_path / "home"
+    with (
+        Node(home, "anna") as anna,
+        subprocess.Popen(
+            [sys.executable, str(EXAMPLES / "bot.py"), str(home)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        ) as bot,
+    ):
+        assert bot.stdout is not None
+        key = bot.stdout.readline().strip()
+        with watching("--home", home, "--author", key) as watch:
+            (asked,) = anna.do("post", f"good morning @{key} how are you")
+            answer = watch.until(lambda item: item.get("text"))
+        assert answer["text"] == "anna, that were 6 words."
+        assert [post["text"] for post in anna.do("thread", asked["address"])][1:] == [answer["text"]]
+        bot.terminate()

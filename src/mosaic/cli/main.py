@@ -39,6 +39,7 @@ _COMMANDS = {
         "post",
         "reply",
         "edit",
+        "delete",
         "record",
         "feed",
         "wall",

@@ -1,4 +1,4 @@
-"""Commands to write and to read posts: post, reply, edit, record, feed, wall, thread, follow.
+"""Commands to write and to read posts: post, reply, edit, delete, record, feed, wall, thread, follow.
 
 Source: microblog.md, reply_comment.md; this project's own design, docs/architecture.md "A person acts".
 """
@@ -107,6 +107,17 @@ def edit(options: Common, reference: str, text: str | None, payload: str | None)
     """
     given = _content(text, payload)
     _publish(options, "edit", options.arguments(reference=reference, text=given, payload=payload))
+
+
+@click.command()
+@click.argument("reference")
+@common
+def delete(options: Common, reference: str) -> None:
+    """Take back a post or another record of your own, with all its versions.
+
+    Servers that have it stop showing it; who has read it may have kept it.
+    """
+    _publish(options, "delete", options.arguments(reference=reference))
 
 
 @click.command()

@@ -25,12 +25,14 @@ from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.dht_acts import DhtActs
 from mosaic.node.exchange_acts import ExchangeActs
 from mosaic.node.finder import Finder
+from mosaic.node.finding_acts import FindingActs
+from mosaic.node.live_acts import LiveActs
 from mosaic.node.moderation_acts import ModerationActs
 from mosaic.node.people import Person
 from mosaic.node.publishing_acts import PublishingActs
 from mosaic.node.reading_acts import ReadingActs
 from mosaic.node.server_acts import ServerActs
-from mosaic.node.shapes import delivery_object, time_fields
+from mosaic.node.shapes import deliveries_object, delivery_object, time_fields
 from mosaic.node.sync_acts import SyncActs
 from mosaic.node.synced import SyncMemory
 
@@ -55,6 +57,9 @@ class Acts:
         self._reading = ReadingActs(node, finder, working=working)
         self._servers = ServerActs(node, finder)
         self._bootstraps = BootstrapActs(node, finder)
+        self._live = LiveActs(node, finder)
+        self._finding = FindingActs(node)
+        self._finder = finder
 
     def table(self) -> dict[str, Act]:
         """Every act by its name."""
@@ -63,10 +68,13 @@ class Acts:
             "people": self.people,
             "status": self.status,
             "queue": self.queue,
+            "deliveries": self.deliveries,
             **self._publishing.table(),
             **self._reading.table(),
             **self._servers.table(),
             **self._bootstraps.table(),
+            **self._live.table(),
+            **self._finding.table(),
             **ExchangeActs(self._node).table(),
             **SyncActs(self._node).table(),
             **BackupActs(self._node).table(),
@@ -141,3 +149,13 @@ class Acts:
             what = {"id": record.id.text, "kind_name": kinds.name(record.kind)}
             note = states.of_person(self._node, letter.person) if self._working else "no server is known"
             yield {**what, **shapes.letter_object(letter, note), **time_fields(record.timestamp)}
+
+    async def deliveries(self, given: JsonObject) -> Items:
+        """How the record that `reference` names (the newest of an address) stands towards all its servers."""
+        record = await self._finder.find(Arguments(given))
+        yield {
+            "address": record.address.text,
+            "id": record.id.text,
+            **deliveries_object(self._node.queue.of_record(record.id.bytes)),
+            "unreached": [person.user_text for person in self._node.unreached(record)],
+        }

@@ -140,6 +140,13 @@ def _whole(name: str, text: str) -> str:
     return text
 
 
+def _hexadecimal(name: str, text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise UsageError(f"`{name}` is not hexadecimal") from None
+
+
 def parse_kind(text: str) -> Kind:
     """A kind by its short name or its 16 hexadecimal digits. Raises UsageError or InvalidKind."""
     if text in KIND_NAMES:
@@ -189,7 +196,16 @@ def parse_filter(
         arguments: Those of the act.
         now: The time, for times that say how long ago.
         authors: Instead of those of the arguments.
+
+    A whole filter may be given instead, as the bytes of a message in hexadecimal digits (`filter`).
+
+    Raises:
+        FormatError: a part of it is not valid.
+        UsageError: `filter` is not hexadecimal, or a part is of another type.
     """
+    whole = arguments.optional_text("filter")
+    if whole is not None:
+        return Filter.parse(_hexadecimal("filter", whole))
 
     def some(name: str, parse: Callable[[str], _T]) -> list[_T] | None:
         return [parse(text) for text in arguments.texts(name)] or None

@@ -306,6 +306,8 @@ class Node(ReachingHalf):
         if self._stopped:
             return
         self._stopped = True
+        # A task that is cancelled before it has begun leaves its job behind, never awaited.
+        await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -365,13 +367,18 @@ class Node(ReachingHalf):
             self.look_again()
         return was
 
-    async def publish(self, person: Person, record: Record) -> Published:
+    async def publish(self, person: Person, record: Record, about: Record | None = None) -> Published:
         """Hands a record to the own server and queues it for all others that it goes to.
+
+        Args:
+            person: Whose it is.
+            record: The record.
+            about: One that it takes back: it goes wherever that one went.
 
         Raises:
             Refused: the own server does not take it.
         """
-        published = await self._publishing.publish(person, record)
+        published = await self._publishing.publish(person, record, about)
         if self._working and self.unreached(record):
             self.look_again()
         return published

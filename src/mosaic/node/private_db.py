@@ -67,18 +67,19 @@ class PrivateDb:
     """The open private database.
 
     Args:
-        path: The file; made when missing.
+        path: The file; made when missing. None keeps everything in memory, for programs without a home.
 
     Raises:
         HomeNewer: a newer version wrote it.
         HomeDamaged: it is no such database.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         try:
-            # Made with its mode, so that there is no moment in which others may read it.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._db = sqlite3.connect(path, isolation_level=None)
+            if path is not None:
+                # Made with its mode, so that there is no moment in which others may read it.
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
             self._db.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                 "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;"
@@ -92,7 +93,7 @@ class PrivateDb:
                 hint="Restore the home from a backup; keep the damaged file.",
             ) from error
 
-    def _migrate(self, path: Path) -> None:
+    def _migrate(self, path: Path | None) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             self._db.close()

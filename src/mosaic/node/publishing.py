@@ -87,16 +87,21 @@ class Publishing:
         self._again: OrderedDict[bytes, Record] = OrderedDict()
         self._now_ns = now_ns
 
-    async def publish(self, person: Person, record: Record) -> Published:
+    async def publish(self, person: Person, record: Record, about: Record | None = None) -> Published:
         """Queues a record for other servers and hands it to the own one.
 
         What is published has another id than `record` if a server that it goes to is known to ask for
         proof of work.
 
+        Args:
+            person: Whose it is.
+            record: The record.
+            about: One that it takes back: it goes wherever that one went.
+
         Raises:
             Refused: the own server does not take it; nothing stays queued.
         """
-        servers = destinations(record, self._directory)
+        servers = self._destinations(record, about)
         record = await self._work.before(person, record, servers)
         self._queue_for(person.key, record.data, servers)
         for other in self.unreached(record):
@@ -130,6 +135,14 @@ class Publishing:
     def made_again(self, record: Record) -> Record | None:
         """What a record was lately made again as, because a server asked for proof of work."""
         return self._again.get(record.id.bytes)
+
+    def _destinations(self, record: Record, about: Record | None) -> list[ServerAddress]:
+        """The servers that a record goes to, each once; also those that have the one that it is about."""
+        servers = destinations(record, self._directory)
+        if about is not None:
+            servers += destinations(about, self._directory)
+            servers += [delivery.server for delivery in self._queue.of_record(about.id.bytes)]
+        return list({server.key: server for server in servers}.values())
 
     def unreached(self, record: Record) -> list[PublicKey]:
         """Those whom a record concerns and none of whose servers is known."""

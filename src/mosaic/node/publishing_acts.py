@@ -17,6 +17,7 @@ from mosaic.core.record import Record
 from mosaic.errors import UsageError
 from mosaic.node.arguments import Arguments, parse_kind, parse_tag
 from mosaic.node.control import Act, Items, JsonObject
+from mosaic.node.entropy import entropy
 from mosaic.node.finder import Finder
 from mosaic.node.people import Person
 from mosaic.node.shapes import deliveries_object, record_object
@@ -49,6 +50,7 @@ class PublishingActs:
             "post": self.post,
             "reply": self.reply,
             "edit": self.edit,
+            "delete": self.delete,
             "record": self.record,
             "profile": self.profile,
         }
@@ -81,6 +83,14 @@ class PublishingActs:
         payload = arguments.optional_text("payload")
         new = arguments.text("text") if payload is None else _hex(payload)
         yield await self._publish(person, posts.edit(person.signer, newest, new, now=self._node.clock.now()))
+
+    async def delete(self, given: JsonObject) -> Items:
+        """Takes back a record of one's own with all its versions: `reference`. It goes wherever that went."""
+        arguments, person = self._finder.begin(given)
+        found = await self._finder.find(arguments)
+        now = self._node.clock.now()
+        record = posts.delete(person.signer, found, now=now, at=nonce.random(entropy(nonce.NONCE_LENGTH)))
+        yield await self._publish(person, record, found)
 
     async def record(self, given: JsonObject) -> Items:
         """Publishes a record of any kind: `kind`, `text` or `payload`, `tags`, `at` (text for the nonce).
@@ -125,8 +135,8 @@ class PublishingActs:
         record = profile.build(node.people.master(person), profiles.changed(before, changes), now)
         yield await self._publish(person, record)
 
-    async def _publish(self, person: Person, record: Record) -> JsonObject:
-        published = await self._node.publish(person, record)
+    async def _publish(self, person: Person, record: Record, about: Record | None = None) -> JsonObject:
+        published = await self._node.publish(person, record, about)
         record, deliveries = published.record, published.deliveries
         if deliveries and self._working:
             deliveries = await self._settled(record)

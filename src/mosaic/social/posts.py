@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mosaic.core import builder, content, core_tags, nonce, social_kinds
+from mosaic.core import builder, content, core_tags, deletion, nonce, social_kinds
 from mosaic.core.community_tags import CommunityTag
 from mosaic.core.content import UserMention
 from mosaic.core.core_tags import TagType, Target
@@ -97,6 +97,25 @@ def edit(signer: Signer, newest: Record, new: str | bytes, *, now: Timestamp) ->
     if isinstance(new, str):
         return _text_record(signer, newest.kind, at, time, tags, new)
     return other(signer, newest.kind, new, now=time, at=at, tags=tags)
+
+
+def delete(signer: Signer, record: Record, *, now: Timestamp, at: bytes) -> Record:
+    """A Deletion of all that stands at a record's address so far.
+
+    Args:
+        signer: Its author.
+        record: What is taken back.
+        now: The time; what is written at the address later lives.
+        at: Its nonce: 8 random bytes that begin with a 1 bit.
+
+    Raises:
+        UsageError: the record is somebody else's.
+    """
+    if record.author != signer.author:
+        raise UsageError("this record is somebody else's", hint="Only its author can take a record back.")
+    time = max(now, record.timestamp)
+    target = Target(record.kind, record.address)
+    return deletion.build(signer.secret, [target], time, nonce=at, author=signer.author)
 
 
 def other(

@@ -46,9 +46,11 @@ LONGEST_NAME: Final = 64
 def name_of(records: Records, key: PublicKey) -> str | None:
     """The `name` that somebody chose, cut where it is over 64 characters, or None if it is not known here."""
     profile = profile_of(records, key)
-    if profile is None:
-        return None
-    name = profile.name
+    return None if profile is None else shortened(profile.name)
+
+
+def shortened(name: str) -> str:
+    """A name as it is shown: cut where it is over 64 characters."""
     return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
