@@ -14,6 +14,7 @@ from mosaic.node.metrics import METRICS
 from mosaic.node.presets import names
 from mosaic.node.setting_entries import entries
 from mosaic.node.settings import NodeSettings
+from mosaic.web.settings import WebSettings
 
 PAGE = (Path(__file__).parents[1] / "docs" / "operating.md").read_text(encoding="utf-8")
 ALERTS = (Path(__file__).parents[1] / "packaging" / "alerts.yml").read_text(encoding="utf-8")
@@ -47,8 +48,11 @@ def test_every_command_is_one_with_these_options(line: str) -> None:
 
 
 def test_every_section_and_setting_is_one() -> None:
-    known = entries(NodeSettings())
-    sections = {entry.section for entry in known.values()} | {
+    known = {
+        **entries(NodeSettings()),
+        **{f"page.{path}": each for path, each in entries(WebSettings()).items()},
+    }
+    sections = {path.rpartition(".")[0] for path in known} | {
         path for path, entry in known.items() if entry.tables is not None
     }
     sections |= {section.partition(".")[0] for section in sections}

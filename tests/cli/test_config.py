@@ -45,6 +45,24 @@ def test_faults_end_with_4_and_name_line_and_section(
     assert (code, json.loads(err)["code"]) == (4, "settings_invalid")
 
 
+def test_files_that_are_named_and_not_there_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = (
+        f'[backup]\nfolder = "{tmp_path}/kept"\npassword_file = "{tmp_path}/pw"\n'
+        f'[[listen.name]]\nname = "a.example"\ncertificate = "{tmp_path}/c"\nkey = "{tmp_path}/k"\n'
+    )
+    (tmp_path / "mosaic.toml").write_text(said)
+    code, _, err = run(capsys, "config", "--home", tmp_path, "--check")
+    assert code == 0
+    for name in ("c", "k", "pw"):
+        assert f"{tmp_path}/{name} can't be read" in err
+        (tmp_path / name).write_text("x")
+    assert f"there is no folder {tmp_path}/kept" in err
+    (tmp_path / "kept").mkdir()
+    assert run(capsys, "config", "--home", tmp_path, "--check")[2] == ""
+
+
 def test_what_is_set_is_told_with_its_place(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

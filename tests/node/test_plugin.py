@@ -146,6 +146,18 @@ async def test_a_program_that_dies_or_talks_nonsense_fails_and_is_started_again(
     await program.stop()
 
 
+async def test_of_a_program_that_was_replaced_nothing_is_left_at_the_end(tmp_path: Path) -> None:
+    program = Program(Seconds())
+    program.use(judge(tmp_path), 20)
+    assert await program.screen([EVE.record(NOW).data], SomeBearer()) == [ACCEPT]
+    before = program._running
+    assert before is not None
+    program.use([], 20)
+    await program.stop()
+    assert before.process.returncode is not None
+    assert before.reading.done()
+
+
 async def test_a_silent_program_is_given_up(tmp_path: Path, program: Program) -> None:
     program.use(judge(tmp_path, "sleep"), 0.5)
     with pytest.raises(ProgramFailed, match="in time"):

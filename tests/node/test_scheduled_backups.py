@@ -12,6 +12,7 @@ import pytest
 from tests.node.conftest import OpenNode
 
 from mosaic.errors import UsageError
+from mosaic.node.health import Health
 from mosaic.node.node import Node
 from mosaic.node.operating_settings import BackupSettings
 from mosaic.node.scheduled_backups import ScheduledBackups
@@ -65,7 +66,19 @@ async def test_what_goes_wrong_is_told_once_and_tried_again_later(
         assert "there is no folder" in caplog.text
         (tmp_path / "none").mkdir()
         assert not await backups.look()
+        node.backups = backups
+        assert any("No backup could be made: there is no folder" in each for each in Health(node).warnings())
         now += 901
+        assert await backups.look()
+        assert not any("backup" in each for each in Health(node).warnings())
+
+
+async def test_other_settings_are_tried_at_once(open_node: OpenNode, tmp_path: Path) -> None:
+    async with open_node("ana") as node:
+        backups = ScheduledBackups(node)
+        set_backups(node, BackupSettings(str(tmp_path / "none"), plain=True))
+        assert not await backups.look()
+        set_backups(node, BackupSettings(str(tmp_path), plain=True))
         assert await backups.look()
 
 

@@ -15,6 +15,7 @@ from mosaic.cli.output import notice, print_object, say
 from mosaic.node import settings_text
 from mosaic.node.configuration import DEFAULT, Loaded
 from mosaic.node.control import Json, JsonObject
+from mosaic.node.settings_advice import missing
 
 
 @click.command()
@@ -40,7 +41,7 @@ def config(options: Common, *, config: Path | None, preset: str | None, check: b
     """
     file = file_of(options.home, config)
     loaded = Places(file, preset).load()
-    for warning in loaded.warnings:
+    for warning in (*loaded.warnings, *(missing(loaded.settings) if check else ())):
         notice(f"Warning: {warning}")
     if effective and not options.as_json:
         say(settings_text.text(loaded, explained=True).rstrip())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ _TRANSPORTS: Final = {
     Scheme.WEBSOCKET: Transport.WS,
 }
 _SCHEMES: Final = {transport: scheme for scheme, transport in _TRANSPORTS.items()}
+_SECRET: Final = re.compile(r"\bmo(?:crypt)?sec0\w+")
 _NAMES_A_FILE: Final = "MOSAIC_PASSWORD_FILE"
 _ROLES: Final = {
     "outbox": Need.OUTBOX,
@@ -196,11 +198,18 @@ def _addresses(urls: Sequence[ServerUrl], transports: str | None) -> dict[Transp
 def _read_secret(file: Path) -> SecretKey:
     """The secret key in a file; one that is encrypted asks for its password."""
     try:
-        text = file.read_text(encoding="utf-8").strip()
+        said = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{file} can't be read: {error}", hint="Write the secret key into a file."
         ) from error
+    found = _SECRET.search(said)
+    if found is None:
+        raise UsageError(
+            f"{file} holds no secret key",
+            hint="`mosaic key new > FILE` makes one; it begins with mosec0 or mocryptsec0.",
+        )
+    text = found[0]
     if not text.startswith("mocryptsec0"):
         return SecretKey.parse(text)
     named = os.environ.get(_NAMES_A_FILE)

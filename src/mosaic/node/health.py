@@ -60,7 +60,12 @@ class Health:
         """What should be looked after, while the node does its work."""
         operating = self._node.operating
         fault = "" if operating is None else operating.reload.fault
-        found = [self._node.clock.warning() or "", f"The settings are wrong: {fault}" if fault else ""]
+        backup = self._node.backups.fault
+        found = [
+            self._node.clock.warning() or "",
+            f"The settings are wrong: {fault}" if fault else "",
+            f"No backup could be made: {backup}" if backup else "",
+        ]
         return [each for each in found if each]
 
     def _failed_lately(self) -> bool:

@@ -148,6 +148,7 @@ class Program:
         self._wait_s = 0.0
         self._command: tuple[str, ...] = ()
         self._running: _Running | None = None
+        self._going: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
         self._next = 1
         self._pause_s = _FIRST_PAUSE_S
@@ -169,7 +170,7 @@ class Program:
         if tuple(command) != self._command:
             self._not_before, self._pause_s = 0.0, _FIRST_PAUSE_S
             if self._running is not None:
-                self._running.kill()
+                self._let_go(self._running)
                 self._running = None
         self._command, self._wait_s = tuple(command), wait_s
 
@@ -178,7 +179,8 @@ class Program:
         self.give_up()
         running, self._running = self._running, None
         if running is not None:
-            await running.ended()
+            self._let_go(running)
+        await asyncio.gather(*self._going)
 
     def give_up(self) -> None:
         """Ends the program at once: whoever waits for it, and who asks from now on, gets no answer."""
@@ -225,7 +227,8 @@ class Program:
             if self._running.is_alive:
                 return self._running
             # It may have closed its output and go on: of what does not answer nothing stays.
-            self._running.kill()
+            self._let_go(self._running)
+            self._running = None
         if self._clock() < self._not_before:
             raise ProgramFailed("it failed and is started again in a moment")
         try:
@@ -251,6 +254,13 @@ class Program:
             )
         running.kill()
         await running.ended()
+
+    def _let_go(self, running: _Running) -> None:
+        """Ends a process that nobody asks any more; `stop` waits until it has gone."""
+        running.kill()
+        going = asyncio.create_task(running.ended(), name="policy program ends")
+        self._going.add(going)
+        going.add_done_callback(self._going.discard)
 
     def _wait_before_next(self) -> None:
         self._not_before = self._clock() + self._pause_s

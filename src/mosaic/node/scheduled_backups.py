@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LOOK_S: Final = 60.0
 _AGAIN_S: Final = 900.0
+_MAKE_IT: Final = "Make it, or name another in [backup]; it is tried again within a quarter of an hour."
 
 
 class ScheduledBackups:
@@ -39,6 +40,9 @@ class ScheduledBackups:
         self._node = node
         self._now_s = now_s
         self._not_before_s = 0.0
+        self._tried = BackupSettings()
+        self.fault = ""
+        """Why the last one could not be made; empty if it could."""
 
     def age_s(self) -> float | None:
         """How old the newest backup is (seconds); None where none are made or none is there."""
@@ -60,23 +64,29 @@ class ScheduledBackups:
     async def look(self) -> bool:
         """Makes a backup if one is due; whether it did. What goes wrong is logged, and tried again later."""
         settings = self._node.settings.backup
-        if not settings.folder or self._now_s() < self._not_before_s:
+        if not settings.folder:
+            self.fault = ""
+            return False
+        if self._now_s() < self._not_before_s and settings == self._tried:
             return False
         age_s = await asyncio.to_thread(self.age_s)
         if age_s is not None and age_s < settings.every_s:
             return False
+        self._tried = settings
         try:
             await self._make(settings)
         except MosaicError as error:
             self._not_before_s = self._now_s() + _AGAIN_S
+            self.fault = f"{error} ({error.hint})"
             _LOG.error("no backup could be made: %s (%s)", error, error.hint)
             return False
+        self.fault = ""
         return True
 
     async def _make(self, settings: BackupSettings) -> None:
         folder = Path(settings.folder)
         if not await asyncio.to_thread(folder.is_dir):
-            raise HomeDamaged(f"there is no folder {folder}", hint="Make it, or name another in [backup].")
+            raise HomeDamaged(f"there is no folder {folder}", hint=_MAKE_IT)
         password = None if settings.plain else _password(Path(settings.password_file))
         async for item in BackupActs(self._node).make(folder, password, settings.keep):
             if item["done"]:

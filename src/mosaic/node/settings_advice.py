@@ -6,6 +6,8 @@ Source: this project's own design, docs/architecture.md "Operations".
 from __future__ import annotations
 
 import ipaddress
+import os
+from pathlib import Path
 from typing import Final
 
 from mosaic.client.settings import ClientSettings
@@ -48,6 +50,26 @@ def advice(settings: NodeSettings) -> list[str]:
         found.append(
             f"WebSockets without TLS are taken from everybody who reaches {settings.listen.ws}: "
             "listen where your proxy alone connects"
+        )
+    return found
+
+
+def missing(settings: NodeSettings) -> list[str]:
+    """A sentence for each file or folder that is named and can't be used by who asks; none if all is well."""
+    named = [
+        ("[listen] name", path) for name in settings.listen.name for path in (name.certificate, name.key)
+    ]
+    named += [("[backup] password_file", settings.backup.password_file)] if settings.backup.folder else []
+    named.append(("[client] authorities_file", settings.client.authorities_file))
+    found = [
+        f"{setting}: {path} can't be read; does it stand there, and may the server's user read it?"
+        for setting, path in named
+        if path and not os.access(path, os.R_OK)
+    ]
+    folder = settings.backup.folder
+    if folder and not (Path(folder).is_dir() and os.access(folder, os.W_OK)):
+        found.append(
+            f"[backup] folder: there is no folder {folder} into which backups can be written: make it"
         )
     return found
 
