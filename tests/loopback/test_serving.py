@@ -191,7 +191,7 @@ async def test_no_secret_is_told_by_logs_processes_or_output(tmp_path: Path) -> 
     assert lock is not None
     opened = await OpenHome.open(home, lock)
     (person,) = opened.people
-    secrets = [person.device, opened.people.master(person), opened.server_secret]
+    secrets = [person.device, opened.people.master(person).secret(), opened.server_secret]
     await opened.stop()
     forms = [form for key in secrets for form in (key.text, key.reveal().hex(), repr(key.reveal()))]
     forms.append(home.unlock_file.read_text().strip())

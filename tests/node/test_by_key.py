@@ -194,7 +194,7 @@ async def test_forged_and_stale_bootstraps_move_nobody(tmp_path: Path, testnet: 
         signature = DhtItem.sign(eve, USER_SALT, 9, elsewhere).signature
         lies = [
             DhtItem(key_of(anna), USER_SALT, 9, elsewhere, signature),  # signed by somebody else
-            DhtItem.sign(master, USER_SALT, 0, elsewhere),  # signed long ago
+            master.sign(USER_SALT, 0, elsewhere),  # signed long ago
             DhtItem.sign(anna.server_secret, SERVER_SALT, 0, b"S\nmosaictcp://203.0.113.9/"),
         ]
         by_target = {lie.target: [one for one in lies if one.target == lie.target] for lie in lies}

@@ -115,7 +115,7 @@ async def test_names_that_can_not_be_typed_are_refused_and_leave_nothing(
 async def test_secrets_lie_in_the_home_encrypted_only(open_node: OpenNode, tmp_path: Path) -> None:
     async with open_node("anna") as node:
         person = node.people.find(None)
-        secrets = [person.device, node.people.master(person), node.server_secret]
+        secrets = [person.device, node.people.master(person).secret(), node.server_secret]
         await one(node, "post", text="hello")
         shown = repr((node.people, person, person.signer, node.db.people(), node.server_secret))
         rows = node.db.people()

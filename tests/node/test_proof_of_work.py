@@ -30,6 +30,7 @@ from mosaic.node.server_info import OwnServerInfo, known
 from mosaic.policy.limits import Limits, LimitTable
 from mosaic.policy.work import work_bits
 from mosaic.social import posts
+from mosaic.social.signer import Signer
 
 
 def _id(item: JsonObject) -> Id:
@@ -187,7 +188,9 @@ async def test_records_are_handed_in_with_work_by_their_author(world: World) -> 
 
 
 async def test_work_can_be_called_off(world: World) -> None:
-    task = asyncio.create_task(worked(post(), MASTER, 60, timestamp=Timestamp(NOW), most=64))
+    task = asyncio.create_task(
+        worked(post(), Signer(MASTER.public, MASTER).worked, 60, timestamp=Timestamp(NOW), most=64)
+    )
     await asyncio.sleep(0)
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -197,4 +200,4 @@ async def test_work_can_be_called_off(world: World) -> None:
 
 async def test_no_bits_at_most_means_no_work(world: World) -> None:
     with pytest.raises(Refused, match="at most 0"):
-        await worked(post(), MASTER, 1, timestamp=Timestamp(NOW), most=0)
+        await worked(post(), Signer(MASTER.public, MASTER).worked, 1, timestamp=Timestamp(NOW), most=0)

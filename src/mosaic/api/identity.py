@@ -23,8 +23,9 @@ from mosaic.node.clock import Clock
 from mosaic.node.entropy import entropy
 from mosaic.node.home import Home, default_folder, try_lock
 from mosaic.node.home_keys import home_password
-from mosaic.node.people import People, Vault
+from mosaic.node.people import People
 from mosaic.node.private_db import PrivateDb
+from mosaic.node.vault import Vault
 from mosaic.social.signer import Signer
 
 

@@ -11,13 +11,15 @@ from typing import Final
 from mosaic.api.links import Links
 from mosaic.api.publishing import Publishing
 from mosaic.api.reading import Reading
-from mosaic.core import nonce, profile, reference
+from mosaic.core import nonce, reference
+from mosaic.core.keys import SecretKey
 from mosaic.core.profile import Profile
 from mosaic.core.record import Record
 from mosaic.errors import MosaicError, UsageError
 from mosaic.node.arguments import Arguments, parse_kind, parse_tag
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.entropy import entropy
+from mosaic.node.master import Master
 from mosaic.social import posts, profiles
 
 _SETTLE_S: Final = 10.0
@@ -103,7 +105,7 @@ class Writing:
         """
         who, changes = self._links.who, given.get("set")
         assert isinstance(changes, dict)
-        if who.secret.public != who.author:
+        if who.key != who.author:
             raise UsageError(
                 "a profile is signed by the master key, and this is a device's",
                 hint="Change the profile in the home: Client.home(…).set_profile(…)",
@@ -114,7 +116,9 @@ class Writing:
         if before is None and not isinstance(changes.get("name"), str):
             raise UsageError("a profile begins with a name", hint="Give one: set_profile(name=…)")
         changed = profiles.changed(before or Profile(name=str(changes.get("name"))), changes)
-        yield await self._publishing.publish(profile.build(who.secret, changed, self._links.clock.now()))
+        with Master(SecretKey.from_seed(who.secret.reveal())) as master:
+            record = master.profile(changed, self._links.clock.now())
+        yield await self._publishing.publish(record)
         self._reading.forget_profile(who.author)
 
     async def deliveries(self, given: JsonObject) -> Items:

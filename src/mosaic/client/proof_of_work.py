@@ -6,11 +6,11 @@ Source: edition §4 (proof of work).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from mosaic.client.connection import Connection
 from mosaic.client.server_info import fetch
-from mosaic.core.keys import SecretKey
 from mosaic.core.proof_of_work import Search
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
@@ -53,12 +53,14 @@ def check_bound(bits: int, most: int) -> None:
         )
 
 
-async def worked(record: Record, secret: SecretKey, bits: int, *, timestamp: Timestamp, most: int) -> Record:
+async def worked(
+    record: Record, sealed: Callable[[Search], Record], bits: int, *, timestamp: Timestamp, most: int
+) -> Record:
     """The record made again, with work in it. May be cancelled at any time.
 
     Args:
         record: What is to be made again.
-        secret: The key that signed it.
+        sealed: Signs what was found, with the key that signed it.
         bits: How many zero bits its id is to have.
         timestamp: Its new time.
         most: More bits than that are not done (0 to 64).
@@ -72,4 +74,4 @@ async def worked(record: Record, secret: SecretKey, bits: int, *, timestamp: Tim
     search = Search(record, bits, timestamp)
     while not await asyncio.to_thread(search.look, _TRIES):
         pass
-    return search.sealed(secret)
+    return sealed(search)

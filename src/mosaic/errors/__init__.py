@@ -39,6 +39,9 @@ The first level says whose doing it is, which decides who has to act:
     ├── LocalError              this machine or this home
     │   ├── HomeMissing, HomeExists, HomeInUse, HomeNewer, HomeDamaged
     │   ├── UnknownPerson       no such person in this home
+    │   ├── UnknownKey          the person has no such key
+    │   ├── MasterAway          the master key is not on this machine
+    │   ├── PasswordNeeded      it is, but under a password of the person's own
     │   ├── StoreError          (StoreFull: no room, StoreCrowded: too much at once, StoreDamaged: the log is not whole)
     │   ├── BlobRefused         (BlobTooLarge, BlobMismatch)
     │   ├── ListenFailed        an address could not be listened on
@@ -119,11 +122,14 @@ from mosaic.errors.local import (
     KernelOutdated,
     ListenFailed,
     LocalError,
+    MasterAway,
+    PasswordNeeded,
     SettingsInvalid,
     StoreCrowded,
     StoreDamaged,
     StoreError,
     StoreFull,
+    UnknownKey,
     UnknownPerson,
 )
 from mosaic.errors.peer import (
@@ -171,8 +177,10 @@ __all__ = [
     "LengthRefused",
     "ListenFailed",
     "LocalError",
+    "MasterAway",
     "MosaicError",
     "NoEncryptionKey",
+    "PasswordNeeded",
     "PeerError",
     "ProtocolViolation",
     "RecordAuthorKey",
@@ -199,6 +207,7 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "Undecryptable",
+    "UnknownKey",
     "UnknownPerson",
     "Unreachable",
     "UsageError",

@@ -46,6 +46,24 @@ class UnknownPerson(LocalError):
     default_hint = "`mosaic key list` shows who does; make a person with `mosaic init --name NAME`."
 
 
+class UnknownKey(LocalError):
+    """The person has no such key."""
+
+    default_hint = "`mosaic key list` shows all keys; name one by its label or its first letters."
+
+
+class MasterAway(LocalError):
+    """This needs the master key, which is not on this machine."""
+
+    default_hint = "Name the file in which it is: --master FILE."
+
+
+class PasswordNeeded(LocalError):
+    """This needs the master key, which is under a password of your own."""
+
+    default_hint = "Enter it when asked, or name a file that holds it: --password-file FILE."
+
+
 class StoreError(LocalError):
     """The store could not do what was asked."""
 

@@ -52,10 +52,12 @@ class MasterSigner:
 
         Raises:
             HomeDamaged: the key can't be opened.
-            UnknownPerson: the person does not live here any more.
+            MasterAway: it is not on this machine.
+            PasswordNeeded: it is under the person's own password.
             InvalidBootstrap: the text or the number can't be.
         """
-        return DhtItem.sign(self.people.master(self.person), salt, seq, value)
+        with self.people.master(self.person) as master:
+            return master.sign(salt, seq, value)
 
 
 def announced(listeners: Listeners, settings: NodeSettings) -> Announcement:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from mosaic.client.reach import Manner
 from mosaic.client.refusals import refused
-from mosaic.core import builder, nonce
+from mosaic.core import nonce
 from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
-from mosaic.core.community_kinds import INVITATION
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import ServerUrl
 from mosaic.errors import UsageError
@@ -98,13 +97,9 @@ class BootstrapActs:
 
     async def _bring(self, person: Person, server: PublicKey, code: str) -> None:
         """Hands in the answer to an invitation, signed by the master key."""
-        record = builder.build(
-            self._node.people.master(person),
-            kind=INVITATION,
-            nonce=nonce.random(self._node.surroundings.entropy(nonce.NONCE_LENGTH)),
-            timestamp=self._node.clock.now(),
-            payload=code.strip().encode(),
-        )
+        now, at = self._node.clock.now(), nonce.random(self._node.surroundings.entropy(nonce.NONCE_LENGTH))
+        with self._node.people.master(person) as master:
+            record = master.invitation(code, now, at)
         async with self._node.reach.server(server, Manner(person.device)) as connection:
             result = await connection.submit(record.data)
         if not result.is_success:

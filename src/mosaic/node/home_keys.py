@@ -12,9 +12,9 @@ from mosaic.core.authentication import Authentication, Role
 from mosaic.core.keys import SecretKey
 from mosaic.node.home import Home
 from mosaic.node.keyring import keep_password, read_password
-from mosaic.node.people import Vault
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.surroundings import Entropy
+from mosaic.node.vault import Vault
 from mosaic.server.identity import Prover
 
 

@@ -182,4 +182,33 @@ MIGRATIONS: tuple[str, ...] = (
         value INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    # 4: keys of people beside master and device; where the master lies; personas that are followed.
+    """
+    ALTER TABLE person ADD COLUMN master_place TEXT NOT NULL DEFAULT 'home';
+
+    -- `use`: device, persona, encryption, nostr. `secret` is mocryptsec0, NULL where it is not here.
+    CREATE TABLE person_key (
+        person INTEGER NOT NULL REFERENCES person (number) ON DELETE CASCADE,
+        key BLOB NOT NULL,
+        use TEXT NOT NULL,
+        label TEXT NOT NULL,
+        secret TEXT,
+        made_ns INTEGER NOT NULL,
+        PRIMARY KEY (person, key)
+    ) STRICT, WITHOUT ROWID;
+
+    -- The newest key schedule that was made or seen in this home.
+    CREATE TABLE person_schedule (
+        person INTEGER PRIMARY KEY REFERENCES person (number) ON DELETE CASCADE,
+        record BLOB NOT NULL
+    ) STRICT;
+
+    -- Of whom is followed, the personas that are read; everything of whom none stands here.
+    CREATE TABLE follow_persona (
+        person INTEGER NOT NULL REFERENCES person (number) ON DELETE CASCADE,
+        key BLOB NOT NULL,
+        persona BLOB NOT NULL,
+        PRIMARY KEY (person, key, persona)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

@@ -36,7 +36,7 @@ from mosaic.node.mirrors import Mirrors
 from mosaic.node.observed import kept_up
 from mosaic.node.operating import Operating
 from mosaic.node.own_server import OwnServer
-from mosaic.node.people import People, Person, Vault
+from mosaic.node.people import People, Person
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.publishing import Published, Publishing
 from mosaic.node.reaching_half import ReachingHalf
@@ -48,6 +48,7 @@ from mosaic.node.server_log import ServerLog
 from mosaic.node.settings import NodeSettings
 from mosaic.node.surroundings import Surroundings
 from mosaic.node.upkeep import Upkeep, blob_ledger, blob_upkeep
+from mosaic.node.vault import Vault
 from mosaic.policy.submission import Way
 from mosaic.server.live import Live
 from mosaic.server.server import Server

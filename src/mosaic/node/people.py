@@ -1,8 +1,9 @@
 """The people of a home and their keys.
 
 A person is a master key, which signs key schedule, profile and bootstrap and
-nothing else, and a device key, which signs everything else. Both secrets lie
-in `private.db` as `mocryptsec0`, opened with the home's password (`keyring`).
+little else (`master`), and a device key, which signs everything else. All
+secrets lie in `private.db` as `mocryptsec0`, opened with the home's password
+(`keyring`); the master key may lie elsewhere, or under a password of its owner.
 
 Source: identity.md, keyschedule.md, bootstrap.md; encrypted_secret_key.md.
 """
@@ -10,54 +11,36 @@ Source: identity.md, keyschedule.md, bootstrap.md; encrypted_secret_key.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from mosaic.core import encrypted_secret_key, key_schedule, profile
+from mosaic.core import key_schedule
 from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
+from mosaic.core.encrypted_secret_key import DEFAULT_LOG_N
 from mosaic.core.key_schedule import Entry
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.profile import Profile
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import FormatError, HomeDamaged, HomeExists, InvalidProfile, UnknownPerson, WrongPassword
+from mosaic.core.x25519 import X25519Secret
+from mosaic.errors import (
+    HomeExists,
+    InvalidProfile,
+    MasterAway,
+    PasswordNeeded,
+    UnknownKey,
+    UnknownPerson,
+    UsageError,
+)
+from mosaic.node import master as masters
 from mosaic.node.clock import Clock
+from mosaic.node.key_book import KeyBook, Use
+from mosaic.node.master import Master, MasterPlace, Unlocking
 from mosaic.node.private_db import PersonRow, PrivateDb
+from mosaic.node.vault import Vault
 from mosaic.social.signer import Signer
 
-# What opens these keys is random, so a costly derivation would protect nothing.
-_LOG_N = 10
 _EVERYTHING = Usage.OUTBOX | Usage.INBOX | Usage.ENCRYPTION
-
-
-class Vault:
-    """Seals secrets for the private database and opens them again.
-
-    Args:
-        password: The home's password.
-        entropy: Random bytes of a length.
-    """
-
-    __slots__ = ("_entropy", "_password")
-
-    def __init__(self, password: str, entropy: Callable[[int], bytes]) -> None:
-        self._password = password
-        self._entropy = entropy
-
-    def seal(self, secret: SecretKey) -> str:
-        """The secret as `mocryptsec0`."""
-        return encrypted_secret_key.encrypt(
-            secret, self._password, log_n=_LOG_N, salt=self._entropy(16), rand4=self._entropy(4)
-        )
-
-    def open(self, text: str) -> SecretKey:
-        """The secret in a `mocryptsec0`. Raises HomeDamaged when the password is not the one."""
-        try:
-            return encrypted_secret_key.decrypt(text, self._password)
-        except (WrongPassword, FormatError):
-            raise HomeDamaged(
-                "the password of this home does not open its keys",
-                hint="Put the home's own `unlock` file back, or unlock the keyring of this account.",
-            ) from None
+_PASSWORD_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +56,38 @@ class Person:
 
     name: str
     key: PublicKey
-    device: SecretKey
+    device: SecretKey = field(repr=False)
     bootstrap: str
 
     @property
     def signer(self) -> Signer:
         """Signs in the person's name."""
         return Signer(self.key, self.device)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Newcomer:
+    """Somebody who comes to live in this home.
+
+    Args:
+        name: The name within the home.
+        key: The person's key (master).
+        master: The master key's secret; None if it stays away.
+        device: The secret that signs on this machine.
+        encryption: Secrets that open what is encrypted to the person.
+        bootstrap: The text of the person's bootstrap.
+        schedule: The person's newest key schedule, which lists the device.
+        made_ns: The time, ns.
+    """
+
+    name: str
+    key: PublicKey
+    master: SecretKey | None
+    device: SecretKey
+    encryption: Sequence[X25519Secret]
+    bootstrap: str
+    schedule: Record
+    made_ns: int
 
 
 class People:
@@ -90,18 +98,49 @@ class People:
         vault: Opens the keys.
         clock: The clock.
         entropy: Random bytes of a length.
+        log_n: How costly it is to try a person's password: 2^log_n rounds.
+
+    Attributes:
+        book: The keys of all.
     """
 
-    def __init__(self, db: PrivateDb, vault: Vault, clock: Clock, entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self,
+        db: PrivateDb,
+        vault: Vault,
+        clock: Clock,
+        entropy: Callable[[int], bytes],
+        *,
+        log_n: int = DEFAULT_LOG_N,
+    ) -> None:
         self._db = db
         self._vault = vault
         self._clock = clock
         self._entropy = entropy
+        self._log_n = log_n
+        self.book = KeyBook(db, vault)
         self._people = [self._open(row) for row in db.people()]
         self._keys = {person.key.bytes for person in self._people}
 
     def _open(self, row: PersonRow) -> Person:
-        return Person(row.name, PublicKey(row.master_key), self._vault.open(row.device_secret), row.bootstrap)
+        key = PublicKey(row.master_key)
+        return Person(row.name, key, self._device(key, self._vault.open(row.device_secret)), row.bootstrap)
+
+    def _device(self, person: PublicKey, device: SecretKey) -> SecretKey:
+        """The device key in use: a newer one, if this home ended right after it was published."""
+        record = self.book.schedule(person)
+        if record is None:
+            return device
+        schedule = key_schedule.parse(record)
+        if schedule.may_sign(device.public):
+            return device
+        devices = [own for own in self.book.keys(person) if own.use is Use.DEVICE and own.sealed]
+        for own in reversed(devices):
+            found = self._vault.open(own.sealed or "")
+            if schedule.may_sign(found.public):
+                self.book.set_device(person, found)
+                return found
+        return device
 
     def __iter__(self) -> Iterator[Person]:
         return iter(tuple(self._people))
@@ -135,22 +174,123 @@ class People:
         """Whether a master key (32 bytes) is that of somebody in this home."""
         return key in self._keys
 
-    def master(self, person: Person) -> SecretKey:
-        """The person's master secret, opened for one use. Raises UnknownPerson or HomeDamaged."""
-        for row in self._db.people():
-            if row.master_key == person.key.bytes:
-                return self._vault.open(row.master_secret)
-        raise UnknownPerson(f"nobody called {person.name!r} lives in this home")
+    # --- keys ------------------------------------------------------------------------------------------
+
+    def signer(self, person: Person, persona: str | None) -> Signer:
+        """Signs in a person's name, as one of the personas if one is named (label or key).
+
+        Raises:
+            UnknownKey: the person has no such persona, or its secret is not here.
+        """
+        if persona is None:
+            return person.signer
+        for own in self.book.keys(person.key):
+            if own.use is Use.PERSONA and persona in {own.label, PublicKey(own.key).user_text}:
+                secret = self.book.signing_secret(person.key, own.key)
+                if secret is not None:
+                    return Signer(person.key, secret)
+        raise UnknownKey(f"{person.name} has no persona {persona!r} on this machine")
+
+    def signer_of(self, person: Person, key: PublicKey) -> Signer | None:
+        """Signs with one of a person's device or persona keys, if its secret is here."""
+        if key == person.device.public:
+            return person.signer
+        secret = self.book.signing_secret(person.key, key.bytes)
+        return None if secret is None else Signer(person.key, secret)
+
+    def encryption_secrets(self, person: Person) -> list[X25519Secret]:
+        """What opens messages to a person, older secrets too. Raises HomeDamaged."""
+        return self.book.encryption_secrets(person.key)
+
+    def use_device(self, person: Person, device: SecretKey) -> Person:
+        """Lets another device key sign on this machine from now on; the person with it."""
+        self.book.set_device(person.key, device)
+        return self._replace(person, device=device)
+
+    # --- the master key --------------------------------------------------------------------------------
+
+    def master(self, person: Person) -> Master:
+        """The person's master key, opened for one act.
+
+        Raises:
+            MasterAway: it is not on this machine.
+            PasswordNeeded: it is under the person's own password; `unlock` takes that.
+            HomeDamaged: the home's password does not open it.
+        """
+        place = self.book.master_place(person.key)
+        if place is MasterPlace.AWAY:
+            raise MasterAway
+        if place is MasterPlace.PASSWORD:
+            raise PasswordNeeded
+        return Master(self._vault.open(self.book.sealed_master(person.key)))
+
+    async def unlock(self, person: Person, given: Unlocking) -> Master:
+        """The person's master key, wherever it lies.
+
+        Args:
+            person: Whose.
+            given: Its file and password, as far as somebody gave them.
+
+        Raises:
+            MasterAway: it is not on this machine, and no file was given.
+            PasswordNeeded: it is under a password, and none was given.
+            WrongPassword: the password does not open it.
+            InvalidSecretKey: the file holds another key, or none.
+        """
+        if given.sealed is not None:
+            return await masters.opened(given, masters.sealed_in(given.sealed), person.key)
+        if self.book.master_place(person.key) is MasterPlace.PASSWORD:
+            return await masters.opened(given, self.book.sealed_master(person.key), person.key)
+        return self.master(person)
+
+    def sealed_master(self, master: Master, password: str) -> str:
+        """A master key under a person's password, as `mocryptsec0`. Takes about a second.
+
+        Raises:
+            UsageError: the password is shorter than 8 characters.
+            InvalidSecretKey: there is not enough memory.
+            WrongPassword: it can't be written as UTF-8.
+        """
+        if len(password) < _PASSWORD_LENGTH:
+            raise UsageError(
+                f"the password has fewer than {_PASSWORD_LENGTH} characters",
+                hint="Take a longer one: four words or more that nobody would guess together.",
+            )
+        return self._vault.seal_with(master.secret(), password, self._log_n)
+
+    def keep_master(self, person: Person, master: Master | None, sealed: str = "") -> None:
+        """Keeps the master key in another way from now on.
+
+        Args:
+            person: Whose.
+            master: The key, to be opened with the home's password; None for the other ways.
+            sealed: The key under the person's own password; empty = it is not kept here any more.
+        """
+        if master is not None:
+            self.book.set_master(person.key, self._vault.seal(master.secret()), MasterPlace.HOME)
+        else:
+            place = MasterPlace.PASSWORD if sealed else MasterPlace.AWAY
+            self.book.set_master(person.key, sealed, place)
+
+    # --- servers -----------------------------------------------------------------------------------------
 
     def use_servers(self, person: Person, bootstrap: UserBootstrap) -> None:
         """Lets a person use these servers from now on."""
         self._db.set_bootstrap(person.key.bytes, bootstrap.text)
-        self._people = [
-            replace(one, bootstrap=bootstrap.text) if one.key == person.key else one for one in self._people
-        ]
+        self._replace(person, bootstrap=bootstrap.text)
+
+    def _replace(
+        self, person: Person, *, device: SecretKey | None = None, bootstrap: str | None = None
+    ) -> Person:
+        now = self.find(person.key.user_text)
+        new = replace(now, device=device or now.device, bootstrap=bootstrap or now.bootstrap)
+        self._people = [new if one.key == person.key else one for one in self._people]
+        return new
+
+    # --- coming ------------------------------------------------------------------------------------------
 
     def make(self, name: str, home_server: PublicKey) -> tuple[Person, Sequence[Record]]:
-        """Makes a person: master, device key, key schedule, profile and bootstrap text at once.
+        """Makes a person: master, device and encryption key, key schedule, profile and bootstrap at once.
 
         Args:
             name: For the profile and this home; typeable ASCII.
@@ -163,6 +303,33 @@ class People:
             HomeExists: somebody of that name lives here.
             InvalidProfile: the name can't be one.
         """
+        self.check_name(name)
+        now = self._clock.now()
+        secret = SecretKey.from_seed(self._entropy(32))
+        device = SecretKey.from_seed(self._entropy(32))
+        encryption = X25519Secret(self._entropy(32))
+        with Master(SecretKey.from_seed(secret.reveal())) as master:
+            entries = [_attested(device, master.public), Entry.encryption(encryption.public)]
+            records = master.schedule(entries, now), master.profile(Profile(name=name), now)
+        newcomer = Newcomer(
+            name=name,
+            key=secret.public,
+            master=secret,
+            device=device,
+            encryption=[encryption],
+            bootstrap=UserBootstrap((ServerUse(_EVERYTHING, home_server),)).text,
+            schedule=records[0],
+            made_ns=now,
+        )
+        return self.take_in(newcomer), records
+
+    def check_name(self, name: str) -> None:
+        """Whether somebody new may have this name here.
+
+        Raises:
+            HomeExists: somebody has it.
+            InvalidProfile: it can't be one.
+        """
         if any(person.name == name for person in self._people):
             raise HomeExists(
                 f"somebody called {name!r} lives in this home already",
@@ -172,37 +339,58 @@ class People:
             raise InvalidProfile(
                 "this can't be a name", hint="Use letters from a to z, digits and signs; a key is no name."
             )
-        now = self._clock.now()
-        master = SecretKey.from_seed(self._entropy(32))
-        device = SecretKey.from_seed(self._entropy(32))
-        records = _basic_records(name, master, device, now)
-        bootstrap = UserBootstrap((ServerUse(_EVERYTHING, home_server),)).text
+
+    def take_in(self, new: Newcomer) -> Person:
+        """Lets somebody live here.
+
+        Raises:
+            HomeExists: the person, or somebody of that name, lives here already.
+            InvalidProfile: the name can't be one.
+        """
+        self.check_name(new.name)
+        if self.serves(new.key.bytes):
+            raise HomeExists("this person lives in this home already", hint="`mosaic key list` shows who.")
         row = PersonRow(
-            name=name,
-            master_key=master.public.bytes,
-            master_secret=self._vault.seal(master),
-            device_key=device.public.bytes,
-            device_secret=self._vault.seal(device),
-            bootstrap=bootstrap,
+            name=new.name,
+            master_key=new.key.bytes,
+            master_secret="" if new.master is None else self._vault.seal(new.master),
+            device_key=new.device.public.bytes,
+            device_secret=self._vault.seal(new.device),
+            bootstrap=new.bootstrap,
             bootstrap_seq=0,
-            made_ns=now,
+            made_ns=new.made_ns,
         )
-        self._db.add_person(row)
+        with self._db.transaction():
+            self._db.add_person(row)
+            if new.master is None:
+                self._db.set_master_away(new.key.bytes)
+            for secret in new.encryption:
+                sealable = SecretKey.from_seed(secret.reveal())
+                self.book.keep(new.key, secret.public, Use.ENCRYPTION, "", sealable, new.made_ns)
+            self.book.keep_schedule(new.key, new.schedule)
         person = self._open(row)
         self._people.append(person)
         self._keys.add(person.key.bytes)
-        return person, records
+        return person
 
     def basic_records(self, person: Person) -> Sequence[Record]:
-        """Key schedule and profile of a person as they were first made, byte for byte."""
-        for row in self._db.people():
-            if row.master_key == person.key.bytes:
-                master = self._vault.open(row.master_secret)
-                return _basic_records(row.name, master, person.device, Timestamp(row.made_ns))
-        return ()
+        """Key schedule and profile of a person as this home last knew or first made them, byte for byte.
+
+        Without the master key the first profile can't be made again, and of a
+        home older than its memory of schedules neither can the schedule.
+        """
+        kept = self.book.schedule(person.key)
+        found = [] if kept is None else [kept]
+        row = next((row for row in self._db.people() if row.master_key == person.key.bytes), None)
+        if row is None or self.book.master_place(person.key) is not MasterPlace.HOME:
+            return found
+        made = Timestamp(row.made_ns)
+        with self.master(person) as master:
+            if kept is None:
+                found = [master.schedule([_attested(person.device, master.public)], made)]
+            return [*found, master.profile(Profile(name=row.name), made)]
 
 
-def _basic_records(name: str, master: SecretKey, device: SecretKey, now: Timestamp) -> Sequence[Record]:
-    """What everybody has to publish, the key schedule first."""
-    entry = Entry.signing(key_schedule.attest(device, master.public))
-    return key_schedule.build(master, [entry], now), profile.build(master, Profile(name=name), now)
+def _attested(device: SecretKey, master: PublicKey) -> Entry:
+    """A device's entry in the key schedule."""
+    return Entry.signing(Signer(master, device).attestation())

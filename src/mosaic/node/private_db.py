@@ -30,7 +30,7 @@ class PersonRow:
     Args:
         name: The name within this home.
         master_key: The person's key, 32 bytes.
-        master_secret: Its secret as `mocryptsec0`.
+        master_secret: Its secret as `mocryptsec0`; empty when it is not on this machine.
         device_key: The key of this device, 32 bytes.
         device_secret: Its secret as `mocryptsec0`.
         bootstrap: The text of the user bootstrap to be published.
@@ -159,6 +159,10 @@ class PrivateDb:
                 person.made_ns,
             ),
         )
+
+    def set_master_away(self, master_key: bytes) -> None:
+        """Notes that a person's master key is not on this machine."""
+        self._db.execute("UPDATE person SET master_place = 'away' WHERE master_key = ?", (master_key,))
 
     def set_bootstrap(self, master_key: bytes, text: str) -> None:
         """Keeps what a person publishes about the servers he uses."""

@@ -26,7 +26,7 @@ from mosaic.client.connection import Connection
 from mosaic.client.proof_of_work import asked_by, check_bound, worked
 from mosaic.client.queue import Delivery, Submitter
 from mosaic.core.bootstrap import Usage
-from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Duplicates
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
@@ -38,6 +38,7 @@ from mosaic.node.people import People, Person
 from mosaic.node.records import OwnRecords
 from mosaic.policy.introductions import INTRODUCTIONS
 from mosaic.policy.work import COUNTS_NS, work_bits
+from mosaic.social.signer import Signer
 from mosaic.wire.result_code import ResultCode
 
 _REMEMBERED: Final = 4_096
@@ -91,10 +92,10 @@ class ProofOfWork:
         """
         known = [self._known(server.key) for server in servers if not self._serves(server.key, person)]
         bits = max((asked for asked in known if asked <= self._most), default=0)
-        secret = self._secret_of(person, record)
-        if work_bits(record.data) >= bits or secret is None or not self._in_time(record):
+        signer = self._signer_of(person, record)
+        if work_bits(record.data) >= bits or signer is None or not self._in_time(record):
             return record
-        return await self._made_again(record, secret, bits, record.timestamp)
+        return await self._made_again(record, signer, bits, record.timestamp)
 
     async def owed(self, delivery: Delivery, connection: Submitter) -> bool:
         """A server has answered TOO_FAST: whether another version is on its way to it now.
@@ -111,14 +112,14 @@ class ProofOfWork:
         if place in self._done:
             return False
         person = next((each for each in self._people if each.key.bytes == delivery.sender), None)
-        secret = None if person is None else self._secret_of(person, record)
-        if person is None or secret is None or self.publish_again is None:
+        signer = None if person is None else self._signer_of(person, record)
+        if person is None or signer is None or self.publish_again is None:
             raise _refused(
                 f"it asks for {bits} bits of proof of work, and the key of this record is not here"
             )
         check_bound(bits, self._most)
         self._check_newest(record)
-        again = await self._made_again(record, secret, bits, self._later_than(record))
+        again = await self._made_again(record, signer, bits, self._later_than(record))
         self._check_newest(record)
         self._done[place] = None
         while len(self._done) > _REMEMBERED:
@@ -133,15 +134,15 @@ class ProofOfWork:
             Refused: that is too much work.
             RecordTooLong: there is no room for the tag.
         """
-        secret = self._secret_of(person, record)
-        if secret is None:
+        signer = self._signer_of(person, record)
+        if signer is None:
             return None
         check_bound(bits, self._most)
-        return await self._made_again(record, secret, bits, self._later_than(record))
+        return await self._made_again(record, signer, bits, self._later_than(record))
 
-    async def _made_again(self, record: Record, secret: SecretKey, bits: int, timestamp: Timestamp) -> Record:
+    async def _made_again(self, record: Record, signer: Signer, bits: int, timestamp: Timestamp) -> Record:
         async with self._one_at_a_time:
-            return await worked(record, secret, bits, timestamp=timestamp, most=self._most)
+            return await worked(record, signer.worked, bits, timestamp=timestamp, most=self._most)
 
     async def _ask(self, connection: Connection) -> int:
         """How much work a server asks for now; what it says is kept."""
@@ -160,13 +161,14 @@ class ProofOfWork:
             each.key == server for usage in Usage for each in self._directory.servers(person.key, usage)
         )
 
-    def _secret_of(self, person: Person, record: Record) -> SecretKey | None:
-        """The key that signed a record, if it is a person's and here; none for what needs no work."""
+    def _signer_of(self, person: Person, record: Record) -> Signer | None:
+        """Who signed a record, if that is a device or persona of the person whose key is here.
+
+        None for what needs no work; what a master key signed goes to own servers alone.
+        """
         if record.author != person.key or record.kind.bytes in INTRODUCTIONS:
             return None
-        if record.signer == person.device.public:
-            return person.device
-        return self._people.master(person) if record.signer == person.key else None
+        return self._people.signer_of(person, record.signer)
 
     def _check_newest(self, record: Record) -> None:
         """Raises Refused if another version has come since, which is on its way itself, or it is gone."""

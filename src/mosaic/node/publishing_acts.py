@@ -132,7 +132,8 @@ class PublishingActs:
         before = profiles.profile_of(node.records, person.key) or profile.Profile(name=person.name)
         latest = profiles.profile_record(node.records, person.key)
         now = node.clock.now() if latest is None else max(node.clock.now(), latest.timestamp + 1)
-        record = profile.build(node.people.master(person), profiles.changed(before, changes), now)
+        with node.people.master(person) as master:
+            record = master.profile(profiles.changed(before, changes), now)
         yield await self._publish(person, record)
 
     async def _publish(self, person: Person, record: Record, about: Record | None = None) -> JsonObject:

@@ -22,6 +22,7 @@ from mosaic.core.server_info import ServerInfo
 from mosaic.errors import MosaicError
 from mosaic.node.records import OwnRecords
 from mosaic.policy.submission import Way
+from mosaic.social.signer import Signer
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -119,7 +120,7 @@ class OwnServerInfo:
         now_ns = node.clock.now_ns()
         if before is not None:
             now_ns = max(now_ns, before.timestamp + 1)
-        record = server_info.build(secret, info, now_ns)
+        record = Signer(secret.public, secret).server_info(info, now_ns)
         (result,) = await node.server.submit([record.data], Way.OWNER, (secret.public.bytes,))
         if not result.is_success:
             _LOG.error("the Server Info was not taken: %s", result.name)

@@ -25,6 +25,7 @@ from mosaic.core.server_act import Link, ServerAct, Value
 from mosaic.errors import MosaicError, StoreError
 from mosaic.node.arguments import Arguments
 from mosaic.policy.submission import Way
+from mosaic.social.signer import Signer
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -81,16 +82,15 @@ class ServerLog:
         """
         node, name = self._node, given.optional_text("as")
         person = None if name is None else node.people.find(name)
-        author = node.server_secret.public if person is None else person.key
-        secret = node.server_secret if person is None else person.device
+        signer = Signer(node.server_secret.public, node.server_secret) if person is None else person.signer
         # One at a time, or two acts would name the same one before them.
         async with self._turn:
             before = self._end or act_chain.end(self._known(), self._last())
             self._last_ns = max(node.clock.now_ns(), self._last_ns + 1)
             link = Link(node.server_secret.public, before)
             told = ServerAct(act, arguments, given.optional_text("reason") or "", link)
-            record = server_act.build(secret, author, told, self._last_ns)
-            (result,) = await node.server.submit([record.data], Way.OWNER, (author.bytes,))
+            record = signer.server_act(told, self._last_ns)
+            (result,) = await node.server.submit([record.data], Way.OWNER, (signer.author.bytes,))
             if not result.is_success:
                 raise StoreError(
                     f"the act could not be written to the log ({result.name}), so it was not done"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mosaic.core import builder, content, core_tags, deletion, nonce, social_kinds
+from mosaic.core import content, core_tags, nonce, social_kinds
 from mosaic.core.community_tags import CommunityTag
 from mosaic.core.content import UserMention
 from mosaic.core.core_tags import TagType, Target
@@ -87,7 +87,7 @@ def edit(signer: Signer, newest: Record, new: str | bytes, *, now: Timestamp) ->
             "this record is somebody else's",
             hint="Only its author can edit a record; reply to it with `mosaic reply` instead.",
         )
-    if newest.kind in {KEY_SCHEDULE, PROFILE} and signer.secret.public != signer.author:
+    if newest.kind in {KEY_SCHEDULE, PROFILE} and signer.key != signer.author:
         raise UsageError(
             "a profile or key schedule is not edited as text", hint="Use `mosaic profile` for the profile."
         )
@@ -115,7 +115,7 @@ def delete(signer: Signer, record: Record, *, now: Timestamp, at: bytes) -> Reco
         raise UsageError("this record is somebody else's", hint="Only its author can take a record back.")
     time = max(now, record.timestamp)
     target = Target(record.kind, record.address)
-    return deletion.build(signer.secret, [target], time, nonce=at, author=signer.author)
+    return signer.deletion([target], time, nonce=at)
 
 
 def other(
@@ -135,15 +135,7 @@ def other(
         InvalidContent: the content does not fit the kind.
         InvalidRecord: the record would break a rule.
     """
-    record = builder.build(
-        signer.secret,
-        author=signer.author,
-        kind=kind,
-        nonce=at,
-        timestamp=now,
-        tags=tags,
-        payload=payload,
-    )
+    record = signer.record(kind=kind, nonce=at, timestamp=now, tags=tags, payload=payload)
     social_kinds.check(record)
     return record
 
