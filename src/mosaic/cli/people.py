@@ -14,7 +14,7 @@ from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object, say, shown_deliveries, text_of
 from mosaic.core.keys import SecretKey
-from mosaic.errors import UnknownPerson, UsageError
+from mosaic.errors import MosaicError, UnknownPerson, UsageError
 from mosaic.node.control import JsonObject
 from mosaic.node.home import default_folder
 
@@ -52,9 +52,22 @@ def init(options: Common, name: str, invitation: str | None, server: str | None,
         _show_new_person(options, item, new_home=new)
     if server:
         given: JsonObject = {"as": name, "server_key": server, "url": url, "invitation": invitation}
-        for item in act(options.home, "servers_add", given):
+        try:
+            for item in act(options.home, "servers_add", given):
+                if not options.as_json:
+                    notice(f"{name} uses {text_of(item, 'key')} from now on.")
+        except MosaicError:
             if not options.as_json:
-                notice(f"{name} uses {text_of(item, 'key')} from now on.")
+                code = f" --invitation {invitation}" if invitation else ""
+                again = f"mosaic servers add {server}{code} --url URL --as {shlex.quote(name)}{_at(options)}"
+                notice(f"{name} is there, and does not use the server yet: `{again}` tries it again.")
+            raise
+
+
+def _at(options: Common) -> str:
+    """How a command names the home, where it is not the usual one."""
+    usual = options.home.folder == default_folder()
+    return "" if usual else f" --home {shlex.quote(str(options.home.folder))}"
 
 
 def _show_new_person(options: Common, item: JsonObject, *, new_home: bool) -> None:
@@ -65,7 +78,7 @@ def _show_new_person(options: Common, item: JsonObject, *, new_home: bool) -> No
     where = "in a new home at" if new_home else "in the home at"
     notice(f"{text_of(item, 'name')} lives {where} {options.home.folder}")
     notice("The master key is kept in this folder: who loses it loses the identity, so keep a backup.")
-    at = "" if options.home.folder == default_folder() else f" --home {shlex.quote(str(options.home.folder))}"
+    at = _at(options)
     notice(f"Next: `mosaic serve{at}` runs the node, `mosaic post TEXT{at}` says something.")
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mosaic.node.node import Node
 
 _MINUTE_NS: Final = 60_000_000_000
+HEALTH: Final = "/health"
+"""Where it is told whether the node does well."""
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -92,7 +94,7 @@ def create_app(node: Node) -> Starlette:
         told = {"ok": not problems, "problems": problems, "warnings": health.warnings()}
         return JSONResponse(told, 503 if problems else 200, headers=_HEADERS)
 
-    return Starlette(routes=[Route("/metrics", numbers), Route("/health", well)])
+    return Starlette(routes=[Route("/metrics", numbers), Route(HEALTH, well)])
 
 
 @contextlib.asynccontextmanager
