@@ -26,6 +26,7 @@ from mosaic.core.timestamp import Timestamp
 from mosaic.errors import MosaicError
 from mosaic.node.mirror_settings import MirrorSettings
 from mosaic.node.synced import REMEMBERED, HomeRecords, SyncMemory, SyncPlan
+from mosaic.store.store import Stretches
 from mosaic.sync.reconciling import ITEM_BYTES
 
 if TYPE_CHECKING:
@@ -156,9 +157,7 @@ class Mirror:
                 changed.clear()
                 end = self._node.store.end
                 scan = self._node.store.follow(compiled, position, before=end)
-                finished = False
-                while not finished:
-                    found, finished = await asyncio.to_thread(scan.records, _AT_ONCE, _SLICE_NS)
+                async for found in Stretches(scan, _AT_ONCE, _SLICE_NS):
                     await self._hand_in(connection, [where for where, _, _ in found])
                 position = end
                 await changed.wait()

@@ -142,12 +142,6 @@ class BlobLedger:
             rows = db.execute("SELECT count(*) FROM reference WHERE hash = ?", (blob_hash,))
             return int(rows.fetchone()[0])
 
-    def brought_by(self, key: bytes) -> list[bytes]:
-        """The blobs that somebody brought."""
-        with self._file.reading() as db:
-            rows = db.execute("SELECT hash FROM upload WHERE key = ? ORDER BY time_ns", (key,))
-            return [bytes(row[0]) for row in rows]
-
     def uploaders(self) -> list[bytes]:
         """The keys (32 bytes each) that brought blobs which are here."""
         with self._file.reading() as db:
