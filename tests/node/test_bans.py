@@ -1,13 +1,19 @@
-"""The operator's bans: kept, numbered, lifted, known again after a restart."""
+"""Bans: kept, numbered, lifted, known again after a restart."""
 
 from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
 
 import pytest
 from tests.node.conftest import OpenNode, do, one
 
 from mosaic.core.keys import SecretKey
 from mosaic.errors import UsageError
-from mosaic.policy.offences import Offence, Offences
+from mosaic.node.node import Node
+from mosaic.policy.bans import Ban, network
+from mosaic.policy.offences import SOURCE, Offence, Offences
+from mosaic.policy.rate import around
 from mosaic.wire.result_code import ResultCode
 
 EVE = SecretKey.from_seed(b"e" * 32)
@@ -64,6 +70,57 @@ async def test_what_the_server_bans_itself_is_shown_and_can_be_lifted(open_node:
         assert operator["what"] == "2001:db8::/32"
         assert (own["number"], own["what"], own["by"]) == (None, "192.0.2.1", "the server")
         await one(node, "admin_unban", what="192.0.2.1")
+        assert len(await do(node, "admin_bans")) == 1
+
+
+def own_ban(now_ns: int, host: str, minutes: float) -> Ban:
+    end = now_ns + int(minutes * 60 * 10**9)
+    return Ban("ip", network(host)[0], 32, "false signatures", now_ns, end, SOURCE)
+
+
+async def offend_twice(node: Node, host: str) -> None:
+    """What a server does when false signatures come again after a first ban."""
+    admission, peer = (
+        node.server._admission,
+        SimpleNamespace(address=host, around=around(host), favoured=False),
+    )
+    for _ in range(6):
+        admission.offended(peer, Offence.FALSE_SIGNATURE)  # type: ignore[arg-type]
+
+
+async def test_what_the_server_bans_for_long_holds_over_a_restart(
+    open_node: OpenNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_node("ana") as node:
+        monkeypatch.setattr(node.server._admission, "_close", lambda *_: None)
+        await offend_twice(node, "192.0.2.1")
+        (ban,) = node.server.bans
+        assert ban.until_ns is not None
+        assert ban.until_ns - ban.made_ns == 120 * 10**9
+        now_ns = node.clock.now_ns()
+        short, lifted, replaced = (own_ban(now_ns, f"192.0.2.{n}", n - 1) for n in (2, 3, 4))
+        for each in (short, lifted, replaced):
+            node.server.bans.add(each)
+            node.server.ban_made(each)
+        await one(node, "admin_unban", what="192.0.2.3")
+        await one(node, "admin_ban", what="192.0.2.4", reason="mine")
+        writing = asyncio.create_task(node.bans.run())
+        await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        # The operator's stands, whatever the server says of the same address later.
+        node.server.ban_made(replaced)
+        node.server.bans.add(replaced)
+        node.bans.write()
+    async with open_node("ana") as node:
+        found = [(each["what"], each["reason"], each["by"]) for each in await do(node, "admin_bans")]
+        assert sorted(found) == [
+            ("192.0.2.1", "false signatures", "the server"),
+            ("192.0.2.4", "mine", "operator"),
+        ]
+        assert node.server.bans.of_address("192.0.2.1", node.clock.now_ns()) is not None
+        await one(node, "admin_unban", what="192.0.2.1")
+    async with open_node("ana") as node:
         assert len(await do(node, "admin_bans")) == 1
 
 

@@ -61,8 +61,25 @@ def test_a_size_reaches_back_as_far_as_it_was_found_to() -> None:
     made = retention(AuthorClass.SERVED, rule)
     assert accepts(made, 500)
     made.was_full(rule, NOW - 10 * DAY)
+    made.was_full(rule, NOW - 11 * DAY)
     assert accepts(made, 9)
     assert not accepts(made, 10)
     made.follow((RetentionRule(keep_bytes=2_000),))
     made.follow((rule,))
     assert accepts(made, 10)
+
+
+def test_what_had_no_room_stays_away_until_much_is_free_and_after_a_restart() -> None:
+    rule, horizons = RetentionRule(MICROBLOG, keep_bytes=1_000), dict[str, int]()
+    before, after = (
+        Retention(lambda _: AuthorClass.STRANGER, lambda: NOW, full_until=horizons) for _ in range(2)
+    )
+    before.follow((rule,))
+    before.was_full(rule, NOW - 10 * DAY)
+    before.has_room(rule, 500)
+    assert not accepts(before, 10)
+    after.follow((rule,))
+    assert not accepts(after, 10)
+    after.has_room(rule, 499)
+    assert accepts(after, 10)
+    assert horizons == {}

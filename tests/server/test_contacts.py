@@ -9,10 +9,12 @@ import pytest
 from mosaic.core import core_tags, deletion, nonce
 from mosaic.core.community_kinds import CONTACT, FOLLOW
 from mosaic.core.core_tags import Target
+from mosaic.core.filter import Filter
 from mosaic.core.keys import SecretKey
 from mosaic.core.kind import Kind
 from mosaic.core.kinds import MICROBLOG
 from mosaic.core.record import Record
+from mosaic.policy.retention import AuthorClass, Retention, RetentionRule
 from mosaic.policy.standing import Standing
 from mosaic.testing import Person
 from mosaic.wire.result_code import ResultCode
@@ -91,6 +93,43 @@ async def test_whom_a_deletion_takes_back_is_no_contact_any_more(
         assert await standing_of(world, BEN) is Standing.STRANGER
         assert await standing_of(world, EVE) is Standing.CONTACT
         assert len(world.server.contacts) == 1
+
+
+async def settled(world: World) -> None:
+    await world.server._publisher.drained()
+    await read_again(world)
+
+
+@pytest.mark.parametrize("how", ["drop", "remove", "retention", "hide"])
+async def test_whom_a_moderator_takes_away_is_no_contact_any_more(tmp_path: Path, how: str) -> None:
+    async with running(tmp_path, ANNA) as world:
+        anna = await world.connect(ANNA.master)
+        await world.connect(BEN.master)
+        of_ben = entry(world, ANNA, BEN, -10)
+        assert await anna.submit(of_ben, entry(world, ANNA, EVE)) == [ResultCode.ACCEPTED] * 2
+        assert await standing_of(world, BEN) is Standing.CONTACT
+        moderation = world.server.moderation
+        if how == "drop":
+            await moderation.drop([of_ben.id.bytes])
+        elif how == "remove":
+            await moderation.remove(Filter.of(timestamps=[of_ben.timestamp]), dry_run=False)
+        elif how == "retention":
+            rule = RetentionRule(FOLLOW, older_than_ns=5 * 10**9)
+            made = Retention(lambda _: AuthorClass.SERVED, world.clock.now_ns, (rule,))
+            assert await moderation.retain(made).once() == 1
+        else:
+            await moderation.hide([of_ben.id.bytes])
+        await settled(world)
+        assert await standing_of(world, BEN) is Standing.STRANGER
+        assert len(world.server.contacts) == 1
+        if how == "hide":
+            await world.server.contacts.stop()
+            world.server.contacts.start()
+            await read_again(world)
+            assert BEN.key_bytes not in world.server.contacts
+            await moderation.show([of_ben.id.bytes])
+            await settled(world)
+            assert await standing_of(world, BEN) is Standing.CONTACT
 
 
 async def test_contacts_are_known_again_after_a_restart(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from mosaic.core import deletion
-from mosaic.core.community_kinds import PRIVATE_MESSAGE, SERVER_ACT
+from mosaic.core import community_tags, deletion
+from mosaic.core.community_kinds import DELETION, PRIVATE_MESSAGE, SERVER_ACT
 from mosaic.core.core_tags import Target
 from mosaic.core.filter import Filter
 from mosaic.core.nonce import FIXED
 from mosaic.core.record import Record
+from mosaic.core.reference import Id
 from mosaic.policy.label import Label
 from mosaic.policy.rules import not_erased
 from mosaic.policy.submission import Submission, Way
@@ -91,6 +92,23 @@ async def test_an_approved_record_reaches_whoever_could_not_read_it_before(tmp_p
         assert await moderation.approve(author=ANNA.key_bytes) == 1
         assert await moderation.held() == []
         assert world.store.verify() == []
+
+
+async def test_deletions_that_are_held_back_are_not_shown_to_be_approved(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA, BEN, hooks=[withhold]) as world:
+        anna = await world.connect(ANNA.master)
+        first, second = (ANNA.record(world.now(n), notify=[BEN.key]) for n in range(2))
+        named = [community_tags.target(first.kind, Id(bytes(48)))]
+        takes_back = [
+            ANNA.record(world.now(n), kind=DELETION, notify=[BEN.key], tags=named) for n in range(2)
+        ]
+        assert await anna.submit(first, *takes_back, second) == [ACCEPTED] * 4
+        moderation = world.server.moderation
+        assert [one.record for one in await moderation.held()] == [first.data, second.data]
+        (one,) = await moderation.held(limit=1)
+        assert [each.record for each in await moderation.held(limit=1, after=one.position)] == [second.data]
+        # They are let go with all else of their author.
+        assert await moderation.approve(author=ANNA.key_bytes) == 4
 
 
 async def test_what_is_hidden_is_read_by_nobody_until_it_is_shown_again(tmp_path: Path) -> None:

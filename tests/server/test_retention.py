@@ -69,6 +69,9 @@ async def test_the_oldest_make_room_and_do_not_come_again(tmp_path: Path) -> Non
         assert await work.once() == 6
         assert await kept(world, CARL) == data[:5:-1]
         assert await world.server.submit(data[:6], Way.SYNC) == [UNAUTHORIZED] * 6
+        # At the next look all have room: what has gone stays away nevertheless.
+        assert await work.once() == 0
+        assert await world.server.submit(data[:6], Way.SYNC) == [UNAUTHORIZED] * 6
         newer = CARL.record(world.now(20), kind=MICROBLOG, payload=bytes(1_000))
         assert await world.server.submit([newer.data], Way.SYNC) == [ACCEPTED]
         assert await work.once() == 1

@@ -1,13 +1,17 @@
-"""The operator's bans: kept in private.db, held in memory, told to the server.
+"""All bans: kept in private.db, held in memory, told to the server.
 
-What the server bans by itself stands beside them in memory alone, and ends by
-itself.
+Those of the operator are written at once. What the server bans by itself is
+written now and then, many at a time, if it lasts for more than a minute: so it
+holds over a restart as well. What brought it (strikes) is in memory alone.
 
 Source: messages.md (result codes 48 to 51); this project's own design, docs/architecture.md "Abuse".
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -17,8 +21,13 @@ from mosaic.errors import FormatError, UsageError
 from mosaic.node.private_db import PrivateDb
 from mosaic.policy.bans import KEY_BITS, Ban, BanList, network, network_text
 
+log = logging.getLogger(__name__)
+
 _LEAST_V4: Final = 8
 _LEAST_V6: Final = 16
+_SHORT_NS: Final = 60 * 1_000_000_000
+_PAUSE_S: Final = 2.0
+_AT_ONCE: Final = 1_024
 _COLUMNS: Final = "what, value, prefix, reason, made_ns, until_ns, source"
 
 
@@ -27,7 +36,7 @@ class NumberedBan:
     """A ban as the operator sees it.
 
     Args:
-        number: Its number; None for one that the server has made.
+        number: Its number; None for one that is not written down, of the server itself.
         ban: The ban.
     """
 
@@ -52,6 +61,44 @@ class Bans:
         rows = db.connection.execute(f"SELECT {_COLUMNS} FROM ban ORDER BY number").fetchall()  # noqa: S608
         self.list: Final = BanList(Ban(*row) for row in rows)
         """What the server asks."""
+        self._unwritten: dict[tuple[str, bytes, int], Ban] = {}
+
+    def made(self, ban: Ban) -> None:
+        """The server has made a ban by itself: it is written soon, if it lasts."""
+        if ban.until_ns is None or ban.until_ns - ban.made_ns > _SHORT_NS:
+            self._unwritten[ban.name] = ban
+
+    async def run(self) -> None:
+        """Writes what the server has banned, now and then, until cancelled; then once more."""
+        try:
+            while True:
+                await asyncio.sleep(_PAUSE_S)
+                try:
+                    self.write()
+                except sqlite3.Error as error:
+                    log.warning("what the server has banned could not be written down: %s", error)
+        finally:
+            self.write(len(self._unwritten))
+
+    def write(self, most: int = _AT_ONCE) -> None:
+        """Writes what the server has banned and forgets what has ended.
+
+        Args:
+            most: The most bans to be written; the others wait for the next time.
+        """
+        names = list(self._unwritten)[:most]
+        # In place of one that the operator has lifted or made himself meanwhile, nothing is written.
+        bans = [ban for name in names if (ban := self._unwritten.pop(name)) is self.list.named(name)]
+        if not bans:
+            return
+        with self._db.transaction():
+            self._db.connection.execute("DELETE FROM ban WHERE until_ns <= ?", (self._now_ns(),))
+            self._db.connection.executemany(
+                f"INSERT INTO ban ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+                " ON CONFLICT (what, value, prefix) DO UPDATE SET reason = excluded.reason,"
+                " made_ns = excluded.made_ns, until_ns = excluded.until_ns WHERE source = excluded.source",
+                [_row(ban) for ban in bans],
+            )
 
     def watch(self, changed: Callable[[], None]) -> None:
         """Calls `changed` whenever the operator has changed something."""
@@ -78,7 +125,7 @@ class Bans:
             )
             number = self._db.connection.execute(
                 f"INSERT INTO ban ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                (ban.what, ban.value, ban.prefix, ban.reason, ban.made_ns, ban.until_ns, ban.source),
+                _row(ban),
             ).lastrowid
         self.list.add(ban)
         self._changed()
@@ -109,6 +156,10 @@ class Bans:
             )
         self.list.remove(ban)
         self._changed()
+
+
+def _row(ban: Ban) -> tuple[object, ...]:
+    return ban.what, ban.value, ban.prefix, ban.reason, ban.made_ns, ban.until_ns, ban.source
 
 
 def parse(text: str) -> tuple[str, bytes, int]:

@@ -120,7 +120,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (record_id, person)
     ) STRICT, WITHOUT ROWID;
     """,
-    # 3: what a server for others keeps: whom it serves, bans, what was erased, mirrors, counters.
+    # 3: what a server for others keeps: whom it serves, bans, what was erased or let go, mirrors.
     """
     CREATE TABLE served (
         key BLOB PRIMARY KEY,
@@ -176,10 +176,10 @@ MIGRATIONS: tuple[str, ...] = (
         place TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
 
-    -- Numbers for the operator that go on over restarts.
-    CREATE TABLE counter (
-        name TEXT PRIMARY KEY,
-        value INTEGER NOT NULL
+    -- The timestamp up to which a rule of retention by size has let records go; `rule` is what it says.
+    CREATE TABLE horizon (
+        rule TEXT PRIMARY KEY,
+        until_ns INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
     # 4: keys of people beside master and device; where the master lies; personas that are followed.

@@ -180,6 +180,7 @@ class Node(ReachingHalf):
                 bans=self.bans.list,
             )
             self.bans.watch(self.server.bans_changed)
+            self.server.ban_made = self.bans.made
             self.rules.rule(self.server, store, self.settings)
             self.server.blob_book.quota_of = self.rules.served.blob_bytes
             stack.push_async_callback(self.rules.program.stop)
@@ -243,6 +244,7 @@ class Node(ReachingHalf):
             blob_upkeep(self).run(),
             mirrors.run(),
             self.backups.run(),
+            self.bans.run(),
             self.kept_items.run(),
             OwnServerInfo(self).run(),
         ):

@@ -154,6 +154,10 @@ class BanList:
         """Whether there is a ban of this name."""
         return name in self._all
 
+    def named(self, name: tuple[str, bytes, int]) -> Ban | None:
+        """The ban of this name, if there is one."""
+        return self._all.get(name)
+
     def ban_of_address(self, address: str, now_ns: int) -> Ban | None:
         """The ban of an address or an `address_group`, one for good before one for a while."""
         if not self._networks:

@@ -11,7 +11,7 @@ Source: network.md (what servers keep); this project's own design, docs/architec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -59,6 +59,13 @@ class RetentionRule:
     older_than_ns: int = 0
     keep_bytes: int = 0
 
+    @property
+    def name(self) -> str:
+        """What no other rule has as well: what it says, in one line."""
+        kind = "any" if self.kind is None else self.kind.bytes.hex()
+        author = "any" if self.author is None else self.author.value
+        return f"{kind} {author} {self.older_than_ns} {self.keep_bytes}"
+
     def is_about(self, kind: bytes, author: AuthorClass) -> bool:
         """Whether it is about records of a kind (8 bytes) by an author of some class."""
         if author is AuthorClass.HOME or kind[:4] == _CORE or kind in _LASTING:
@@ -74,17 +81,20 @@ class Retention:
         class_of: How the server stands to an author (32 bytes).
         now_ns: The clock.
         rules: Those that hold now.
+        full_until: By the names of rules: up to which timestamp (ns) one found no room; kept over restarts.
     """
 
     class_of: Callable[[bytes], AuthorClass]
     now_ns: Callable[[], int]
     rules: Sequence[RetentionRule] = ()
-    _full_until: dict[RetentionRule, int] = field(default_factory=dict)
+    full_until: MutableMapping[str, int] = field(default_factory=dict)
 
     def follow(self, rules: Sequence[RetentionRule]) -> None:
         """Other rules hold from now on."""
-        self.rules = tuple(rules)
-        self._full_until = {rule: until for rule, until in self._full_until.items() if rule in self.rules}
+        former, self.rules = self.rules, tuple(rules)
+        for rule in former:
+            if rule not in self.rules:
+                self.full_until.pop(rule.name, None)
 
     def too_old(self, rule: RetentionRule) -> int:
         """The timestamp (ns) up to which records are too old for a rule; -1 if none is."""
@@ -92,19 +102,30 @@ class Retention:
 
     def horizon(self, rule: RetentionRule) -> int:
         """The timestamp (ns) up to which a rule keeps nothing; -1 if it keeps all."""
-        return max(self.too_old(rule), self._full_until.get(rule, -1))
+        return max(self.too_old(rule), self.full_until.get(rule.name, -1))
 
-    def was_full(self, rule: RetentionRule, until_ns: int | None) -> None:
-        """A rule's bytes were counted.
+    def was_full(self, rule: RetentionRule, until_ns: int) -> None:
+        """A rule's bytes were counted, and there was no room up to a timestamp.
 
         Args:
             rule: The rule.
-            until_ns: The timestamp (ns) of the newest record that had no room; None if all had.
+            until_ns: The timestamp (ns) of the newest record that had no room.
         """
-        if until_ns is None:
-            self._full_until.pop(rule, None)
-        else:
-            self._full_until[rule] = until_ns
+        if until_ns > self.full_until.get(rule.name, -1):
+            self.full_until[rule.name] = until_ns
+
+    def has_room(self, rule: RetentionRule, kept_bytes: int) -> None:
+        """A rule's bytes were counted, and all had room.
+
+        What has gone stays away until much room is free: else other servers would bring it back, only for it
+        to go again.
+
+        Args:
+            rule: The rule.
+            kept_bytes: So many bytes of the log are taken.
+        """
+        if kept_bytes < rule.keep_bytes // 2:
+            self.full_until.pop(rule.name, None)
 
     def hook(self) -> Hook:
         """Refuses what would be removed again; what the owner does is never refused."""

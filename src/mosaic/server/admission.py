@@ -86,6 +86,7 @@ class Admission:
         everyone: Whether everybody is served: then nobody is favoured, and all have the limits of strangers.
         close: Ends a link with a result.
         changed: Told when other networks are to be kept out without an answer.
+        made: Told each ban that the server makes itself.
     """
 
     def __init__(  # noqa: PLR0913 - what stands at the door
@@ -100,6 +101,7 @@ class Admission:
         everyone: Callable[[], bool],
         close: Callable[[Peer, ResultCode], None],
         changed: Callable[[], None],
+        made: Callable[[Ban], None],
     ) -> None:
         self._settings = settings
         self._bans = bans
@@ -109,6 +111,7 @@ class Admission:
         self._everyone = everyone
         self._close = close
         self._changed = changed
+        self._made = made
         now = settings.current
         self._limits = ConnectionLimits(now.connections, now.connections_per_address)
         self._offences = Offences()
@@ -292,6 +295,7 @@ class Admission:
             self._told.pop(oldest.name, None)
         self._bans.add(ban)
         self._told[ban.name] = _TOLD_OFTEN
+        self._made(ban)
 
     def _is_good(self, name: tuple[bytes, int], ban: Ban, now_ns: int) -> bool:
         """Whether somebody favoured came lately from a network that lies in what is to be banned."""

@@ -2,9 +2,10 @@
 
 Each entry is one record: its nonce is made from the key that it is about, and
 that key stands in a Notify or User Mention tag. An empty payload takes an entry
-back, and so does a Deletion. An entry counts if its signer may sign for its author: what anybody could
-have signed in somebody's name counts for nothing. What people keep encrypted is
-not known here; whom the home's own people follow the node tells.
+back, and so does a Deletion, or a moderator who removes or hides it. An entry
+counts if its signer may sign for its author: what anybody could have signed in
+somebody's name counts for nothing. What people keep encrypted is not known
+here; whom the home's own people follow the node tells.
 
 Source: edition §4 (Follow, Contact; lists are never one record).
 """
@@ -25,7 +26,8 @@ from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.errors import MosaicError
-from mosaic.store.store import Scan, Store
+from mosaic.policy.label import Label
+from mosaic.store.store import Scan, Store, Stretches
 
 _LOG: Final = logging.getLogger(__name__)
 _KINDS: Final = frozenset({FOLLOW.bytes, CONTACT.bytes})
@@ -142,11 +144,10 @@ class Contacts:
         """What a scan finds, newest first, but for addresses of which something newer is known."""
         self._newer = newer = self._newer_since = set()
         try:
-            finished = False
-            while not finished:
-                found, finished = await asyncio.to_thread(scan.records, _AT_ONCE, _SLICE_NS)
-                for _, _, data in found:
-                    if data[48:96] not in newer:
+            async for found in Stretches(scan, _AT_ONCE, _SLICE_NS):
+                labels = await asyncio.to_thread(self._store.labels, [position for position, _, _ in found])
+                for (_, _, data), label in zip(found, labels, strict=True):
+                    if data[48:96] not in newer and not label & Label.HIDDEN:
                         yield data
         finally:
             self._newer = None
@@ -155,12 +156,19 @@ class Contacts:
 
     def note(self, position: int, data: bytes) -> None:
         """A record was stored at a position of the log: it may be an entry, or take entries back."""
-        del position
         if data[56:64] in _KINDS:
-            self._take(data)
+            if self._served(data[64:96]) and self._store.labels([position])[0] & Label.HIDDEN:
+                self.judge_anew(data[64:96])
+            else:
+                self._take(data)
         elif data[56:64] in deletion.KINDS and self._may_name(data[64:96]):
             # By an id alone nobody can tell what it took back.
             self.judge_anew(data[64:96])
+
+    def went(self, records: Iterable[bytes]) -> None:
+        """Records are gone, by a moderator's hand or by age: some may have been entries."""
+        for author in {data[64:96] for data in records if data[56:64] in _KINDS}:
+            self.judge_anew(author)
 
     def _may_name(self, author: bytes) -> bool:
         """Whether an author (32 bytes) has entries here, as far as is known."""

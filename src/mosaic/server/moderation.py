@@ -10,7 +10,7 @@ docs/architecture.md "What a server takes".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
@@ -19,7 +19,6 @@ from mosaic.core.community_kinds import PRIVATE_MESSAGE, SERVER_ACT
 from mosaic.core.core_tags import notify, notify_keys
 from mosaic.core.filter import CompiledFilter, Filter
 from mosaic.core.keys import PublicKey
-from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.policy.label import Label
@@ -27,11 +26,10 @@ from mosaic.policy.retention import Retention
 from mosaic.server.batch import Committed
 from mosaic.server.retention_work import RetentionWork
 from mosaic.server.writer import Writer
-from mosaic.store.store import Scan, Store, all_of
+from mosaic.store.store import Scan, Store, Stretches, all_of
 
 _AT_ONCE: Final = 1_024
 _SLICE_NS: Final = 50_000_000
-_KEY_SCHEDULE: Final = KEY_SCHEDULE.bytes
 _LASTING: Final = deletion.KINDS | {SERVER_ACT.bytes}
 """What a filter never removes: without its Deletion, what an author has deleted could come again."""
 
@@ -88,7 +86,7 @@ class Moderation:
         store: Where records are.
         writer: Makes the changes.
         publish: Takes what became readable, in the order of the log.
-        schedules_removed: Told about authors (32 bytes each) whose key schedules are gone.
+        removed: Told records that are gone.
         now_ns: The clock.
     """
 
@@ -98,13 +96,13 @@ class Moderation:
         writer: Writer,
         *,
         publish: Callable[[Committed], Awaitable[None]],
-        schedules_removed: Callable[[Iterable[bytes]], None],
+        removed: Callable[[Sequence[bytes]], None],
         now_ns: Callable[[], int],
     ) -> None:
         self._store = store
         self._writer = writer
         self._publish = publish
-        self._schedules_removed = schedules_removed
+        self._removed = removed
         self._now_ns = now_ns
         self.erasures: Erasures | None = None
         """Where erasures are written down; without it, what is erased may come again."""
@@ -116,17 +114,32 @@ class Moderation:
     async def held(self, label: Label = Label.WITHHELD, *, limit: int = 100, after: int = 0) -> list[Held]:
         """Records that are withheld (or hidden), in the order in which they came.
 
+        Deletions that are withheld, messages to somebody, are left out: there is nothing to approve in them.
+
         Args:
             label: WITHHELD or HIDDEN.
             limit: The most records to be given.
             after: Only positions behind it.
         """
+        found: list[Held] = []
+        while len(found) < limit:
+            more, after = await self._labelled(label, after=after, limit=limit - len(found))
+            if label is Label.WITHHELD:
+                more = [one for one in more if one.record[56:64] not in deletion.KINDS]
+            found += more
+            if not after:
+                break
+        return found
 
-        def read() -> list[Held]:
+    async def _labelled(self, label: Label, *, after: int, limit: int) -> tuple[list[Held], int]:
+        """Records with a label behind a position, and the position behind which there may be more, or 0."""
+
+        def read() -> tuple[list[Held], int]:
             positions = self._store.labelled(label, after=after, limit=limit)
             records = self._store.read(positions)
             rows = zip(positions, self._store.labels(positions), records, strict=True)
-            return [Held(at, Label(its), record) for at, its, record in rows if record is not None]
+            found = [Held(at, Label(its), record) for at, its, record in rows if record is not None]
+            return found, positions[-1] if positions else 0
 
         return await asyncio.to_thread(read)
 
@@ -156,8 +169,10 @@ class Moderation:
 
     async def _all_held(self) -> list[Held]:
         found: list[Held] = []
-        while more := await self.held(limit=_AT_ONCE, after=found[-1].position if found else 0):
+        more, after = await self._labelled(Label.WITHHELD, after=0, limit=_AT_ONCE)
+        while after:
             found += more
+            more, after = await self._labelled(Label.WITHHELD, after=after, limit=_AT_ONCE)
         return found
 
     async def _relabel(self, ids: Sequence[bytes], become: Callable[[Label], Label]) -> int:
@@ -199,7 +214,7 @@ class Moderation:
 
     def retain(self, retention: Retention) -> RetentionWork:
         """What removes what some rules no longer keep, whenever it is asked to."""
-        return RetentionWork(self._store, self._writer, retention)
+        return RetentionWork(self._store, self._writer, retention, self._removed)
 
     async def drop(self, ids: Sequence[bytes]) -> int:
         """Removes records (by id, or its first 32 bytes) and refuses them for good; how many were there."""
@@ -291,9 +306,8 @@ class Moderation:
 
         removed = 0
         while True:
-            scan, before, finished = self._store.scan(wanted), removed, False
-            while not finished:
-                rows, finished = await asyncio.to_thread(scan.records, _AT_ONCE, _SLICE_NS)
+            before = removed
+            async for rows in Stretches(self._store.scan(wanted), _AT_ONCE, _SLICE_NS):
                 doomed = [found for found in (_Found(*row) for row in rows) if may_go(found)]
                 if doomed:
                     removed += await self._take_away(lambda doomed=doomed: doomed, refuse=refuse)  # type: ignore[misc]
@@ -301,15 +315,13 @@ class Moderation:
                 return removed
 
     async def _take_away(self, find: Callable[[], list[_Found]], *, refuse: bool) -> int:
-        def work() -> tuple[int, set[bytes]]:
+        def work() -> tuple[int, list[bytes]]:
             doomed = find()
             removed = self._store.remove([found.position for found in doomed], refuse=refuse)
-            schedules = {one.record[64:96] for one in doomed if one.record[56:64] == _KEY_SCHEDULE}
-            return removed, schedules
+            return removed, [found.record for found in doomed]
 
-        async def tell(done: tuple[int, set[bytes]]) -> None:
-            if done[1]:
-                self._schedules_removed(done[1])
+        async def tell(done: tuple[int, list[bytes]]) -> None:
+            self._removed(done[1])
 
         return (await self._writer.change(work, then=tell))[0]
 

@@ -8,8 +8,8 @@ Source: this project's own design, docs/architecture.md "Operations".
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -17,7 +17,7 @@ from mosaic.core.filter import Filter
 from mosaic.core.timestamp import Timestamp
 from mosaic.policy.retention import AuthorClass, Retention, RetentionRule
 from mosaic.server.writer import Writer
-from mosaic.store.store import Store
+from mosaic.store.store import Store, Stretches
 
 _LOG: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 1_024
@@ -32,12 +32,20 @@ class RetentionWork:
         store: Where records are.
         writer: Removes them.
         retention: The rules.
+        removed: Told records that are gone.
     """
 
-    def __init__(self, store: Store, writer: Writer, retention: Retention) -> None:
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        retention: Retention,
+        removed: Callable[[Sequence[bytes]], None] = lambda _records: None,
+    ) -> None:
         self._store = store
         self._writer = writer
         self._retention = retention
+        self._removed = removed
 
     async def once(self) -> int:
         """Applies each rule once; how many records went.
@@ -60,12 +68,10 @@ class RetentionWork:
             kinds=None if rule.kind is None else [rule.kind],
             until=None if rule.keep_bytes else Timestamp(max(horizon, 0)),
         )
-        scan = self._store.scan(wanted.compiled)
         classes: dict[bytes, AuthorClass] = {}
-        kept_bytes, full_until, removed, finished = 0, None, 0, False
-        while not finished:
-            rows, finished = await asyncio.to_thread(scan.records, _AT_ONCE, _SLICE_NS)
-            doomed: list[int] = []
+        kept_bytes, full, removed = 0, False, 0
+        async for rows in Stretches(self._store.scan(wanted.compiled), _AT_ONCE, _SLICE_NS):
+            doomed: list[tuple[int, bytes]] = []
             for position, _, record in rows:
                 author = record[64:96]
                 if author not in classes:
@@ -73,13 +79,19 @@ class RetentionWork:
                 if not rule.is_about(record[56:64], classes[author]):
                     continue
                 timestamp = int.from_bytes(record[:8], "big")
-                kept_bytes += _ENTRY_HEAD + len(record)
-                if rule.keep_bytes and kept_bytes > rule.keep_bytes and full_until is None:
-                    full_until = timestamp
-                if timestamp <= horizon or full_until is not None:
-                    doomed.append(position)
+                length = _ENTRY_HEAD + len(record)
+                if rule.keep_bytes and kept_bytes + length > rule.keep_bytes and not full:
+                    full = True
+                    # Before anything goes, so that it stays away whatever happens meanwhile.
+                    self._retention.was_full(rule, timestamp)
+                if timestamp <= horizon or full:
+                    doomed.append((position, record))
+                else:
+                    kept_bytes += length
             if doomed:
-                removed += await self._writer.change(partial(self._store.remove, doomed))
-        if rule.keep_bytes:
-            self._retention.was_full(rule, full_until)
+                positions = [position for position, _ in doomed]
+                removed += await self._writer.change(partial(self._store.remove, positions))
+                self._removed([record for _, record in doomed])
+        if rule.keep_bytes and not full:
+            self._retention.has_room(rule, kept_bytes)
         return removed

@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.policy.admission import AdmissionHook
-from mosaic.policy.bans import BanList
+from mosaic.policy.bans import Ban, BanList
 from mosaic.policy.rules import not_banned
 from mosaic.policy.submission import Way
 from mosaic.policy.verdict import Hook
@@ -106,6 +107,8 @@ class Server:
         self._settings = live = Live(settings)
         self.bans = BanList() if bans is None else bans
         """Whom the server has nothing to do with; after a change `bans_changed` is to be called."""
+        self.ban_made: Callable[[Ban], None] = lambda _ban: None
+        """Told each ban that the server makes itself, while others wait: it has to be quick."""
         self._store = store
         self._now_ns = now_ns
         self._running = False
@@ -129,6 +132,7 @@ class Server:
             everyone=self._serves_everyone,
             close=self._close,
             changed=self._banned,
+            made=self._made_ban,
         )
         self._entrances = Entrances(self._admission, live, self._take)
         self._reader = Reader(
@@ -164,7 +168,7 @@ class Server:
             store,
             self._writer,
             publish=self._publisher.publish,
-            schedules_removed=self._schedules_removed,
+            removed=self._removed,
             now_ns=now_ns,
         )
         self._intake = Intake(
@@ -359,6 +363,9 @@ class Server:
     def _banned(self) -> None:
         self._entrances.block_soon()
 
+    def _made_ban(self, ban: Ban) -> None:
+        self.ban_made(ban)
+
     def _close(self, peer: Peer, result: ResultCode) -> None:
         self._sessions.close(peer, result)
 
@@ -375,10 +382,11 @@ class Server:
     def _contact_changed(self, key: bytes) -> None:
         self._sessions.rights_changed(key)
 
-    def _schedules_removed(self, authors: Iterable[bytes]) -> None:
-        for author in authors:
+    def _removed(self, records: Sequence[bytes]) -> None:
+        for author in {data[64:96] for data in records if data[56:64] == KEY_SCHEDULE.bytes}:
             self._authority.changed(author)
             self._schedule_changed(author)
+        self.contacts.went(records)
 
     def _schedule_changed(self, author: bytes) -> None:
         self._sessions.rights_changed(author)
