@@ -26,7 +26,7 @@ from mosaic.core.timestamp import Timestamp
 from mosaic.errors import MosaicError
 from mosaic.node.mirror_settings import MirrorSettings
 from mosaic.node.synced import REMEMBERED, HomeRecords, SyncMemory, SyncPlan
-from mosaic.store.store import Stretches
+from mosaic.store.stretches import Stretches
 from mosaic.sync.reconciling import ITEM_BYTES
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.errors import MosaicError
 from mosaic.policy.label import Label
-from mosaic.store.store import Scan, Store, Stretches
+from mosaic.store.store import Scan, Store
+from mosaic.store.stretches import Stretches
 
 _LOG: Final = logging.getLogger(__name__)
 _KINDS: Final = frozenset({FOLLOW.bytes, CONTACT.bytes})

@@ -26,7 +26,8 @@ from mosaic.policy.retention import Retention
 from mosaic.server.batch import Committed
 from mosaic.server.retention_work import RetentionWork
 from mosaic.server.writer import Writer
-from mosaic.store.store import Scan, Store, Stretches, all_of
+from mosaic.store.store import Scan, Store, all_of
+from mosaic.store.stretches import Stretches
 
 _AT_ONCE: Final = 1_024
 _SLICE_NS: Final = 50_000_000

@@ -17,7 +17,8 @@ from mosaic.core.filter import Filter
 from mosaic.core.timestamp import Timestamp
 from mosaic.policy.retention import AuthorClass, Retention, RetentionRule
 from mosaic.server.writer import Writer
-from mosaic.store.store import Store, Stretches
+from mosaic.store.store import Store
+from mosaic.store.stretches import Stretches
 
 _LOG: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = 1_024

@@ -8,7 +8,6 @@ Source: kind.md, record.md; edition §3 (replaceable, read access, received time
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import Final, Protocol
@@ -243,35 +242,6 @@ def all_of(scan: Scan) -> Iterator[tuple[int, int, bytes]]:
     while not finished:
         found, finished = scan.records(_AT_ONCE, _SLICE_NS)
         yield from found
-
-
-class Stretches:
-    """What a scan finds to its end, in stretches that are read in a thread: the event loop goes on meanwhile.
-
-    Gives lists of (position, received ns, record) to `async for`; some may be empty.
-
-    Args:
-        scan: The scan; nothing else may use it.
-        most: Records in one stretch.
-        max_ns: About so much work (ns) for one stretch.
-    """
-
-    def __init__(self, scan: Scan, most: int = _AT_ONCE, max_ns: int = _SLICE_NS) -> None:
-        self._scan = scan
-        self._most = most
-        self._max_ns = max_ns
-        self._finished = False
-
-    def __aiter__(self) -> Stretches:
-        """Itself: it can be walked once."""
-        return self
-
-    async def __anext__(self) -> list[tuple[int, int, bytes]]:
-        """The next stretch. Raises StoreError: the store failed."""
-        if self._finished:
-            raise StopAsyncIteration
-        found, self._finished = await asyncio.to_thread(self._scan.records, self._most, self._max_ns)
-        return found
 
 
 def run_scans(
