@@ -19,6 +19,7 @@ from mosaic.core.community_kinds import (
 from mosaic.core.kind import Kind, Readers
 from mosaic.core.kinds import CHAT_MESSAGE, KEY_SCHEDULE, MICROBLOG, PROFILE, REPLY_COMMENT
 from mosaic.node.operating_settings import RoleSettings
+from mosaic.policy.bans import Ban, BanList
 from mosaic.policy.blob_upload import BlobUpload
 from mosaic.policy.introductions import Introductions
 from mosaic.policy.label import Label
@@ -317,6 +318,20 @@ def test_banned_keys_are_refused_as_authors_and_as_signers() -> None:
         assert hook(Submission(EVE.record(NOW, signer=EVE.device()).data, (), way)) == expected
     assert hook(Submission(ANNA.record(NOW, signer=ANNA.device()).data)) == banned
     assert hook(Submission(ANNA.record(NOW).data)) is ACCEPT
+
+
+def test_a_ban_that_is_made_known_later_holds_at_once() -> None:
+    bans = BanList()
+    hook = not_banned(lambda key: bans.of_key(key, NOW), bans.keys)
+    submission = Submission(EVE.record(NOW).data)
+    assert hook(submission) is ACCEPT
+    ban = Ban("key", EVE.key_bytes, 256, "spam", NOW, None, "operator")
+    bans.replace([ban])
+    assert isinstance(hook(submission), Refuse)
+    bans.replace([])
+    assert hook(submission) is ACCEPT
+    bans.add(ban)
+    assert isinstance(hook(submission), Refuse)
 
 
 def test_every_rule_of_every_role_has_its_sentence() -> None:

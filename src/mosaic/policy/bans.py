@@ -9,7 +9,7 @@ Source: messages.md (result codes 48 to 51).
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -100,15 +100,21 @@ class BanList:
     __slots__ = ("_all", "_keys", "_networks")
 
     def __init__(self, bans: Iterable[Ban] = ()) -> None:
+        self._keys: dict[bytes, Ban] = {}
         self.replace(bans)
 
     def replace(self, bans: Iterable[Ban]) -> None:
         """From now on there are these bans and no others."""
         self._all: dict[tuple[str, bytes, int], Ban] = {}
-        self._keys: dict[bytes, Ban] = {}
+        self._keys.clear()
         self._networks: dict[tuple[int, int], dict[int, Ban]] = {}
         for ban in bans:
             self.add(ban)
+
+    @property
+    def keys(self) -> Mapping[bytes, Ban]:
+        """Bans of keys (32 bytes each); shows what changes later, too."""
+        return self._keys
 
     def __len__(self) -> int:
         """How many there are, those that have ended and were not yet forgotten among them."""

@@ -5,7 +5,7 @@ Source: edition §4 (private messages), §5; messages.md (bans).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Final
 
 from mosaic.core.community_kinds import CHANNEL_KEY, DIRECT_MESSAGE
@@ -43,15 +43,16 @@ def not_erased(until_of: Callable[[bytes], int | None]) -> Hook:
     return hook
 
 
-def not_banned(of_key: Callable[[bytes], Refuse | None]) -> Hook:
+def not_banned(of_key: Callable[[bytes], Refuse | None], banned: Sized | None = None) -> Hook:
     """Refuses what a banned key wrote or signed, by whichever way it comes but the owner's own acts.
 
     Args:
         of_key: The refusal for a key (32 bytes) that is banned now, else None.
+        banned: The keys that may be banned, as they are at any time: while there are none, none is asked for.
     """
 
     def hook(submission: Submission) -> Verdict:
-        if submission.way is Way.OWNER:
+        if submission.way is Way.OWNER or (banned is not None and not banned):
             return ACCEPT
         author, signer = submission.record[64:96], submission.record[96:128]
         refused = of_key(author)

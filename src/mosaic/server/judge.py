@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from mosaic.core import key_schedule, validation
+from mosaic.core import deletion, key_schedule, validation
 from mosaic.core.community_kinds import VOUCH
 from mosaic.core.key_schedule import Verdict
 from mosaic.core.kind import Duplicates
@@ -25,7 +25,7 @@ from mosaic.policy.submission import Submission, Way
 from mosaic.policy.verdict import ACCEPT, Hook, Refuse, both, decide
 from mosaic.server.authority import Authority, Signer
 from mosaic.server.batch import Batch, Bearer, Segment
-from mosaic.server.deletion import counts, is_deletion
+from mosaic.server.deletion import counts
 from mosaic.server.ephemeral import EphemeralMemory
 from mosaic.server.live import Live
 from mosaic.server.settings import ServerSettings
@@ -36,6 +36,7 @@ _KEY_SCHEDULE: Final = KEY_SCHEDULE.bytes
 _MASTERS_OWN: Final = frozenset({KEY_SCHEDULE.bytes, PROFILE.bytes})
 _CONSEQUENCES: Final = frozenset({KEY_SCHEDULE.bytes, VOUCH.bytes})
 """What decides about the records behind it, which are judged once it is written."""
+_KEEP_ALL: Final = int(Mode.KEEP_ALL)
 _EPHEMERAL: Final = int(Duplicates.EPHEMERAL)
 _REPLACEABLE: Final = int(Duplicates.REPLACEABLE)
 _VERIFIED: Final = Signer.VERIFIED
@@ -99,13 +100,14 @@ class Judge:
                 break
         return segment
 
-    def _judge_run(  # noqa: C901, PLR0912 - the loop over a run, which is hot
+    def _judge_run(  # noqa: C901, PLR0912, PLR0915 - the loop over a run, which is hot
         self, batch: Batch, segment: Segment, bearer: Bearer, end: int, latest: bytes, now_ns: int
     ) -> None:
         records, verdicts, results = batch.records, batch.verdicts, batch.results
         indexes, accepted, modes, labels = segment.indexes, segment.records, segment.modes, segment.labels
         signer_of, hooks = self._authority.signer, self._hooks
         viewers, way, standing, address = bearer.viewers, bearer.way, bearer.standing, bearer.address
+        screened = batch.screened
         for index in range(segment.end, end):
             record = records[index]
             if verdicts[index]:
@@ -114,60 +116,60 @@ class Judge:
             if record[0:8] > latest:
                 results[index] = ResultCode.INVALID
                 continue
-            signer = signer_of(record[64:128])
-            kind = record[63] & 3
-            if (
-                # A master key signs for itself, whether its schedule is held or not.
-                (signer is not _VERIFIED and record[64:96] != record[96:128])
-                or kind == _EPHEMERAL
-                or record[136] & FLAG_FROM_AUTHOR
-                or record[56:64] in _MASTERS_OWN
-            ):
+            signer, kind = signer_of(record[64:128]), record[56:64]
+            duplicates = kind[7] & 3
+            # A master key signs for itself, whether its schedule is held or not.
+            unsure = signer is not _VERIFIED and record[64:96] != record[96:128]
+            if unsure or duplicates == _EPHEMERAL or record[136] & FLAG_FROM_AUTHOR or kind in _MASTERS_OWN:
                 refused = self._refuse_special(record, signer, bearer, segment, now_ns)
                 if refused is not None:
                     results[index] = refused
                     continue
             # What is refused already must not, as an invitation, be used up.
-            verdict = ACCEPT if batch.screened is None else batch.screened[index]
-            if not isinstance(verdict, Refuse):
+            verdict = ACCEPT if screened is None else screened[index]
+            if verdict is ACCEPT:
+                verdict = decide(hooks, Submission(record, viewers, way, standing, address))
+            elif not isinstance(verdict, Refuse):
                 verdict = both(verdict, decide(hooks, Submission(record, viewers, way, standing, address)))
             if isinstance(verdict, Refuse):
                 results[index] = verdict.result
                 continue
-            if kind == _EPHEMERAL:
+            if duplicates == _EPHEMERAL:
                 results[index] = self._pass_on(record, bearer, now_ns, verdict.label)
                 if results[index] != ResultCode.DUPLICATE and results[index] < 16:
                     segment.live[index] = verdict.label
                 continue
-            if record[56:64] == _KEY_SCHEDULE:
+            if kind == _KEY_SCHEDULE:
                 if indexes or segment.live:
                     segment.end = index
                     return
                 segment.schedule = index
             indexes.append(index)
             accepted.append(record)
-            modes.append(self._mode(record, signer))
+            mode = _KEEP_ALL
+            if duplicates == _REPLACEABLE or kind in deletion.KINDS:
+                mode = self._mode(record, signer)
+            modes.append(mode)
             labels.append(verdict.label)
-            if signer is _UNVERIFIED and record[64:96] != record[96:128]:
+            if unsure and signer is _UNVERIFIED:
                 # Until the schedule comes, nobody can tell whose it is.
                 self._authority.ask_for(record[64:96])
-            if record[56:64] in _CONSEQUENCES or self._may_end_a_vouch(record, modes[-1]):
-                if record[56:64] != _KEY_SCHEDULE:
+            if kind in _CONSEQUENCES or (mode & DELETES and self._authority.vouched(record[64:96])):
+                # A Deletion may end what its author has vouched for.
+                if kind != _KEY_SCHEDULE:
                     self._authority.vouch_changed(record[64:96])
                 segment.closed = True
                 segment.end = index + 1
                 return
         segment.end = end
 
-    def _may_end_a_vouch(self, record: bytes, mode: int) -> bool:
-        """Whether a record deletes something of an author who has vouched for records."""
-        return bool(mode & DELETES and self._authority.vouched(record[64:96]))
-
     def _mode(self, record: bytes, signer: Signer) -> int:
         """How a record stands to others: at its address, and by what it deletes."""
         if record[63] & 3 == _REPLACEABLE:
             return Mode.REPLACE_SIGNER if signer is _UNVERIFIED else Mode.REPLACE_ADDRESS
-        if is_deletion(record) and counts(Record(record), self._authority.schedule_of(record[64:96])):
+        if record[56:64] in deletion.KINDS and counts(
+            Record(record), self._authority.schedule_of(record[64:96])
+        ):
             return Mode.KEEP_ALL | DELETES
         return Mode.KEEP_ALL
 

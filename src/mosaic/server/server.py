@@ -351,7 +351,7 @@ class Server:
     def _rules(self, policy: Policy) -> tuple[Hook, ...]:
         """The policy behind what holds for everybody."""
         bans, now_ns = self.bans, self._now_ns
-        return not_banned(lambda key: bans.of_key(key, now_ns()) if len(bans) else None), *policy.records
+        return not_banned(lambda key: bans.of_key(key, now_ns()), bans.keys), *policy.records
 
     def _serves_everyone(self) -> bool:
         return self._served(_NOBODY)
