@@ -81,6 +81,15 @@ async def test_no_answer_is_told_and_leaves_nothing_behind(tmp_path: Path) -> No
     assert connection.is_idle
 
 
+async def test_a_server_that_says_nothing_at_all_is_taken_to_be_gone(tmp_path: Path) -> None:
+    wire = Wire(ClientSettings(answer_s=0.0))
+    connection = await wire.connect()
+    wire.server.answer = lambda _: None
+    with pytest.raises(Disconnected, match="in time"):
+        await connection.submit(POSTS[0].data)
+    assert not connection.is_open
+
+
 @pytest.mark.claim("C44")
 async def test_a_query_gives_what_matches_newest_first(wire: Wire) -> None:
     wire.server.held = [POSTS[2], POSTS[0], POSTS[1], post(OTHER, author=OTHER)]

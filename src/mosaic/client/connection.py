@@ -20,7 +20,7 @@ from mosaic.client.greeting import GREETING, Greeting, Refusal
 from mosaic.client.queries import Queries
 from mosaic.client.refusals import refused
 from mosaic.client.settings import ClientSettings
-from mosaic.client.submissions import Submissions
+from mosaic.client.submissions import Submissions, Unanswered
 from mosaic.client.sync_exchange import SyncExchange
 from mosaic.client.told import told
 from mosaic.core.dht_item import DhtItem
@@ -325,8 +325,20 @@ class Connection:
         return self._last_heard_ns, self._network.pending(self._link)
 
     async def submit(self, record: bytes) -> ResultCode:
-        """Hands in a record; the server's answer, whether success or not. Raises PeerError."""
-        return await self._submissions.submit(record)
+        """Hands in a record; the server's answer, whether success or not.
+
+        A server that says nothing at all meanwhile is taken to be gone: the connection ends.
+
+        Raises:
+            PeerError: no answer came.
+        """
+        asked_ns = self._now_ns()
+        try:
+            return await self._submissions.submit(record)
+        except Unanswered as error:
+            if self._last_heard_ns <= asked_ns:
+                self.fail(error)
+            raise
 
     async def submit_all(self, records: Sequence[bytes]) -> list[ResultCode]:
         """Hands in many records at once; the answers in the same order. Raises PeerError."""

@@ -16,6 +16,10 @@ from mosaic.protocol.client_session import ClientSession
 from mosaic.wire.result_code import ResultCode
 
 
+class Unanswered(Disconnected):
+    """No answer came in time."""
+
+
 class Submissions:
     """The open submissions of a connection.
 
@@ -48,6 +52,7 @@ class Submissions:
         """Hands in a record; the server's answer, whether success or not.
 
         Raises:
+            Unanswered: no answer came in time.
             PeerError: no answer came.
         """
         with self._waiting.answer(record[:32]) as future:
@@ -56,7 +61,7 @@ class Submissions:
                 async with asyncio.timeout(self._settings.answer_s):
                     return await future
             except TimeoutError:
-                raise Disconnected("the server did not answer in time") from None
+                raise Unanswered("the server did not answer in time") from None
 
     async def submit_all(self, records: Sequence[bytes]) -> list[ResultCode]:
         """Hands in many records at once; the answers in the same order. Raises PeerError."""
