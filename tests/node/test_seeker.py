@@ -140,7 +140,8 @@ def test_who_can_not_be_reached_any_more_is_looked_for_at_once_and_found_within_
     play(path, story())
 
 
-def test_nobody_is_looked_for_while_another_of_his_servers_answers(path: Path) -> None:
+@pytest.mark.claim("C51")
+def test_who_has_a_server_that_fails_is_looked_up_once_perhaps_he_left_it_with_others(path: Path) -> None:
     async def story() -> None:
         search = Search(path)
         search.dht.users[CARA.public] = uses(1, (7, SERVER), (7, OTHER))
@@ -149,7 +150,13 @@ def test_nobody_is_looked_for_while_another_of_his_servers_answers(path: Path) -
         await asyncio.sleep(100)
         asked = len(search.dht.asked)
         search.seeker.lost(SERVER.public)
-        await asyncio.sleep(100)
+        await asyncio.sleep(1)
+        assert [fresh for _, fresh, _ in search.dht.asked[asked:]] == [True] * 3
+        asked = len(search.dht.asked)
+        for _ in range(5):
+            await asyncio.sleep(100)
+            search.seeker.reached(SERVER.public)
+            search.seeker.lost(SERVER.public)
         assert len(search.dht.asked) == asked
         search.seeker.lost(OTHER.public)
         await asyncio.sleep(1)

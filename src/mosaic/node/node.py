@@ -261,7 +261,7 @@ class Node(ReachingHalf):
         """Begins to look for, read and deliver to those who are followed or written to by now."""
         followed = self._followed()
         self.server.contacts.tell(person.bytes for person in followed)
-        self.seeker.want([*followed, *self.unaddressed.people()])
+        self.seeker.want([*followed, *self.unaddressed.people(), *self._who_use_others()])
         self.follower.update()
         self.tell_changed()
 

@@ -18,8 +18,9 @@ from mosaic.client.own_servers import OwnServers
 from mosaic.client.queue import OutgoingQueue
 from mosaic.client.reach import Manner, Reach
 from mosaic.client.surroundings import Surroundings as ClientSurroundings
-from mosaic.core.bootstrap import UserBootstrap
+from mosaic.core.bootstrap import Usage, UserBootstrap
 from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.errors import Unreachable
 from mosaic.node.asked_servers import AskedServers
 from mosaic.node.bootstraps import Bootstraps
 from mosaic.node.clock import Clock
@@ -145,6 +146,12 @@ class ReachingHalf(Observed, abc.ABC):
                 return UserBootstrap.parse(one.bootstrap)
         return None
 
+    def _who_use_others(self) -> list[PublicKey]:
+        """Those of this home who use other servers as well: these are looked for when they go elsewhere."""
+        uses = (Usage.OUTBOX, Usage.INBOX)
+        keys = (person.key for person in self.people)
+        return [key for key in keys if any(self.directory.servers(key, usage) for usage in uses)]
+
     def _followed(self) -> list[PublicKey]:
         return [PublicKey(key) for key in self.db.all_followed()]
 
@@ -161,5 +168,11 @@ class ReachingHalf(Observed, abc.ABC):
     async def _connect_as(self, server: ServerAddress, sender: bytes) -> AsyncIterator[Connection]:
         """A connection to another server that proves the device key of a person (master key)."""
         secret = next((person.device for person in self.people if person.key.bytes == sender), None)
-        async with self.reach.server(server, Manner(secret)) as connection:
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(self.reach.server(server, Manner(secret)))
+            except Unreachable:
+                self.seeker.lost(server.key)
+                raise
+            self.seeker.reached(server.key)
             yield connection

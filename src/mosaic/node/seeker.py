@@ -3,7 +3,9 @@
 One task for each person. What is found lies in the private database
 afterwards; whoever uses it asks the directory. Somebody whose servers all
 fail is looked up at once, and again with short pauses that grow: a server that
-comes back elsewhere is found within seconds.
+comes back elsewhere is found within seconds. Somebody of whom one server fails is
+looked up as well, now and then: perhaps he has left it, and another that still
+answers gets nothing of his any more.
 
 Source: bootstrap.md (rechecked when older than an hour), rationale.md (a bare key may be either).
 """
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _SECOND = 1_000_000_000
 _HOUR_S = 3_600.0
+_DOUBT_AGAIN_NS = 600 * _SECOND
 _LOOKUPS_AT_ONCE = 8
 
 # While servers fail: soon, but not always; after some minutes less and less.
@@ -61,6 +64,9 @@ class _Sought:
 
     servers: frozenset[PublicKey] = frozenset()
     looking: bool = False
+    doubted_ns: int = 0
+    """When he was last looked up because one server of several failed."""
+    doubted: bool = False
     tries: int = 0
     next_ns: int = 0
     error: str = ""
@@ -113,12 +119,20 @@ class Seeker:
         self._tell()
 
     def lost(self, server: PublicKey) -> None:
-        """Takes that a server was lost, or not reached: whoever has no other is looked for at once."""
+        """Takes that a server was lost, or not reached: whoever has no other is looked for at once.
+
+        So is whoever has others, once in ten minutes.
+        """
         if server not in self._failing:
             self._failing.add(server)
             for person, sought in self._sought.items():
-                if server in self._servers(person) and self._all_fail(person):
+                if server not in self._servers(person):
+                    continue
+                if self._all_fail(person):
                     sought.tries = 0
+                    sought.wake.set()
+                elif self._clock.now_ns() - sought.doubted_ns > _DOUBT_AGAIN_NS:
+                    sought.doubted, sought.doubted_ns = True, self._clock.now_ns()
                     sought.wake.set()
         self._tell()
 
@@ -170,13 +184,14 @@ class Seeker:
 
     async def _seek(self, person: PublicKey, sought: _Sought) -> None:
         while True:
-            failing = self._all_fail(person)
+            fresh = self._all_fail(person) or sought.tries > 0 or sought.doubted
             sought.wake.clear()
+            sought.doubted = False
             sought.looking, sought.error = True, ""
             self._tell()
             try:
                 async with self._room:
-                    await self._look_up(person, sought, fresh=failing or sought.tries > 0)
+                    await self._look_up(person, sought, fresh=fresh)
             except MosaicError as error:
                 sought.error = str(error)
                 log.info("the servers of %s can't be looked up: %s", person.user_text, error)
