@@ -17,10 +17,11 @@ VECTORS ?= tests/vectors
 QUICK ?=
 REQUIRE ?=
 CASES ?= 1000000
+SEED ?= 1
 KERNEL_SOURCES := Cargo.toml Cargo.lock $(shell find kernel benchmarks/load -name '*.rs' -o -name Cargo.toml 2>/dev/null)
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: help setup run demo test test-long check bench fuzz claims docs clean tools
+.PHONY: help setup run demo test test-long test-net check bench fuzz claims docs clean tools
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -51,6 +52,9 @@ test: $(VENV)/.kernel ## everything: check, kernel tests, slow tests, conformanc
 
 test-long: $(VENV)/.kernel ## the slow tests at their full length: 200 kills, a minute of flood (half an hour)
 	@MOSAIC_LONG=1 MOSAIC_KILLS=200 $(BIN)/pytest -q -m slow -n 2 --timeout 3600
+
+test-net: $(VENV)/.kernel ## 60 people, 20 servers, and everything that can go wrong among them (SEED=1)
+	@$(BIN)/python -m tests.net --seed $(SEED)
 
 fuzz: $(VENV)/.kernel ## hostile bytes against a live server (CASES=1000000)
 	@$(BIN)/python -m fuzz --cases $(CASES)

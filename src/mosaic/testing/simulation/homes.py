@@ -1,6 +1,6 @@
 """Whole nodes in a simulated world: each with a home on disk, a host of its own, and settings of its kind.
 
-Source: this project's own design, docs/architecture.md "A person acts".
+Source: this project's own design, docs/architecture.md "The network test".
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from mosaic.node.listeners import ListenAt
 from mosaic.node.node import Node
 from mosaic.node.operating_settings import ServingSettings
 from mosaic.node.settings import NodeSettings
+from mosaic.node.surroundings import Surroundings
 from mosaic.server.settings import ServerSettings
 from mosaic.testing.simulation.world import ENTRY, World
 from mosaic.transport.transport import Transport
@@ -24,7 +25,9 @@ _SERVER: Final = ServerSettings(
     slice_ns=10_000_000_000,
     check_threads=1,
 )
-PERSON: Final = NodeSettings(client=ClientSettings(private_addresses=True), dht=ENTRY, server=_SERVER)
+PERSON: Final = NodeSettings(
+    client=ClientSettings(private_addresses=True), dht=ENTRY, server=_SERVER, settle_s=0.0
+)
 SERVER: Final = NodeSettings(
     client=ClientSettings(private_addresses=True),
     dht=ENTRY,
@@ -61,14 +64,18 @@ class SimulatedHome:
         """Whether it was started, and not stopped since."""
         return self._node is not None
 
+    def surroundings(self) -> Surroundings:
+        """What its node lives in, at the address where the home is now."""
+        return self.world.surroundings(self.address)
+
     async def start(self, name: str = "", *, listens: bool = False) -> Node:
         """Starts the node; makes a person first, if one is named. Raises LocalError."""
         if not self.home.is_there:
             self.home.make()
         lock = try_lock(self.home)
         assert lock is not None
-        surroundings = self.world.surroundings(self.address)
-        node = self._node = await Node.open(self.home, lock, self.settings, surroundings=surroundings)
+        around = self.surroundings()
+        node = self._node = await Node.open(self.home, lock, self.settings, surroundings=around)
         if name and not len(node.people):
             await node.make_person(name)
         if listens:

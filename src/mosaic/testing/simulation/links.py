@@ -4,7 +4,7 @@ Links are those of `mosaic.transport.memory`, with the bounds of sockets. What
 is sent takes the delay of its way to arrive, in order. A host can be cut off:
 then nothing comes or goes, and its peers notice by silence.
 
-Source: this project's own design, docs/architecture.md "A person acts".
+Source: this project's own design, docs/architecture.md "The network test".
 """
 
 from __future__ import annotations

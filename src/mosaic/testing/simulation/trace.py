@@ -1,6 +1,6 @@
 """What happened in a simulated network, in its order: one number for all of it, and lines to compare.
 
-Source: this project's own design, docs/architecture.md "A person acts".
+Source: this project's own design, docs/architecture.md "The network test".
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Nothing runs beside it. What others hand to threads runs at once, on the loop;
 what lies in sets is hashed by a serial number instead of by where it lies in
 memory. So what happens depends on nothing but the program and what it is given.
 
-Source: this project's own design, docs/architecture.md "A person acts".
+Source: this project's own design, docs/architecture.md "The network test".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A world for many nodes: one time, one network, one DHT, and chance that a seed decides.
 
-Source: this project's own design, docs/architecture.md "A person acts".
+Source: this project's own design, docs/architecture.md "The network test".
 """
 
 from __future__ import annotations

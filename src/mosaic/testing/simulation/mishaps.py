@@ -1,0 +1,162 @@
+"""What goes wrong in the network test, one after another.
+
+Each mishap lets something happen to servers, to the DHT or to people, lets
+those whom it concerns write, and says whose readers are to be waited for.
+
+Source: this project's own design, docs/architecture.md "The network test".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from mosaic.testing.simulation.dht import Manner
+from mosaic.testing.simulation.town import Dweller, Lie
+from mosaic.testing.simulation.trial import Trial, author_keys
+
+_BACK_AFTER_S: Final = 60.0
+_ALONE: Final = 0
+"""The first person's server: he uses no other."""
+
+
+async def run(trial: Trial) -> None:
+    """Plays everything, from the first day to the verdict."""
+    await trial.mishap("everybody comes", "people choose servers, follow and write", lambda: _come(trial))
+    await trial.mishap("an ordinary day", "posts, answers, edits, deletions", lambda: _day(trial))
+    await dies_and_returns(trial)
+    await bans(trial)
+    await lies(trial)
+    await dht_lies(trial)
+    await vanish(trial)
+    await trial.mishap("an ordinary day after", "posts, answers, edits, deletions", lambda: _day(trial))
+    await trial.judge()
+    trial.report.lies = trial.town.lies_told()
+
+
+async def _come(trial: Trial) -> Sequence[Dweller]:
+    await trial.settle()
+    return trial.town.people
+
+
+async def _day(trial: Trial) -> Sequence[Dweller]:
+    await trial.everyday()
+    return trial.town.people
+
+
+async def _write(trial: Trial, people: Sequence[Dweller]) -> None:
+    await asyncio.gather(*(trial.post(person) for person in people))
+
+
+def server_of_one(trial: Trial) -> int:
+    """A living server that is somebody's only one, and one of several for others."""
+    living = [each for each in range(trial.scale.servers) if each not in trial.dead]
+    fitting = [each for each in living if trial.using(each, alone=True) and trial.using(each, alone=False)]
+    return fitting[trial.chance.below(len(fitting))]
+
+
+async def dies_and_returns(trial: Trial) -> None:
+    """A server loses its power. Later it comes back, at another address."""
+    server = server_of_one(trial)
+
+    async def dies() -> Sequence[Dweller]:
+        await trial.town.kill(server)
+        trial.dead.add(server)
+        await _write(trial, trial.using(server))
+        return trial.using(server, alone=False)
+
+    async def returns() -> Sequence[Dweller]:
+        await trial.town.revive(server, elsewhere=True)
+        trial.dead.discard(server)
+        return trial.using(server)
+
+    await trial.mishap("a server dies", "it loses its power; its people have others", dies)
+    await trial.town.wait(_BACK_AFTER_S)
+    await trial.mishap(
+        "it returns elsewhere", "what was written meanwhile by those who have no other", returns
+    )
+
+
+async def bans(trial: Trial) -> None:
+    """A server's operator bans two people, who use others as well."""
+    server = server_of_one(trial)
+    banned = trial.using(server, alone=False)[:2]
+
+    async def happens() -> Sequence[Dweller]:
+        for person in banned:
+            await trial.town.servers[server].do("admin_ban", {"what": person.key, "reason": "a whim"})
+        await _write(trial, banned)
+        return banned
+
+    await trial.mishap("a server bans people", "two of its people, who have others", happens)
+    for person in banned:
+        await person.do("servers_remove", {"server_key": trial.town.servers[server].key})
+        trial.uses[person.key].remove(server)
+
+
+async def lies(trial: Trial) -> None:
+    """A server withholds what some wrote; another changes it and makes some up."""
+    for lie, name in ((Lie.WITHHOLD, "a server withholds"), (Lie.FORGE, "a server forges")):
+        server = server_of_one(trial)
+        about = trial.using(server, alone=False)
+
+        async def happens(
+            server: int = server, about: Sequence[Dweller] = about, lie: Lie = lie
+        ) -> Sequence[Dweller]:
+            await trial.town.lie(server, lie, author_keys(about))
+            await _write(trial, about)
+            return about
+
+        await trial.mishap(name, f"what {len(about)} people write, who have others", happens)
+        await trial.town.lie(server, Lie.NOTHING, ())
+
+
+async def dht_lies(trial: Trial) -> None:
+    """Half of the DHT misbehaves, while a server goes elsewhere."""
+    server = server_of_one(trial)
+    machines = list(range(trial.scale.machines))
+    half = len(machines) // 2
+    manners = (Manner.FORGER, Manner.BACKWARD, Manner.SILENT, Manner.FORGETFUL)
+
+    async def happens() -> Sequence[Dweller]:
+        for place, manner in enumerate(manners):
+            await trial.town.misbehave(manner, machines[:half][place :: len(manners)])
+        await trial.town.kill(server)
+        await _write(trial, trial.using(server))
+        await trial.town.revive(server, elsewhere=True)
+        return trial.using(server)
+
+    await trial.mishap("half of the DHT lies", "and a server comes back elsewhere meanwhile", happens)
+
+
+async def vanish(trial: Trial) -> None:
+    """A third of the servers is gone for good; who has none left uses others from then on."""
+    living = [each for each in range(trial.scale.servers) if each not in trial.dead]
+    gone = [living.pop(trial.chance.below(len(living))) for _ in range(trial.scale.servers // 3)]
+    concerned = [one for one in trial.town.people if set(gone) & set(trial.uses[one.key])]
+
+    async def moves(person: Dweller) -> None:
+        uses = trial.uses[person.key]
+        left = [server for server in uses if server not in gone]
+        new = living[trial.chance.below(len(living))] if not left else None
+        if new is not None:
+            left = [new]
+            await person.do("servers_add", {"server_key": trial.town.servers[new].key})
+        for server in uses:
+            if server in gone:
+                await person.do("servers_remove", {"server_key": trial.town.servers[server].key})
+        trial.uses[person.key] = left
+
+    async def happens() -> Sequence[Dweller]:
+        for server in gone:
+            await trial.town.kill(server)
+            trial.dead.add(server)
+        for person in concerned:
+            await moves(person)
+        await _write(trial, concerned)
+        return concerned
+
+    await trial.mishap(
+        "a third of the servers vanish", f"{len(gone)} for good; {len(concerned)} people move", happens
+    )

@@ -1,0 +1,299 @@
+"""The network test's people at their everyday life, and how long it takes until readers have everything.
+
+A seed decides who does what. What an author wants public stands in the oracle;
+a reader is *whole* when he sees exactly that of everybody whom he follows.
+
+Source: this project's own design, docs/architecture.md "The network test".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from mosaic.core import community_tags
+from mosaic.core.community_kinds import DELETION
+from mosaic.core.keys import PublicKey
+from mosaic.core.kind import Kind
+from mosaic.core.reference import parse
+from mosaic.errors import MosaicError
+from mosaic.testing.simulation.oracle import Difference, Oracle
+from mosaic.testing.simulation.report import Fault, Report
+from mosaic.testing.simulation.town import Dweller, Town
+from mosaic.testing.simulation.world import Chance
+
+_OUTBOXES: Final = 3
+_POSTS_SEEN: Final = 1_000
+_FIRST_LOOK_S: Final = 0.25
+_LOOK_LATER: Final = 0.05
+"""By such a share of the time that has passed looks become rarer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How large a trial is.
+
+    Args:
+        servers: How many servers.
+        people: How many people.
+        machines: How many nodes the DHT has.
+        follows: How many people each person follows in the beginning.
+        acts: How many acts of everyday life there are between mishaps.
+        give_up_s: After so many seconds a reader who is not whole counts as failed.
+    """
+
+    servers: int
+    people: int
+    machines: int
+    follows: int
+    acts: int
+    give_up_s: float
+
+
+FULL: Final = Scale(servers=20, people=60, machines=20, follows=8, acts=60, give_up_s=300.0)
+SHORT: Final = Scale(servers=7, people=14, machines=10, follows=4, acts=14, give_up_s=300.0)
+
+
+class Trial:
+    """A town with a script.
+
+    Args:
+        town: Where it is played.
+        scale: How large it is.
+        seed: Decides who does what.
+        say: Takes lines for whoever watches.
+    """
+
+    def __init__(self, town: Town, scale: Scale, seed: int, say: Callable[[str], None]) -> None:
+        self.town = town
+        self.scale = scale
+        self.chance = Chance(seed, "script")
+        self.oracle = Oracle()
+        self.report = Report(town.how, seed)
+        self.say = say
+        self.uses: dict[str, list[int]] = {}
+        """The servers of each person, by their positions in the town."""
+        self.dead: set[int] = set()
+        self._by_key: dict[str, Dweller] = {}
+        self._count = 0
+
+    # --- beginning -----------------------------------------------------------------------------------
+
+    async def settle(self) -> None:
+        """People choose servers, follow each other, and write a first post each."""
+        town, scale = self.town, self.scale
+        self._by_key = {person.key: person for person in town.people}
+        self.oracle.live(self._by_key)
+        for place, person in enumerate(town.people):
+            number = 1 if place % 4 == 0 else min(_OUTBOXES, scale.servers)
+            self.uses[person.key] = [(place * 7 + each * 3) % scale.servers for each in range(number)]
+        await self._all(self._move_in(person) for person in town.people)
+        for person in town.people:
+            others = [one.key for one in town.people if one.key != person.key]
+            for _ in range(scale.follows):
+                await self.follow(person, others.pop(self.chance.below(len(others))))
+        await self._all(self.post(person) for person in town.people)
+
+    async def _move_in(self, person: Dweller) -> None:
+        for server in self.uses[person.key]:
+            await person.do("servers_add", {"server_key": self.town.servers[server].key})
+
+    # --- what people do ------------------------------------------------------------------------------
+
+    def using(self, server: int, *, alone: bool | None = None) -> list[Dweller]:
+        """Who uses a server.
+
+        Args:
+            server: Its position in the town.
+            alone: Only those who use no other, or only those who do.
+        """
+        found = [person for person in self.town.people if server in self.uses[person.key]]
+        return [one for one in found if alone is None or (len(self.uses[one.key]) == 1) == alone]
+
+    def person(self, key: str) -> Dweller:
+        """The person of a `mopub0…`."""
+        return self._by_key[key]
+
+    async def post(self, person: Dweller) -> None:
+        """Writes a post."""
+        self._count += 1
+        text = f"post {self._count} of {person.name}"
+        (item,) = await person.do("post", {"text": text})
+        self.oracle.posted(person.key, item, text)
+
+    async def reply(self, person: Dweller) -> None:
+        """Answers a post of somebody who is followed, if there is one."""
+        others = [key for key in self.oracle.follows[person.key] if self.oracle.posts[key]]
+        if not others:
+            return
+        posts = list(self.oracle.posts[others[self.chance.below(len(others))]])
+        reference = posts[self.chance.below(len(posts))]
+        self._count += 1
+        text = f"answer {self._count} of {person.name}"
+        try:
+            (item,) = await person.do("reply", {"reference": reference, "text": text})
+        except MosaicError:
+            # What he would answer has not come to him yet.
+            return
+        self.oracle.posted(person.key, item, text)
+
+    async def edit(self, person: Dweller) -> None:
+        """Changes a post of one's own."""
+        posts = list(self.oracle.posts[person.key])
+        reference = posts[self.chance.below(len(posts))]
+        self._count += 1
+        text = f"version {self._count} of {person.name}"
+        (item,) = await person.do("edit", {"reference": reference, "text": text})
+        self.oracle.posted(person.key, item, text)
+
+    async def delete(self, person: Dweller) -> None:
+        """Takes a post of one's own back, unless it is the last."""
+        posts = list(self.oracle.posts[person.key])
+        if len(posts) < 2:
+            return
+        address = posts[self.chance.below(len(posts))]
+        kind = Kind.from_bytes(bytes.fromhex(self.oracle.kinds[address]))
+        tag = community_tags.target(kind, parse(address))
+        await person.do(
+            "record",
+            {"kind": DELETION.bytes.hex(), "text": "", "tags": [f"{int(tag.type)}:{tag.value.hex()}"]},
+        )
+        self.oracle.deleted(person.key, address)
+
+    async def follow(self, person: Dweller, other: str) -> None:
+        """Follows somebody by the key alone."""
+        await person.do("follow", {"person": other})
+        self.oracle.follows[person.key].append(other)
+
+    async def everyday(self) -> None:
+        """Some hours of an ordinary day, in short."""
+        for _ in range(self.scale.acts):
+            person = self.town.people[self.chance.below(len(self.town.people))]
+            drawn = self.chance.below(100)
+            if drawn < 50:
+                await self.post(person)
+            elif drawn < 75:
+                await self.reply(person)
+            elif drawn < 85:
+                await self.edit(person)
+            elif drawn < 92:
+                await self.delete(person)
+            else:
+                followed = [person.key, *self.oracle.follows[person.key]]
+                others = [one.key for one in self.town.people if one.key not in followed]
+                if others:
+                    await self.follow(person, others[self.chance.below(len(others))])
+            await self.town.wait(self.chance.below(400) / 1_000)
+
+    # --- what readers see ----------------------------------------------------------------------------
+
+    async def difference(self, reader: str, author: str) -> Difference:
+        """What a reader sees otherwise than the author wants it."""
+        wall = await self.person(reader).do("wall", {"person": author, "limit": _POSTS_SEEN})
+        return self.oracle.difference(author, [item for item in wall if "address" in item])
+
+    async def until_whole(self, authors: Sequence[Dweller], begun_s: float) -> Waited:
+        """Waits until all who follow these authors are whole, as far as these go.
+
+        Args:
+            authors: Who.
+            begun_s: Since when it is counted, as `Town.now_s` has it (seconds).
+        """
+        waited = Waited()
+        open_pairs = {
+            reader: {author.key for author in authors if author.key in followed}
+            for reader, followed in self.oracle.follows.items()
+        }
+        open_pairs = {reader: pairs for reader, pairs in open_pairs.items() if pairs}
+        waited.pairs = sum(map(len, open_pairs.values()))
+        while open_pairs:
+            await self._all(self._look(reader, open_pairs[reader], waited) for reader in list(open_pairs))
+            passed_s = self.town.now_s() - begun_s
+            for reader in [reader for reader, pairs in open_pairs.items() if not pairs]:
+                del open_pairs[reader]
+                waited.seconds.append(passed_s)
+            if passed_s > self.scale.give_up_s:
+                waited.failed = sum(map(len, open_pairs.values()))
+                break
+            if open_pairs:
+                await self.town.wait(_FIRST_LOOK_S + _LOOK_LATER * passed_s)
+        return waited
+
+    async def _look(self, reader: str, pairs: set[str], waited: Waited) -> None:
+        for author in sorted(pairs):
+            difference = await self.difference(reader, author)
+            waited.last[reader, author] = difference
+            if not difference:
+                pairs.discard(author)
+
+    async def mishap(
+        self, name: str, what: str, happens: Callable[[], Awaitable[Sequence[Dweller]]]
+    ) -> Fault:
+        """Lets something happen, and measures until the last reader is whole again.
+
+        Args:
+            name: What it is called in the report.
+            what: What happens, in words.
+            happens: Lets it happen; gives the authors of whom readers may lack something then.
+        """
+        before, begun_s = self.town.traffic(), self.town.now_s()
+        authors = await happens()
+        waited = await self.until_whole(authors, begun_s)
+        traffic = self.town.traffic().since(before)
+        fault = Fault(
+            name,
+            what,
+            authors=len(authors),
+            readers=len(waited.seconds) + len({reader for reader, _ in waited.open()}),
+            pairs=waited.pairs,
+            seconds=tuple(sorted(waited.seconds)),
+            failed=waited.failed,
+            link_bytes=traffic.links,
+            dht_bytes=traffic.dht,
+        )
+        self.report.faults.append(fault)
+        self.say(fault.line)
+        for (reader, author), difference in list(waited.open().items())[:5]:
+            self.say(f"    {self.person(reader).name} of {self.person(author).name}: {difference}")
+        return fault
+
+    async def judge(self) -> None:
+        """Looks at everything in the end: each reader at each whom he follows."""
+        for reader, followed in self.oracle.follows.items():
+            for author in followed:
+                difference = await self.difference(reader, author)
+                self.report.pairs += 1
+                self.report.records += len(self.oracle.posts[author])
+                self.report.missing += len(difference.missing)
+                self.report.wrong += len(difference.wrong)
+
+    async def _all(self, acts: Iterable[Awaitable[None]]) -> None:
+        await asyncio.gather(*acts)
+
+
+@dataclass(slots=True)
+class Waited:
+    """How waiting for readers went.
+
+    Args:
+        seconds: When each reader was whole.
+        pairs: How many readers of an author were waited for.
+        failed: How many of these were not whole in time.
+        last: What each lacked when it was looked at last.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    pairs: int = 0
+    failed: int = 0
+    last: dict[tuple[str, str], Difference] = field(default_factory=dict)
+
+    def open(self) -> dict[tuple[str, str], Difference]:
+        """Who lacked something of whom in the end."""
+        return {pair: difference for pair, difference in self.last.items() if difference}
+
+
+def author_keys(people: Sequence[Dweller]) -> list[PublicKey]:
+    """The keys of people."""
+    return [PublicKey.parse_user(person.key) for person in people]

@@ -1,0 +1,42 @@
+"""The network test's short form on memory links: it passes, and it happens again exactly."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def begin(folder: Path, seed: int, hashes: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.net", "--short", "--seed", str(seed)]
+    return subprocess.Popen(
+        [*command, "--json", str(folder / f"{seed}-{hashes}.json")],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": hashes},
+        stdout=subprocess.PIPE,
+    )
+
+
+def ended(folder: Path, seed: int, hashes: str, running: subprocess.Popen[bytes]) -> dict[str, object]:
+    said, _ = running.communicate(timeout=600)
+    assert running.returncode == 0, said.decode()
+    assert said.splitlines()[-1].startswith(b"passed: ")
+    result: dict[str, object] = json.loads((folder / f"{seed}-{hashes}.json").read_text())
+    return result
+
+
+@pytest.mark.slow
+@pytest.mark.claim("C51", "C82")
+def test_readers_become_whole_whatever_servers_do_and_a_run_happens_again_exactly(tmp_path: Path) -> None:
+    # However the interpreter hashes: the program sees to its own order.
+    runs = [(1, "0"), (1, "random"), (2, "0")]
+    running = [(seed, hashes, begin(tmp_path, seed, hashes)) for seed, hashes in runs]
+    first, again, other = (ended(tmp_path, *run) for run in running)
+    assert first == again
+    assert first["trace"] != other["trace"]
