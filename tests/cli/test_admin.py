@@ -107,6 +107,19 @@ def test_what_is_stored_is_counted_before_it_goes(home: Path, capsys: pytest.Cap
     assert "Backups of before" in err
 
 
+def test_the_log_tells_of_what_was_named_by_lists_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "admin", "remove", "--author", KEY, "--yes", "--home", home)[0] == 0
+    item = json.loads(run(capsys, "post", "well", "--json", "--home", home)[1])
+    for act in ("hide", "drop"):
+        assert run(capsys, "admin", act, item["id"], "--home", home)[0] == 0
+    code, out, _ = run(capsys, "admin", "log", "--verify", "--home", home)
+    assert code == 0
+    newest, before, first = out.splitlines()
+    assert f"drop ids={item['id']}" in newest
+    assert f"hide ids={item['id']}" in before
+    assert f"authors={KEY}" in first
+
+
 def test_bans_are_made_shown_and_lifted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         run(capsys, "admin", "ban", "203.0.113.0/24", "--for", "2h", "--reason", "flood", "--home", home)[0]

@@ -78,6 +78,15 @@ def test_all_records_of_a_home_arrive_in_another_one_once(
     assert (second["code"], second["accepted"], second["duplicate"]) == (0, "0", told["records"])
 
 
+def test_the_name_of_the_file_tells_the_form(full: Run, tmp_path: Path) -> None:
+    for name, begins in (("all.jsonl", b"{"), ("all.mosaic", b"MOSAICEX"), ("all", b"MOSAICEX")):
+        full("export", tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(begins)
+    (tmp_path / "all.jsonl").unlink()
+    full("export", "--format", "binary", tmp_path / "all.jsonl")
+    assert not (tmp_path / "all.jsonl").read_bytes().startswith(b"{")
+
+
 @FORMATS
 def test_an_export_goes_through_stdout_and_stdin(full: Run, other: Path, form: str) -> None:
     out = full("export", "--format", form).raw

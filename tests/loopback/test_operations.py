@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.loopback.processes import PATIENCE_S, Node
+from tests.loopback.processes import PATIENCE_S, Node, run
 
 
 def test_a_node_at_work_is_watched_reloaded_and_stopped(
@@ -34,6 +34,10 @@ def test_a_node_at_work_is_watched_reloaded_and_stopped(
             node.process.send_signal(signal.SIGHUP)
             node.told.says("did you mean `connections`?")
             assert "mosaic_settings_wrong 1.0" in httpx.get(f"{at}/metrics").text
+            (warning,) = node.do("status")[0]["warnings"]
+            assert "did you mean `connections`?" in warning
+            assert warning in httpx.get(f"{at}/health").json()["warnings"]
+            assert f"Warning: {warning}" in run("status", "--home", node.home).stdout.decode()
 
             settings.write_text('[metrics]\naddress = "127.0.0.1:0"\n[server]\nconnections = 3\n')
             # Nobody says so: the file is looked at every two seconds.

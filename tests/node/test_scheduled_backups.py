@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from tests.node.conftest import OpenNode
+from tests.node.test_reload import reload_of
 
 from mosaic.errors import UsageError
 from mosaic.node.health import Health
 from mosaic.node.node import Node
+from mosaic.node.operating import Operating
 from mosaic.node.operating_settings import BackupSettings
 from mosaic.node.scheduled_backups import ScheduledBackups
 
@@ -67,10 +69,13 @@ async def test_what_goes_wrong_is_told_once_and_tried_again_later(
         (tmp_path / "none").mkdir()
         assert not await backups.look()
         node.backups = backups
-        assert any("No backup could be made: there is no folder" in each for each in Health(node).warnings())
+        node.operating = Operating(node, reload_of(node, tmp_path / "mosaic.toml"))
+        (warning,) = node.operating.cares()
+        assert warning.startswith("No backup could be made: there is no folder")
+        assert warning in Health(node).warnings()
         now += 901
         assert await backups.look()
-        assert not any("backup" in each for each in Health(node).warnings())
+        assert node.operating.cares() == []
 
 
 async def test_other_settings_are_tried_at_once(open_node: OpenNode, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def reload(options: Common) -> None:
         yield from (f"holds now: {path}" for path in taken)
         yield from (f"holds after a restart: {path}" for path in restart)
         if not taken and not restart:
-            yield "Nothing has changed."
+            yield "Nothing has changed since the file was last read; what changes there is noticed by itself."
 
     tell(options, "admin_reload", {}, shown)
 
@@ -213,7 +213,7 @@ def log(options: Common, limit: int, *, verify: bool) -> None:
         words = " ".join(
             f"{clean(name)}={word(value)}"
             for name, value in (details if isinstance(details, dict) else {}).items()
-            if value not in {None, ""} or isinstance(value, bool)
+            if value is not None and value != ""
         )
         why = f"  ({text_of(item, 'reason')})" if item.get("reason") else ""
         fault = f"  NOT VALID: {text_of(item, 'fault')}" if item.get("fault") else ""

@@ -28,14 +28,12 @@ from mosaic.node.control import JsonObject
     "--format",
     "form",
     type=click.Choice(["binary", "jsonl"]),
-    default="binary",
-    show_default=True,
-    help="Bytes, or one JSON object a line.",
+    help="Bytes, or one JSON object a line; else by the name of FILE: jsonl for .jsonl.",
 )
 @click.option("--from", "position", type=int, metavar="POSITION", help="Begin at this place of the log.")
 @filters
 @common
-def export(options: Common, wanted: JsonObject, file: str, form: str, position: int | None) -> None:
+def export(options: Common, wanted: JsonObject, file: str, form: str | None, position: int | None) -> None:
     """Write records into a file, or to stdout: all that the home holds, or what a filter lets pass.
 
     With --as NAME only what that person may read. An export that was broken
@@ -44,13 +42,14 @@ def export(options: Common, wanted: JsonObject, file: str, form: str, position: 
     \b
     Examples:
       mosaic export all.mosaic
-      mosaic export --format jsonl --author mopub0… anna.jsonl
+      mosaic export --author mopub0… anna.jsonl
       mosaic export | ssh example.org mosaic import -
 
     \f
     Raises:
         UsageError: there is no such folder.
     """
+    form = form or ("jsonl" if file.endswith(".jsonl") else "binary")
     arguments = options.arguments(**wanted, format=form, **{"from": position})
     if file == "-":
         _to_stdout(options, arguments)

@@ -53,6 +53,7 @@ def shown_status(item: JsonObject) -> list[str]:
         lines.append("Nothing waits to be sent.")
     if item.get("clock_warning"):
         lines.append(f"Warning: {text_of(item, 'clock_warning')}")
+    lines += [f"Warning: {_text(warning)}" for warning in _list(item.get("warnings"))]
     return lines
 
 

@@ -21,7 +21,7 @@ from mosaic.node.backup import BackupActs
 from mosaic.node.ban_acts import BanActs
 from mosaic.node.bootstrap_acts import BootstrapActs
 from mosaic.node.check import CheckActs
-from mosaic.node.control import Act, Items, JsonObject
+from mosaic.node.control import Act, Items, Json, JsonObject
 from mosaic.node.dht_acts import DhtActs
 from mosaic.node.exchange_acts import ExchangeActs
 from mosaic.node.finder import Finder
@@ -136,6 +136,7 @@ class Acts:
             "syncs": [shapes.sync_object(each) for each in SyncMemory(node.db).states()],
             "store": {name: str(value) for name, value in node.store.stats().items()},
             "clock_warning": node.clock.warning(),
+            "warnings": [] if node.operating is None else list[Json](node.operating.cares()),
         }
 
     async def queue(self, _given: JsonObject) -> Items:

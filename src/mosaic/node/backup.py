@@ -219,7 +219,8 @@ def _target(path: Path, now: Timestamp, keep: int) -> Path:
         return path / f"mosaic-{moment}{SUFFIX}"
     if keep:
         raise UsageError(
-            f"{path} is no folder", hint="Name a folder with --keep: each backup gets its own name in it."
+            f"{path} is no folder",
+            hint="Make it, or name another: with --keep each backup gets its own name in a folder.",
         )
     return path
 

@@ -61,14 +61,8 @@ class Health:
     def warnings(self) -> list[str]:
         """What should be looked after, while the node does its work."""
         operating = self._node.operating
-        fault = "" if operating is None else operating.reload.fault
-        backup = self._node.backups.fault
-        found = [
-            self._node.clock.warning() or "",
-            f"The settings are wrong: {fault}" if fault else "",
-            f"No backup could be made: {backup}" if backup else "",
-        ]
-        return [each for each in found if each]
+        clock = self._node.clock.warning()
+        return [*([clock] if clock else []), *([] if operating is None else operating.cares())]
 
     def _failed_lately(self) -> bool:
         now_ns, failures = self._node.clock.now_ns(), self._node.server.metrics.write_failures

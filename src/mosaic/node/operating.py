@@ -53,6 +53,14 @@ class Operating:
         """Whether nothing new is taken any more."""
         return self.stop.is_set()
 
+    def cares(self) -> list[str]:
+        """What should be looked after, while the node does its work; a sentence each."""
+        settings, backup = self.reload.fault, self.node.backups.fault
+        return [
+            *([f"The settings are wrong: {settings}"] if settings else []),
+            *([f"No backup could be made: {backup}"] if backup else []),
+        ]
+
     def drain(self, drain_s: float | None = None) -> None:
         """Begins to go: nothing new is taken, what has come is answered, then the node stops.
 
