@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 import pytest
 from tests.client.internet import Internet, Place
 from tests.client.test_dialling import trip
+from tests.client.virtual_time import elapsed
 from tests.core.makers import MASTER, NOW, OTHER, SUBKEY
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.link_pool import LinkPool
-from mosaic.client.own_servers import OwnServers
+from mosaic.client.own_servers import Answer, OwnServers
 from mosaic.client.settings import ClientSettings
 from mosaic.core.dht_item import SERVER_SALT, USER_SALT, DhtItem
 from mosaic.core.keys import SecretKey
@@ -17,7 +21,7 @@ from mosaic.protocol import events
 from mosaic.wire.result_code import ResultCode
 from mosaic.wire.server_messages import DhtItem as Found
 
-SERVERS = [SecretKey.from_seed(bytes([40 + n]) * 32) for n in range(4)]
+SERVERS = [SecretKey.from_seed(bytes([40 + n]) * 32) for n in range(5)]
 TEXT = b"S\nmosaictcp://9.9.9.1/"
 
 
@@ -38,15 +42,23 @@ class Town:
             addresses.append(ServerAddress(secret.public, (ServerUrl.parse(f"mosaictcp://9.9.9.{n}:1320"),)))
         self.pool = LinkPool(self.internet, ClientSettings(), lambda: NOW)
         self.addresses = addresses
-        self.own = OwnServers(self.pool, lambda: [(address, SUBKEY) for address in addresses])
+        self.own = OwnServers(self.pool, lambda _: [(address, SUBKEY) for address in addresses])
 
     def holds(self, server: int, found: Found, *, of_server: bool = False) -> None:
         self.places[server].server.dht[of_server, MASTER.public.bytes] = found
+
+    async def answers(self) -> list[Answer]:
+        return [answer async for answer in self.own.answers(MASTER.public, USER_SALT)]
 
     async def look_up(self, salt: bytes = USER_SALT) -> DhtItem | None:
         """By the first server alone."""
         async with self.pool.connect(self.addresses[0]) as connection:
             return await connection.look_up(MASTER.public, salt)
+
+    async def close(self) -> None:
+        """Gives up dials under way, and lets them end."""
+        self.pool.close()
+        await asyncio.sleep(1.0)
 
     @property
     def asked(self) -> list[int]:
@@ -115,14 +127,25 @@ async def test_a_connection_that_ends_ends_the_look_up() -> None:
 
 @pytest.mark.claim("C20")
 @trip
-async def test_not_found_asks_a_second_server_and_found_does_not() -> None:
+async def test_two_servers_are_asked_for_one_proves_nothing() -> None:
     town = Town()
-    town.holds(1, signed(3))
-    found = await town.own.look_up(MASTER.public, USER_SALT)
-    assert found is not None
-    assert found.item.seq == 3
-    assert found.server == SERVERS[1].public
+    town.holds(0, signed(3))
+    town.holds(1, signed(4))
+    assert [(answer.item.seq, answer.server) for answer in await town.answers()] == [
+        (3, SERVERS[0].public),
+        (4, SERVERS[1].public),
+    ]
     assert town.asked == [1, 1, 0]
+
+
+@pytest.mark.claim("C20")
+@trip
+async def test_not_found_asks_the_next() -> None:
+    town = Town()
+    town.holds(2, signed(3))
+    (answer,) = await town.answers()
+    assert (answer.item.seq, answer.server) == (3, SERVERS[2].public)
+    assert town.asked == [1, 1, 1]
 
 
 @trip
@@ -131,27 +154,25 @@ async def test_lies_and_servers_that_are_away_lead_to_the_next() -> None:
     town.holds(0, signed(9, OTHER))
     del town.internet.places[next(iter(list(town.internet.places)[1:]))]
     town.holds(2, signed(3))
-    found = await town.own.look_up(MASTER.public, USER_SALT)
-    assert found is not None
-    assert found.item.seq == 3
+    assert [answer.item.seq for answer in await town.answers()] == [3]
+    await town.close()
 
 
 @trip
-async def test_an_old_answer_asks_on_and_the_newest_counts() -> None:
+async def test_the_first_answer_does_not_wait_for_servers_that_say_nothing() -> None:
     town = Town()
-    for server, seq in enumerate((4, 6, 5)):
-        town.holds(server, signed(seq))
-    found = await town.own.look_up(MASTER.public, USER_SALT, least_seq=6)
-    assert found is not None
-    assert found.item.seq == 6
-    assert town.asked == [1, 1, 0]
-    found = await town.own.look_up(MASTER.public, USER_SALT, least_seq=9)
-    assert found is not None
-    assert found.item.seq == 6
+    for place in town.places[:2]:
+        place.silent = True
+    town.holds(2, signed(3))
+    async with contextlib.aclosing(town.own.answers(MASTER.public, USER_SALT)) as answers:
+        assert (await anext(answers)).item.seq == 3
+    assert elapsed() < 1.0
+    await town.close()
 
 
 @trip
 async def test_nobody_knows_and_nobody_is_asked_twice() -> None:
-    town = Town(servers=4)
-    assert await town.own.look_up(MASTER.public, USER_SALT) is None
-    assert town.asked == [1, 1, 1, 0]
+    town = Town(servers=5)
+    assert await town.answers() == []
+    assert town.asked == [1, 1, 1, 1, 0]
+    assert await Town(servers=0).answers() == []

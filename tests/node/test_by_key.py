@@ -200,8 +200,9 @@ async def test_forged_and_stale_bootstraps_move_nobody(tmp_path: Path, testnet: 
         by_target = {lie.target: [one for one in lies if one.target == lie.target] for lie in lies}
         liar = Liar(lambda asked: [asked.item(lie) for lie in by_target.get(asked.target, [])])
         async with living(tmp_path, "ben", await liar.start(), listens=False) as ben:
-            for lookup, key in ((ben.dht.user, key_of(anna)), (ben.dht.server, anna.server_secret.public)):
-                await lookup(key, fresh=True)
+            for key, salt in ((key_of(anna), USER_SALT), (anna.server_secret.public, SERVER_SALT)):
+                async for _ in ben.dht.answers(key, salt, fresh=True):
+                    pass
             assert liar.look_ups
             (server,) = ben.directory.servers(key_of(anna), Usage.OUTBOX)
             assert (server.key, list(server.urls)) == (anna.server_secret.public, anna.urls)

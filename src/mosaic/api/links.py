@@ -23,12 +23,12 @@ from mosaic.client.backoff import Backoff
 from mosaic.client.connection import Connection
 from mosaic.client.link_pool import LinkPool
 from mosaic.client.named_key import NamedKey
-from mosaic.client.own_servers import OwnServers
+from mosaic.client.own_servers import Asked, OwnServers
 from mosaic.client.queue import OutgoingQueue
 from mosaic.client.reach import Manner, Reach
 from mosaic.client.surroundings import Surroundings as ClientSurroundings
 from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
-from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.core.keys import PublicKey
 from mosaic.dht.mode import DhtMode
 from mosaic.dht.settings import DhtSettings
 from mosaic.errors import PeerError, UsageError
@@ -38,11 +38,11 @@ from mosaic.node.bootstraps import Bootstraps
 from mosaic.node.deliveries import Deliveries
 from mosaic.node.dialled import Dialled
 from mosaic.node.directory import HomeDirectory
+from mosaic.node.finding import Finding
 from mosaic.node.home_finder import HomeFinder
 from mosaic.node.in_dht import InDht
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.surroundings import Surroundings
-from mosaic.node.two_ways import TwoWays
 from mosaic.social.signer import Signer
 from mosaic.transport.settings import TransportSettings
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
@@ -110,7 +110,7 @@ class Links:
             self.directory = self._directory(bootstraps)
             own = OwnServers(self.pool, self._asked)
             now_ns = self.clock.now_ns
-            lookups = TwoWays(dht, own, lambda: bool(self.servers), bootstraps, now_ns, DhtSettings())
+            lookups = Finding(dht, own, lambda: bool(self.servers), bootstraps, now_ns, DhtSettings())
             stack.push_async_callback(lookups.stop)
             self.finder = HomeFinder(self.directory, lookups)
             self.reach = Reach(self.pool, self.finder)
@@ -216,9 +216,12 @@ class Links:
             own=own,
         )
 
-    def _asked(self) -> list[tuple[ServerAddress, SecretKey | None]]:
+    def _asked(self, key: PublicKey) -> list[Asked]:
+        """Servers that are asked about a key: those that the program named, then where it may be found."""
         secret = None if self.signer is None else self.signer.secret
-        return [(self.directory.address(server.key), secret) for server in self.servers]
+        own: list[Asked] = [(self.directory.address(server.key), secret) for server in self.servers]
+        hinted = [server for server in self.directory.hinted(key) if server.urls]
+        return [*own, *((server, None) for server in hinted)]
 
     @contextlib.asynccontextmanager
     async def _connect_as(self, server: ServerAddress, _sender: bytes) -> AsyncIterator[Connection]:

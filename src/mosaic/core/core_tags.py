@@ -242,6 +242,11 @@ def mentioned_users(record: Tagged) -> tuple[PublicKey, ...]:
     return _keys(record, TagType.USER_MENTION)
 
 
+def mentioned_servers(record: Tagged) -> tuple[PublicKey, ...]:
+    """The servers that are mentioned in the content, each once, in order; malformed tags are left out."""
+    return _keys(record, TagType.SERVER_MENTION)
+
+
 def _keys(record: Tagged, tag_type: TagType) -> tuple[PublicKey, ...]:
     keys: dict[PublicKey, None] = {}
     for tag in record.tags:

@@ -9,24 +9,33 @@ Source: messages.md (DHT LOOKUP), rationale.md.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Final
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.outbox import SERVERS_OF_A_ROLE
+from mosaic.client.own_servers import Asked
 from mosaic.core.bootstrap import Usage
-from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.core.keys import PublicKey
 from mosaic.node.directory import HomeDirectory
 from mosaic.node.people import Person
+
+# One server alone may be out of date; after two of one's own, others are more likely to know.
+_BEFORE_HINTS: Final = 2
 
 
 class AskedServers:
     """Names them anew each time, from what is known then.
+
+    Where somebody is looked for of whom others say where he may be found, those servers are asked as well.
 
     Args:
         people: Who lives here.
         followed: Whom they follow.
         directory: Who uses which servers.
         fails: Whether a server is known not to be reached now.
+        hinted: Where a key may be found, as others say.
     """
 
     def __init__(
@@ -35,27 +44,38 @@ class AskedServers:
         followed: Callable[[], Iterable[PublicKey]],
         directory: HomeDirectory,
         fails: Callable[[PublicKey], bool],
+        hinted: Callable[[PublicKey], Sequence[ServerAddress]],
     ) -> None:
         self._people = people
         self._followed = followed
         self._directory = directory
         self._fails = fails
+        self._hinted = hinted
 
-    def __call__(self) -> list[tuple[ServerAddress, SecretKey | None]]:
-        """The servers whose addresses are known, the preferred first, and whose key is proven to each."""
-        found: dict[PublicKey, tuple[ServerAddress, SecretKey | None]] = {}
+    def __call__(self, key: PublicKey | None = None) -> list[Asked]:
+        """The servers whose addresses are known, the preferred first, and whose key is proven to each.
+
+        Args:
+            key: Who is looked for; None names those that can be asked about anybody.
+        """
+        own: dict[PublicKey, Asked] = {}
         for person in self._people:
             for server in self._used(person.key):
-                found.setdefault(server.key, (server, person.device))
+                own.setdefault(server.key, (server, person.device))
+        found = dict(islice(own.items(), _BEFORE_HINTS))
+        for server in () if key is None else self._hinted(key):
+            if server.urls:
+                found.setdefault(server.key, (server, None))
+        found = {**found, **own}
         shared: Counter[PublicKey] = Counter()
         addresses: dict[PublicKey, ServerAddress] = {}
         for followed in self._followed():
             for server in self._used(followed):
                 shared[server.key] += 1
                 addresses[server.key] = server
-        for key, _ in shared.most_common():
-            found.setdefault(key, (addresses[key], None))
-        return [asked for key, asked in found.items() if not self._fails(key)]
+        for server_key, _ in shared.most_common():
+            found.setdefault(server_key, (addresses[server_key], None))
+        return [asked for server_key, asked in found.items() if not self._fails(server_key)]
 
     def any(self) -> bool:
         """Whether there is one."""

@@ -24,7 +24,7 @@ from mosaic.dht.resolver import LookUp, Resolver
 from mosaic.dht.sequence_store import SequenceStore
 from mosaic.dht.settings import DhtSettings
 from mosaic.dht.writer import BootstrapSigner, Outcome, Writer
-from mosaic.errors import Unreachable
+from mosaic.errors import MosaicError, Unreachable
 from mosaic.node.announced import Announcement
 from mosaic.node.states import DHT_OFF, DhtState
 from mosaic.node.surroundings import Surroundings
@@ -121,27 +121,27 @@ class InDht:
 
     # --- finding ---------------------------------------------------------------------------------
 
-    async def user(self, key: PublicKey, *, fresh: bool = False) -> None:
-        """Looks up what a person published, unless that is known and recent; what is found is in the store.
+    async def answers(
+        self, key: PublicKey, salt: bytes, *, fresh: bool = False
+    ) -> AsyncGenerator[DhtItem, None]:
+        """What is known of a key under a salt, then each newer item as it is found; all are in the store.
+
+        Args:
+            key: Whose.
+            salt: `USER_SALT` or `SERVER_SALT`.
+            fresh: Look again now, as far as that is allowed yet.
 
         Raises:
             Unreachable: the DHT did not answer.
             DhtBusy: too much is under way.
         """
-        async for _ in self._resolver.user(key, fresh=fresh):
-            pass
-        self._judge(key, USER_SALT)
-
-    async def server(self, key: PublicKey, *, fresh: bool = False) -> None:
-        """Looks up what a server published; as `user`.
-
-        Raises:
-            Unreachable: the DHT did not answer.
-            DhtBusy: too much is under way.
-        """
-        async for _ in self._resolver.server(key, fresh=fresh):
-            pass
-        self._judge(key, SERVER_SALT)
+        if salt == USER_SALT:
+            async for user in self._resolver.user(key, fresh=fresh):
+                yield user.item
+        else:
+            async for server in self._resolver.server(key, fresh=fresh):
+                yield server.item
+        self._judge(key, salt)
 
     def _judge(self, key: PublicKey, salt: bytes) -> None:
         if self.is_on and self._resolver.last_look_up(key, salt).ended in _NOT_ANSWERED:
@@ -154,18 +154,19 @@ class InDht:
             Unreachable: the DHT is off or did not answer, and nothing is known.
             DhtBusy: too much is under way.
         """
-        if salt == USER_SALT:
-            async for _ in self._resolver.user(key):
+        wrong: MosaicError | None = None
+        try:
+            async for _ in self.answers(key, salt):
                 pass
-        else:
-            async for _ in self._resolver.server(key):
-                pass
+        except MosaicError as error:
+            wrong = error
         known = self._store.known(key, salt)
         if known is not None:
             return known.item
         if not self.is_on:
             raise Unreachable("the DHT is off here")
-        self._judge(key, salt)
+        if wrong is not None:
+            raise wrong
         return None
 
     def learn(self, item: DhtItem) -> bool:

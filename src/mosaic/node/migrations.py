@@ -211,4 +211,17 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (person, key, persona)
     ) STRICT, WITHOUT ROWID;
     """,
+    # 5: where somebody may be found, as invite links say.
+    """
+    CREATE TABLE hint (
+        key BLOB NOT NULL,
+        server_key BLOB NOT NULL,
+        urls TEXT NOT NULL,
+        learned_ns INTEGER NOT NULL,
+        PRIMARY KEY (key, server_key)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE INDEX hint_server ON hint (server_key);
+    CREATE INDEX hint_learned ON hint (learned_ns);
+    """,
 )

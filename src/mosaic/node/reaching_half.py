@@ -27,6 +27,7 @@ from mosaic.node.clock import Clock
 from mosaic.node.deliveries import Deliveries
 from mosaic.node.dialled import Dialled
 from mosaic.node.directory import HomeDirectory
+from mosaic.node.finding import Finding
 from mosaic.node.follower import Follower, Settings
 from mosaic.node.home_finder import HomeFinder
 from mosaic.node.in_dht import InDht
@@ -40,7 +41,6 @@ from mosaic.node.schedules import Schedules
 from mosaic.node.seeker import Seeker
 from mosaic.node.settings import NodeSettings
 from mosaic.node.surroundings import Surroundings
-from mosaic.node.two_ways import TwoWays
 from mosaic.node.unaddressed import Unaddressed
 from mosaic.transport.settings import TransportSettings
 from mosaic.wire.result_code import ResultCode
@@ -94,8 +94,8 @@ class ReachingHalf(Observed, abc.ABC):
             own_server=self.server_secret.public,
             own=self._own_bootstrap,
         )
-        asked = AskedServers(self.people, self._followed, self.directory, self._fails)
-        self.lookups = TwoWays(
+        asked = AskedServers(self.people, self._followed, self.directory, self._fails, self.directory.hinted)
+        self.lookups = Finding(
             self.dht,
             OwnServers(self.pool, asked),
             asked.any,
