@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,26 @@ def test_a_failed_migration_leaves_the_former_version(
     with sqlite3.connect(path) as raw:
         assert raw.execute("PRAGMA user_version").fetchone() == (VERSION,)
         assert raw.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone() == (0,)
+
+
+def test_a_step_that_homes_have_taken_stays_as_it_is() -> None:
+    taken = [blake2b(step.encode(), digest_size=8).hexdigest() for step in MIGRATIONS[:3]]
+    assert taken == ["af73e3c959065157", "d3848c410297c220", "c58cbf7501c12697"]
+
+
+@pytest.mark.parametrize("has_it", [False, True])
+def test_homes_with_and_without_the_horizons_come_to_the_same(tmp_path: Path, *, has_it: bool) -> None:
+    path = tmp_path / "private.db"
+    with sqlite3.connect(path) as raw:
+        raw.executescript("".join(MIGRATIONS[:5]) + "PRAGMA user_version = 5;")
+        if has_it:
+            raw.execute("CREATE TABLE horizon (rule TEXT PRIMARY KEY, until_ns INTEGER NOT NULL) STRICT")
+            raw.execute("INSERT INTO horizon VALUES ('a rule', 5)")
+            raw.execute("DROP TABLE counter")
+    PrivateDb(path).close()
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("SELECT rule, until_ns FROM horizon").fetchall() == [("a rule", 5)] * has_it
+        assert raw.execute("SELECT count(*) FROM sqlite_master WHERE name = 'counter'").fetchone() == (0,)
 
 
 def test_secrets_stay_out_of_the_repr() -> None:

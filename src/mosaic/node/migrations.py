@@ -120,7 +120,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (record_id, person)
     ) STRICT, WITHOUT ROWID;
     """,
-    # 3: what a server for others keeps: whom it serves, bans, what was erased or let go, mirrors.
+    # 3: what a server for others keeps: whom it serves, bans, what was erased, mirrors, counters.
     """
     CREATE TABLE served (
         key BLOB PRIMARY KEY,
@@ -176,10 +176,10 @@ MIGRATIONS: tuple[str, ...] = (
         place TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
 
-    -- The timestamp up to which a rule of retention by size has let records go; `rule` is what it says.
-    CREATE TABLE horizon (
-        rule TEXT PRIMARY KEY,
-        until_ns INTEGER NOT NULL
+    -- Numbers for the operator that go on over restarts.
+    CREATE TABLE counter (
+        name TEXT PRIMARY KEY,
+        value INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
     # 4: keys of people beside master and device; where the master lies; personas that are followed.
@@ -223,5 +223,15 @@ MIGRATIONS: tuple[str, ...] = (
 
     CREATE INDEX hint_server ON hint (server_key);
     CREATE INDEX hint_learned ON hint (learned_ns);
+    """,
+    # 6: what was let go. Some homes of layouts 4 and 5 have this table already, and no `counter`.
+    """
+    DROP TABLE IF EXISTS counter;
+
+    -- The timestamp up to which a rule of retention by size has let records go; `rule` is what it says.
+    CREATE TABLE IF NOT EXISTS horizon (
+        rule TEXT PRIMARY KEY,
+        until_ns INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
     """,
 )
