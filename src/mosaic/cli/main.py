@@ -28,7 +28,8 @@ def _version() -> str:
 
 # Where each command lives. A command's module is loaded when it is used, so that small ones start fast.
 _COMMANDS = {
-    "people": ("init", "whoami", "key", "profile", "where"),
+    "people": ("init", "whoami", "profile", "where"),
+    "keys": ("key",),
     "serving": ("serve", "run"),
     "opening": ("page",),
     "config": ("config",),

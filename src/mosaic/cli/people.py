@@ -1,11 +1,10 @@
-"""Commands about people and keys: init, whoami, key, profile, where.
+"""Commands about people: init, whoami, profile, where.
 
 Source: identity.md, bootstrap.md; this project's own design, docs/architecture.md "A person acts".
 """
 
 from __future__ import annotations
 
-import secrets
 import shlex
 
 import click
@@ -13,7 +12,7 @@ import click
 from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object, say, shown_deliveries, text_of
-from mosaic.core.keys import SecretKey
+from mosaic.cli.unlocking import MasterOptions, act_with_master, master_file_options
 from mosaic.errors import MosaicError, UnknownPerson, UsageError
 from mosaic.node.control import JsonObject
 from mosaic.node.home import default_folder
@@ -109,42 +108,21 @@ def _show_person(options: Common, item: JsonObject) -> None:
         say(f"{text_of(item, 'key')}  {text_of(item, 'name')}")
 
 
-@click.group()
-def key() -> None:
-    """Make keys, and list those of this home."""
-
-
-@key.command("new")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def key_new(*, as_json: bool) -> None:
-    """Print a new secret key and its public key; nothing is stored.
-
-    Who has the secret (mosec0…) is the person: keep it off screens and logs.
-    """
-    secret = SecretKey.generate(secrets.token_bytes(32))
-    if as_json:
-        print_object({"secret": secret.text, "key": secret.public.user_text})
-        return
-    say(secret.text)
-    say(secret.public.user_text)
-
-
-@key.command("list")
-@common
-def key_list(options: Common) -> None:
-    """List the people of this home and their public keys."""
-    for item in act(options.home, "people", {}):
-        _show_person(options, item)
-
-
 @click.command()
 @click.argument("person", required=False)
 @click.option(
     "--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of your own profile."
 )
 @click.option("--unset", "removals", multiple=True, metavar="FIELD", help="Take a field out of it.")
+@master_file_options
 @common
-def profile(options: Common, person: str | None, changes: tuple[str, ...], removals: tuple[str, ...]) -> None:
+def profile(
+    options: Common,
+    person: str | None,
+    changes: tuple[str, ...],
+    removals: tuple[str, ...],
+    unlocking: MasterOptions,
+) -> None:
     """Show somebody's profile, or change your own.
 
     Fields: name, display_name, about, website, lud16, org and bot (yes or no).
@@ -162,7 +140,7 @@ def profile(options: Common, person: str | None, changes: tuple[str, ...], remov
     arguments = options.arguments(person=person)
     if fields:
         arguments["set"] = fields
-    for item in act(options.home, "profile", arguments):
+    for item in act_with_master(options, "profile", arguments, unlocking):
         if options.as_json:
             print_object(item)
         elif fields:

@@ -52,11 +52,15 @@ def _publish(options: Common, name: str, arguments: JsonObject) -> None:
             sys.exit(Exit.PARTLY)
 
 
+_persona = click.option("--persona", metavar="LABEL", help="Speak as this persona of yours.")
+
+
 @click.command()
 @click.argument("text")
+@_persona
 @click.option("--blog", is_flag=True, help="A blog post, which stands alone, instead of a short one.")
 @common
-def post(options: Common, text: str, *, blog: bool) -> None:
+def post(options: Common, text: str, persona: str | None, *, blog: bool) -> None:
     """Say something. TEXT `-` reads it from stdin. Prints the post's reference.
 
     People written as @mopub0… are mentioned and told, web addresses become links.
@@ -70,15 +74,19 @@ def post(options: Common, text: str, *, blog: bool) -> None:
     Raises:
         UsageError: the text is not UTF-8.
     """
-    _publish(options, "post", options.arguments(text=_text(text), kind="blog" if blog else "post"))
+    kind = "blog" if blog else "post"
+    _publish(options, "post", options.arguments(text=_text(text), kind=kind, persona=persona))
 
 
 @click.command()
 @click.argument("reference")
 @click.argument("text")
+@_persona
 @server
 @common
-def reply(options: Common, reference: str, text: str, server: str | None, key: str | None) -> None:
+def reply(
+    options: Common, reference: str, text: str, persona: str | None, server: str | None, key: str | None
+) -> None:
     """Answer a post. REFERENCE is its moref0…, as `mosaic feed` shows it.
 
     --server and --key name where the post is, if it is not here.
@@ -87,16 +95,17 @@ def reply(options: Common, reference: str, text: str, server: str | None, key: s
     Raises:
         UsageError: the text is not UTF-8.
     """
-    arguments = options.arguments(reference=reference, text=_text(text), server=server, key=key)
-    _publish(options, "reply", arguments)
+    given = options.arguments(reference=reference, text=_text(text), persona=persona, server=server, key=key)
+    _publish(options, "reply", given)
 
 
 @click.command()
 @click.argument("reference")
 @click.argument("text", required=False)
 @click.option("--payload", metavar="HEX", help="New content of a record that is not text.")
+@_persona
 @common
-def edit(options: Common, reference: str, text: str | None, payload: str | None) -> None:
+def edit(options: Common, reference: str, text: str | None, payload: str | None, persona: str | None) -> None:
     """Replace what stands at the address of a record of your own.
 
     A post keeps its place and shows that it was edited; its history stays.
@@ -106,7 +115,8 @@ def edit(options: Common, reference: str, text: str | None, payload: str | None)
         UsageError: the text is not UTF-8, or there is neither text nor payload.
     """
     given = _content(text, payload)
-    _publish(options, "edit", options.arguments(reference=reference, text=given, payload=payload))
+    arguments = options.arguments(reference=reference, text=given, payload=payload, persona=persona)
+    _publish(options, "edit", arguments)
 
 
 @click.command()
@@ -200,21 +210,31 @@ def thread(options: Common, reference: str) -> None:
 
 @click.command()
 @click.argument("person")
+@click.option(
+    "--persona",
+    "personas",
+    multiple=True,
+    metavar="mopub0…",
+    help="Of this person only what this persona says; may be repeated.",
+)
 @server
 @common
-def follow(options: Common, person: str, server: str | None, key: str | None) -> None:
+def follow(
+    options: Common, person: str, personas: tuple[str, ...], server: str | None, key: str | None
+) -> None:
     """Read a person's posts from now on.
 
     PERSON is a key: mopub0…, mosrv0… or without its prefix. Where they publish
     is looked up in the DHT. Without one, --server and --key name it; this is
-    remembered.
+    remembered. Followed again without --persona, everything is read.
 
     \b
     Examples:
       mosaic follow mopub0…
       mosaic follow mopub0… --server mosaictcp://example.org/ --key mosrv0…
     """
-    for item in act(options.home, "follow", options.arguments(person=person, server=server, key=key)):
+    given = options.arguments(person=person, personas=list(personas), server=server, key=key)
+    for item in act(options.home, "follow", given):
         if options.as_json:
             print_object(item)
             continue
@@ -248,6 +268,9 @@ def following(options: Common) -> None:
             print_object(item)
             continue
         say(f"{text_of(item, 'key')}  {text_of(item, 'name')}")
+        personas = item.get("personas")
+        for persona in personas if isinstance(personas, list) else []:
+            say(f"  only {persona}")
         say(f"  {text_of(item, 'state')}")
         outboxes = item.get("outboxes")
         for outbox in outboxes if isinstance(outboxes, list) else []:

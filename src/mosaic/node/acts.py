@@ -26,7 +26,9 @@ from mosaic.node.dht_acts import DhtActs
 from mosaic.node.exchange_acts import ExchangeActs
 from mosaic.node.finder import Finder
 from mosaic.node.finding_acts import FindingActs
+from mosaic.node.key_acts import KeyActs
 from mosaic.node.live_acts import LiveActs
+from mosaic.node.master_acts import MasterActs
 from mosaic.node.moderation_acts import ModerationActs
 from mosaic.node.people import Person
 from mosaic.node.publishing_acts import PublishingActs
@@ -57,6 +59,8 @@ class Acts:
         self._reading = ReadingActs(node, finder, working=working)
         self._servers = ServerActs(node, finder)
         self._bootstraps = BootstrapActs(node, finder)
+        self._keys = KeyActs(node, finder, working=working)
+        self._master = MasterActs(node, finder)
         self._live = LiveActs(node, finder)
         self._finding = FindingActs(node)
         self._finder = finder
@@ -75,6 +79,8 @@ class Acts:
             **self._bootstraps.table(),
             **self._live.table(),
             **self._finding.table(),
+            **self._keys.table(),
+            **self._master.table(),
             **ExchangeActs(self._node).table(),
             **SyncActs(self._node).table(),
             **BackupActs(self._node).table(),

@@ -22,6 +22,7 @@ from mosaic.core.timestamp import Timestamp
 from mosaic.core.url import ServerUrl
 from mosaic.errors import UsageError
 from mosaic.node.control import Json, JsonObject
+from mosaic.node.master import Unlocking
 
 _T = TypeVar("_T")
 
@@ -95,6 +96,10 @@ class Arguments:
         if value is not None and not isinstance(value, kind):
             raise UsageError(f"`{name}` is no {kind.__name__}")
         return value
+
+    def unlocking(self) -> Unlocking:
+        """What opens a master key: `master`, its file's content, and `password`."""
+        return Unlocking(self.optional_text("master"), self.optional_text("password"))
 
     def server(self) -> ServerAddress | None:
         """The server that `server` (a URL) and `key` name together, or None without a URL.

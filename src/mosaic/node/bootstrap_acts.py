@@ -16,6 +16,7 @@ from mosaic.core.url import ServerUrl
 from mosaic.errors import UsageError
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
+from mosaic.node.master import Unlocking
 from mosaic.node.people import Person
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class BootstrapActs:
             self._node.directory.learn(person.key, entry.key, ServerUrl.parse(url), entry.usage)
         code = arguments.optional_text("invitation")
         if code is not None:
-            await self._bring(person, entry.key, code)
+            await self._bring(person, entry.key, code, arguments.unlocking())
         self._change(person, after if known else (*before, entry))
         yield self._object(entry)
 
@@ -95,10 +96,10 @@ class BootstrapActs:
         self._change(person, left)
         yield {"key": key.server_text}
 
-    async def _bring(self, person: Person, server: PublicKey, code: str) -> None:
+    async def _bring(self, person: Person, server: PublicKey, code: str, unlocking: Unlocking) -> None:
         """Hands in the answer to an invitation, signed by the master key."""
         now, at = self._node.clock.now(), nonce.random(self._node.surroundings.entropy(nonce.NONCE_LENGTH))
-        with self._node.people.master(person) as master:
+        with await self._node.people.unlock(person, unlocking) as master:
             record = master.invitation(code, now, at)
         async with self._node.reach.server(server, Manner(person.device)) as connection:
             result = await connection.submit(record.data)

@@ -25,6 +25,8 @@ from mosaic.node.service import Service, describe
 from mosaic.node.states import DHT_OFF, DhtState, ServerState
 from mosaic.social import feeds, posts, profiles, threads
 from mosaic.social.feeds import Page, Post
+from mosaic.social.personas import OnlyPersonas
+from mosaic.social.records import Records
 from mosaic.wire.result_code import ResultCode
 
 if TYPE_CHECKING:
@@ -129,11 +131,13 @@ class Face:
         """
         person = self._person()
         followed = [PublicKey(key) for key in self._node.db.follows(person.key.bytes)]
-        return self._entries(self._page([person.key, *followed], before, limit))
+        records = OnlyPersonas(self._node.records, self._node.db.personas(person.key.bytes))
+        return self._entries(self._page([person.key, *followed], before, limit, records))
 
     async def wall(self, person: str, *, before: str = "", limit: int = 30) -> Sequence[Entry]:
         """One person's posts, newest first, at most `limit` of them; `before` as in `feed`."""
-        return self._entries(self._page([PublicKey.parse_user(person)], before, limit))
+        author = PublicKey.parse_user(person)
+        return self._entries(self._page([author], before, limit, self._node.records))
 
     async def thread(self, reference: str) -> Sequence[Entry]:
         """A post and the replies below it, its root first."""
@@ -215,8 +219,8 @@ class Face:
             )
         return first
 
-    def _page(self, authors: Sequence[PublicKey], before: str, limit: int) -> Page:
-        return feeds.page(self._node.records, authors, limit=limit, before=self._place(before))
+    def _page(self, authors: Sequence[PublicKey], before: str, limit: int, records: Records) -> Page:
+        return feeds.page(records, authors, limit=limit, before=self._place(before))
 
     def _place(self, before: str) -> Id | None:
         """Where a page ends, by the reference of its last post."""

@@ -20,7 +20,7 @@ from mosaic.client.address import ServerAddress
 from mosaic.client.connection import Connection
 from mosaic.client.named_key import NamedKey
 from mosaic.core.bootstrap import Usage, UserBootstrap
-from mosaic.core.keys import PublicKey
+from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.record import Record
 from mosaic.core.url import ServerUrl
 from mosaic.errors import HomeDamaged, StoreFull
@@ -338,6 +338,13 @@ class Node(ReachingHalf):
             await self.publish(person, record)
         self._announce()
         return person
+
+    def use_device(self, person: Person, device: SecretKey) -> Person:
+        """Lets another device key, which the key schedule lists, sign on this machine from now on."""
+        new = self.people.use_device(person, device)
+        self.server.people_changed()
+        self.tell_changed()
+        return new
 
     def use_servers(self, person: Person, bootstrap: UserBootstrap) -> None:
         """Lets a person use these servers: they get the key schedule and profile, friends find them."""

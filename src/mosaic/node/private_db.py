@@ -184,7 +184,36 @@ class PrivateDb:
             "DELETE FROM follow WHERE key = ? AND person = (SELECT number FROM person WHERE master_key = ?)",
             (key, master_key),
         )
+        self._forget_personas(master_key, key)
         return done.rowcount > 0
+
+    def follow_personas(self, master_key: bytes, key: bytes, personas: Sequence[bytes]) -> None:
+        """Of `key`, reads these subkeys as well (32 bytes each); everything again when none is given."""
+        with self.transaction():
+            if not personas:
+                self._forget_personas(master_key, key)
+            self._db.executemany(
+                "INSERT OR IGNORE INTO follow_persona SELECT number, ?, ? FROM person WHERE master_key = ?",
+                [(key, persona, master_key) for persona in personas],
+            )
+
+    def _forget_personas(self, master_key: bytes, key: bytes) -> None:
+        self._db.execute(
+            "DELETE FROM follow_persona WHERE key = ?"
+            " AND person = (SELECT number FROM person WHERE master_key = ?)",
+            (key, master_key),
+        )
+
+    def personas(self, master_key: bytes) -> dict[bytes, frozenset[bytes]]:
+        """Of whom a person reads some subkeys alone: these (32 bytes each)."""
+        rows = self._db.execute(
+            "SELECT key, persona FROM follow_persona JOIN person ON person = number WHERE master_key = ?",
+            (master_key,),
+        )
+        found: dict[bytes, frozenset[bytes]] = {}
+        for key, persona in rows:
+            found[bytes(key)] = found.get(bytes(key), frozenset()) | {bytes(persona)}
+        return found
 
     def follows(self, master_key: bytes) -> list[bytes]:
         """Whom a person follows, in the order in which it began."""

@@ -22,6 +22,7 @@ from mosaic.node.finder import Finder
 from mosaic.node.people import Person
 from mosaic.node.shapes import deliveries_object, record_object
 from mosaic.social import posts, profiles
+from mosaic.social.signer import Signer
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -59,7 +60,9 @@ class PublishingActs:
         """Publishes a post: `text`, and `kind` (`post` or `blog`)."""
         arguments, person = self._finder.begin(given)
         kind = parse_kind(arguments.optional_text("kind") or "post")
-        record = posts.post(person.signer, arguments.text("text"), now=self._node.clock.now(), kind=kind)
+        record = posts.post(
+            self._signer(arguments, person), arguments.text("text"), now=self._node.clock.now(), kind=kind
+        )
         yield await self._publish(person, record)
 
     async def reply(self, given: JsonObject) -> Items:
@@ -68,7 +71,7 @@ class PublishingActs:
         parent = await self._finder.find(arguments)
         text = arguments.text("text")
         yield await self._publish(
-            person, posts.reply(person.signer, parent, text, now=self._node.clock.now())
+            person, posts.reply(self._signer(arguments, person), parent, text, now=self._node.clock.now())
         )
 
     async def edit(self, given: JsonObject) -> Items:
@@ -82,7 +85,9 @@ class PublishingActs:
         newest = self._node.records.at(found.address)[0]
         payload = arguments.optional_text("payload")
         new = arguments.text("text") if payload is None else _hex(payload)
-        yield await self._publish(person, posts.edit(person.signer, newest, new, now=self._node.clock.now()))
+        yield await self._publish(
+            person, posts.edit(self._signer(arguments, person), newest, new, now=self._node.clock.now())
+        )
 
     async def delete(self, given: JsonObject) -> Items:
         """Takes back a record of one's own with all its versions: `reference`. It goes wherever that went."""
@@ -104,7 +109,7 @@ class PublishingActs:
         place = arguments.optional_text("at")
         payload = arguments.optional_text("payload")
         record = posts.other(
-            person.signer,
+            self._signer(arguments, person),
             kind,
             arguments.text("text").encode() if payload is None else _hex(payload),
             now=now,
@@ -132,9 +137,13 @@ class PublishingActs:
         before = profiles.profile_of(node.records, person.key) or profile.Profile(name=person.name)
         latest = profiles.profile_record(node.records, person.key)
         now = node.clock.now() if latest is None else max(node.clock.now(), latest.timestamp + 1)
-        with node.people.master(person) as master:
+        with await node.people.unlock(person, arguments.unlocking()) as master:
             record = master.profile(profiles.changed(before, changes), now)
         yield await self._publish(person, record)
+
+    def _signer(self, arguments: Arguments, person: Person) -> Signer:
+        """Who speaks: the person, or the `persona` that is named. Raises UnknownKey."""
+        return self._node.people.signer(person, arguments.optional_text("persona"))
 
     async def _publish(self, person: Person, record: Record, about: Record | None = None) -> JsonObject:
         published = await self._node.publish(person, record, about)

@@ -21,6 +21,8 @@ from mosaic.node.finder import Finder
 from mosaic.node.shapes import post_object
 from mosaic.social import feeds, profiles, threads
 from mosaic.social.feeds import PAGE, Post
+from mosaic.social.personas import OnlyPersonas
+from mosaic.social.records import Records
 from mosaic.wire.result_code import ResultCode
 
 if TYPE_CHECKING:
@@ -56,17 +58,18 @@ class ReadingActs:
         """Posts of followed people and one's own: `limit`, `before` (a reference)."""
         arguments, person = self._finder.begin(given)
         people = [PublicKey(key) for key in self._node.db.follows(person.key.bytes)]
-        return self._page([person.key, *people], arguments)
+        records = OnlyPersonas(self._node.records, self._node.db.personas(person.key.bytes))
+        return self._page([person.key, *people], arguments, records)
 
     def wall(self, given: JsonObject) -> Items:
         """One person's posts: `person`, `limit`, `before`."""
         arguments = Arguments(given)
         key = self._finder.key(arguments.optional_text("person") or arguments.optional_text("as"))
-        return self._page([key], arguments)
+        return self._page([key], arguments, self._node.records)
 
-    async def _page(self, authors: Sequence[PublicKey], arguments: Arguments) -> Items:
+    async def _page(self, authors: Sequence[PublicKey], arguments: Arguments, records: Records) -> Items:
         page = feeds.page(
-            self._node.records,
+            records,
             authors,
             limit=max(1, arguments.number("limit", PAGE)),
             before=self._finder.before(arguments),
@@ -92,13 +95,18 @@ class ReadingActs:
     # --- following -----------------------------------------------------------------------------------
 
     async def follow(self, given: JsonObject) -> Items:
-        """Follows `person`, by key alone; `server` and `key` are remembered as an outbox of theirs."""
+        """Follows `person`, by key alone; `server` and `key` are remembered as an outbox of theirs.
+
+        With `personas` (their subkeys) only what these sign is in the feed.
+        """
         arguments, person = self._finder.begin(given)
         node, named = self._node, NamedKey.parse(arguments.text("person"))
         server, at = arguments.server(), arguments.key_alone()
         if at is not None:
             server = ServerAddress(at.key, ())
+        personas = [PublicKey.parse_user(text).bytes for text in arguments.texts("personas")]
         new = node.follow(person, named, server)
+        node.db.follow_personas(person.key.bytes, named.key.bytes, personas)
         key = named.key
         yield {**self._followed_object(key), "new": new, "working": self._working}
 
@@ -116,7 +124,9 @@ class ReadingActs:
         """Whom a person follows, and how the connections to their servers do."""
         _, person = self._finder.begin(given)
         for key in self._node.db.follows(person.key.bytes):
-            yield self._followed_object(PublicKey(key))
+            followed = self._followed_object(PublicKey(key))
+            personas = self._node.db.personas(person.key.bytes).get(key, ())
+            yield {**followed, "personas": [PublicKey(each).user_text for each in sorted(personas)]}
 
     def _followed_object(self, key: PublicKey) -> JsonObject:
         node = self._node

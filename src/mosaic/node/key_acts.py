@@ -1,0 +1,421 @@
+"""Acts about a person's keys: devices, encryption keys, personas, nostr keys.
+
+All but `keys` edit the key schedule, which needs the master key: `master` (the
+content of its file) and `password`, where it does not lie in the home. With
+`offline` an edit is made though no outbox could be read.
+
+Source: keyschedule.md, identity.md; edition §3 (Revocation), §4 (Encryption, Vouch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mosaic.core import human
+from mosaic.core.key_schedule import KeySchedule
+from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.core.nostr_key import NostrSecret
+from mosaic.core.schedule_entry import ATTESTATION, Algorithm, Entry, Marker
+from mosaic.core.schedule_merge import lacks
+from mosaic.core.timestamp import Timestamp
+from mosaic.core.x25519 import X25519Secret
+from mosaic.errors import UnknownKey, UsageError
+from mosaic.node.arguments import Arguments, parse_time
+from mosaic.node.control import Act, Items, Json, JsonObject
+from mosaic.node.finder import Finder
+from mosaic.node.key_book import OwnKey, Use
+from mosaic.node.master import MasterPlace
+from mosaic.node.own_schedule import Editing, OwnSchedule, Published
+from mosaic.node.people import Person
+from mosaic.node.shapes import deliveries_object, time_fields
+from mosaic.social.signer import Signer
+
+if TYPE_CHECKING:
+    from mosaic.node.node import Node
+
+_STATES = {
+    Marker.ACTIVE_SIGNING_KEY: "active",
+    Marker.ACTIVE_ENCRYPTION_KEY: "active",
+    Marker.ACTIVE_NOSTR_KEY: "active",
+    Marker.OUT_OF_USE: "out of use",
+    Marker.REVOKED_PAST: "revoked since",
+    Marker.REVOKED_ALL: "revoked",
+}
+_SHORTEST_PREFIX = 4
+_NO_ENCRYPTION = "Nobody can encrypt anything to you yet: `mosaic key add encryption` makes a key for it."
+_MASTER_HERE = (
+    "The master key lies on this machine, and whoever takes this machine takes it, too:"
+    " `mosaic key master export FILE`, then `mosaic key master forget FILE`."
+)
+_UNMERGED = "Another device has changed the keys at the same time: `mosaic key merge` joins both."
+_NOT_MINE = "This machine's own key is not in use any more: `mosaic key roll` makes a new one."
+_UNREADABLE = (
+    "Messages are encrypted to keys that only other devices of yours have: pair this one with one of them."
+)
+
+
+def key_text(key: bytes, use: Use) -> str:
+    """How a key (32 bytes) is written: mopub0… of what signs, 64 digits of nostr, else z-base-32."""
+    if use is Use.NOSTR:
+        return key.hex()
+    return human.z_base_32(key) if use is Use.ENCRYPTION else PublicKey(key).user_text
+
+
+class KeyActs:
+    """What people do with their keys.
+
+    Args:
+        node: The open home.
+        finder: Finds who acts.
+        working: Whether the node delivers by itself.
+    """
+
+    def __init__(self, node: Node, finder: Finder, *, working: bool) -> None:
+        self._node = node
+        self._finder = finder
+        self._schedules = OwnSchedule(node, working=working)
+
+    def table(self) -> dict[str, Act]:
+        """These acts by their names."""
+        return {
+            "keys": self.keys,
+            "key_add": self.add,
+            "key_roll": self.roll,
+            "key_retire": self.retire,
+            "key_revoke": self.revoke,
+            "key_merge": self.merge,
+            "persona_add": self.persona_add,
+            "nostr_add": self.nostr_add,
+        }
+
+    # --- looking ---------------------------------------------------------------------------------------
+
+    async def keys(self, given: JsonObject) -> Items:
+        """The people of this home with all their keys, or the one whom `as` names. Asks nobody."""
+        named = Arguments(given).optional_text("as")
+        for person in self._node.people if named is None else [self._node.people.find(named)]:
+            yield self._person_object(person)
+
+    def _person_object(self, person: Person) -> JsonObject:
+        node = self._node
+        editing = self._known(person)
+        return {
+            "name": person.name,
+            "key": person.key.user_text,
+            "device": person.device.public.user_text,
+            "server": node.server_secret.public.server_text,
+            "home": str(node.home.folder),
+            "bootstrap": person.bootstrap,
+            "master": node.people.book.master_place(person.key).value,
+            "keys": [self._key_object(person, entry) for entry in editing.entries],
+            "advice": list[Json](self._advice(person, editing)),
+        }
+
+    def _known(self, person: Person) -> Editing:
+        """The schedule by what this home knows."""
+        newest: KeySchedule | None = self._node.records.schedule(person.key)
+        return Editing(list(self._schedules.at_hand(person)), newest)
+
+    def _advice(self, person: Person, editing: Editing) -> list[str]:
+        book, advice = self._node.people.book, []
+        boxes = editing.active(Marker.ACTIVE_ENCRYPTION_KEY)
+        if not boxes:
+            advice.append(_NO_ENCRYPTION)
+        elif not {secret.public for secret in book.encryption_secrets(person.key)}.intersection(boxes):
+            advice.append(_UNREADABLE)
+        if person.device.public.bytes not in editing.active(Marker.ACTIVE_SIGNING_KEY):
+            advice.append(_NOT_MINE)
+        if editing.newest is not None and lacks(editing.newest, editing.entries):
+            advice.append(_UNMERGED)
+        if book.master_place(person.key) is MasterPlace.HOME:
+            advice.append(_MASTER_HERE)
+        return advice
+
+    def _key_object(self, person: Person, entry: Entry) -> JsonObject:
+        kept = {own.key: own for own in self._node.people.book.keys(person.key)}.get(entry.subkey)
+        use, current = _use(entry, kept), entry.subkey == person.device.public.bytes
+        since = {} if not entry.timestamp else time_fields(entry.timestamp, "since")
+        return {
+            "key": key_text(entry.subkey, use),
+            "use": use.value,
+            "label": "" if kept is None else kept.label,
+            "state": _STATES[entry.marker],
+            **since,
+            "current": current,
+            "here": current or (kept is not None and kept.sealed is not None),
+        }
+
+    # --- editing ---------------------------------------------------------------------------------------
+
+    async def add(self, given: JsonObject) -> Items:
+        """One more key: `use` `encryption`, or `device` with the `attestation` that it made; `label`.
+
+        Raises:
+            UsageError: another use, or a device without its attestation.
+            InvalidKeySchedule: the attestation is not for this person, or false.
+        """
+        arguments, person = self._finder.begin(given)
+        use, label = arguments.text("use"), arguments.optional_text("label") or ""
+        if use == "encryption":
+            yield await self._edit(arguments, person, lambda editing: self._new_box(person, editing, label))
+            return
+        if use != "device":
+            raise UsageError(
+                f"no key is for {use!r}", hint="Add a `device`, an `encryption` key, or a persona."
+            )
+        entry = Entry.signing(_attestation(arguments.optional_text("attestation")))
+        entry.verify(person.key)
+
+        def change(editing: Editing) -> None:
+            editing.add(entry)
+            self._keep(person, entry.subkey, Use.DEVICE, label, None)
+
+        yield await self._edit(arguments, person, change)
+
+    async def roll(self, given: JsonObject) -> Items:
+        """A new key in the place of this machine's (`what` `device`), or of all `encryption` keys.
+
+        Raises:
+            UsageError: nothing else can be.
+        """
+        arguments, person = self._finder.begin(given)
+        what = arguments.optional_text("what") or "device"
+        if what == "encryption":
+            yield await self._edit(arguments, person, lambda editing: self._roll_boxes(person, editing))
+        elif what == "device":
+            yield await self._edit_with_new_device(
+                arguments,
+                person,
+                lambda editing: editing.mark(person.device.public.bytes, Marker.OUT_OF_USE, self._now()),
+            )
+        else:
+            raise UsageError(f"{what!r} can't be rolled over", hint="Roll `device` or `encryption`.")
+
+    async def retire(self, given: JsonObject) -> Items:
+        """Takes `key` out of use; what it signed stays valid.
+
+        Raises:
+            UsageError: it is this machine's own.
+            UnknownKey: the person has no such key.
+        """
+        arguments, person = self._finder.begin(given)
+        named = arguments.text("key")
+
+        def change(editing: Editing) -> None:
+            key = self._find(person, editing, named).subkey
+            if key == person.device.public.bytes:
+                raise UsageError(
+                    "this key signs on this machine", hint="`mosaic key roll` puts a new one in its place."
+                )
+            editing.mark(key, Marker.OUT_OF_USE, self._now())
+
+        yield await self._edit(arguments, person, change)
+
+    async def revoke(self, given: JsonObject) -> Items:
+        """Takes `key` away from whoever has it: `all` that it ever signed, or what it signs `since` a time.
+
+        Since now, if nothing is said. What this home had received from the key by
+        then is vouched for. Devices share the encryption keys, so these are rolled
+        over as well, unless `keep_encryption` is given.
+
+        Raises:
+            UsageError: `all` and `since` together, or a time that is still to come.
+            UnknownKey: the person has no such key.
+        """
+        arguments, person = self._finder.begin(given)
+        everything, since = arguments.flag("all"), arguments.optional_text("since")
+        if everything and since is not None:
+            raise UsageError("a key is revoked altogether or since a time, not both")
+        now = self._node.clock.now()
+        when = now if since is None else parse_time(since, now)
+        if when > now:
+            raise UsageError(
+                "this time is still to come", hint="Give --since a time in the past, such as 2h."
+            )
+        named, told = arguments.text("key"), _Told()
+
+        def change(editing: Editing) -> None:
+            self._revoke(person, editing, named, None if everything else when, told)
+            if not arguments.flag("keep_encryption"):
+                self._roll_boxes(person, editing)
+
+        edit = self._edit_with_new_device if self._is_own(person, named) else self._edit
+        done = await edit(arguments, person, change)
+        yield {**done, "revoked": told.key, "invalid": told.invalid}
+
+    def _revoke(
+        self, person: Person, editing: Editing, named: str, when: Timestamp | None, told: _Told
+    ) -> None:
+        entry = self._find(person, editing, named)
+        if entry.kind != ATTESTATION:
+            raise UsageError(
+                "an encryption key signs nothing", hint="`mosaic key roll encryption` replaces it."
+            )
+        signer = PublicKey(entry.subkey)
+        told.key = key_text(entry.subkey, _use(entry, None))
+        if when is None:
+            editing.mark(entry.subkey, Marker.REVOKED_ALL, self._now())
+        else:
+            editing.mark(entry.subkey, Marker.REVOKED_PAST, when)
+            editing.vouched = self._schedules.received(person.key, signer, when)
+        told.invalid = self._schedules.count_later(person.key, signer, when)
+
+    async def merge(self, given: JsonObject) -> Items:
+        """Publishes what all devices said of the keys, if the newest schedule says less."""
+        arguments, person = self._finder.begin(given)
+        yield await self._edit(arguments, person, lambda _: None)
+
+    async def persona_add(self, given: JsonObject) -> Items:
+        """A persona: a key of this person, called `label` here, that readers can follow by itself.
+
+        Raises:
+            UsageError: the label is empty, or a persona has it.
+        """
+        arguments, person = self._finder.begin(given)
+        label = arguments.text("label").strip()
+        known = [own.label for own in self._node.people.book.keys(person.key) if own.use is Use.PERSONA]
+        if not label or label in known:
+            raise UsageError(
+                "a persona needs a label of its own", hint="`mosaic key list` shows those there are."
+            )
+        secret = SecretKey.from_seed(self._node.surroundings.entropy(32))
+
+        def change(editing: Editing) -> None:
+            editing.add(Entry.signing(Signer(person.key, secret).attestation()))
+            self._keep(person, secret.public.bytes, Use.PERSONA, label, secret)
+
+        done = await self._edit(arguments, person, change)
+        yield {**done, "persona": secret.public.user_text}
+
+    async def nostr_add(self, given: JsonObject) -> Items:
+        """A nostr key of this person: `secret` (nsec1… or 64 digits) attests it and is not kept.
+
+        Raises:
+            InvalidSecretKey: it is none.
+        """
+        arguments, person = self._finder.begin(given)
+        secret = NostrSecret.parse(arguments.text("secret"))
+        attestation = secret.attestation(person.key)
+
+        def change(editing: Editing) -> None:
+            editing.add(Entry.signing(attestation, Marker.ACTIVE_NOSTR_KEY))
+            self._keep(person, secret.public, Use.NOSTR, arguments.optional_text("label") or "", None)
+
+        done = await self._edit(arguments, person, change)
+        yield {**done, "nostr": secret.public.hex()}
+
+    # --- inside ------------------------------------------------------------------------------------------
+
+    async def _edit(
+        self, arguments: Arguments, person: Person, change: Callable[[Editing], None]
+    ) -> JsonObject:
+        """Reads, changes and publishes the schedule with the master key."""
+        with await self._node.people.unlock(person, arguments.unlocking()) as master:
+            editing = await self._schedules.read(person, offline=arguments.flag("offline"))
+            before = list(editing.entries)
+            change(editing)
+            self._complete(person, editing)
+            if editing.entries == before and not (editing.newest and lacks(editing.newest, before)):
+                return {**self._person_object(person), "changed": False}
+            published = await self._schedules.publish(person, master, editing)
+        return {**self._person_object(person), **_published_object(published), "changed": True}
+
+    async def _edit_with_new_device(
+        self, arguments: Arguments, person: Person, change: Callable[[Editing], None]
+    ) -> JsonObject:
+        """As `_edit`, with a new key that signs on this machine from then on."""
+        device = SecretKey.from_seed(self._node.surroundings.entropy(32))
+        label = next((o.label for o in self._node.people.book.keys(person.key) if _is(o, person)), "")
+
+        def change_both(editing: Editing) -> None:
+            editing.add(Entry.signing(Signer(person.key, device).attestation()))
+            # Kept before it is published: a schedule that lists a key that nobody has would be of no use.
+            self._keep(person, device.public.bytes, Use.DEVICE, label, device)
+            change(editing)
+
+        done = await self._edit(arguments, person, change_both)
+        new = self._node.use_device(person, device)
+        return {**done, **self._person_object(new)}
+
+    def _new_box(self, person: Person, editing: Editing, label: str = "") -> None:
+        secret = X25519Secret(self._node.surroundings.entropy(32))
+        editing.add(Entry.encryption(secret.public))
+        self._keep(person, secret.public, Use.ENCRYPTION, label, SecretKey.from_seed(secret.reveal()))
+
+    def _roll_boxes(self, person: Person, editing: Editing) -> None:
+        for key in editing.active(Marker.ACTIVE_ENCRYPTION_KEY):
+            editing.mark(key, Marker.OUT_OF_USE, self._now())
+        self._new_box(person, editing)
+
+    def _complete(self, person: Person, editing: Editing) -> None:
+        """What older homes lack: a key to encrypt to."""
+        if not editing.active(Marker.ACTIVE_ENCRYPTION_KEY):
+            self._new_box(person, editing)
+
+    def _keep(self, person: Person, key: bytes, use: Use, label: str, secret: SecretKey | None) -> None:
+        self._node.people.book.keep(person.key, key, use, label, secret, self._now())
+
+    def _find(self, person: Person, editing: Editing, named: str) -> Entry:
+        """The entry of a key by its text, the beginning of that, or its label. Raises UnknownKey."""
+        kept = {own.key: own for own in self._node.people.book.keys(person.key)}
+        found = []
+        for entry in editing.entries:
+            own = kept.get(entry.subkey)
+            text = key_text(entry.subkey, _use(entry, own))
+            if named == text or (own is not None and own.label and named == own.label):
+                return entry
+            begins = len(named.removeprefix(human.USER_KEY)) >= _SHORTEST_PREFIX and text.startswith(named)
+            found += [entry] if begins else []
+        if len(found) != 1:
+            raise UnknownKey(
+                f"{person.name} has {'more than one key' if found else 'no key'} that {named!r} names"
+            )
+        return found[0]
+
+    def _is_own(self, person: Person, named: str) -> bool:
+        """Whether a text names the key that signs on this machine."""
+        try:
+            return self._find(person, self._known(person), named).subkey == person.device.public.bytes
+        except UnknownKey:
+            return False  # another device may have added it
+
+    def _now(self) -> Timestamp:
+        return self._node.clock.now()
+
+
+class _Told:
+    """What a revocation found out on its way."""
+
+    key = ""
+    invalid = 0
+
+
+def _is(own: OwnKey, person: Person) -> bool:
+    return own.key == person.device.public.bytes
+
+
+def _use(entry: Entry, kept: OwnKey | None) -> Use:
+    if entry.kind != ATTESTATION:
+        return Use.ENCRYPTION
+    if entry.algorithm is Algorithm.SECP256K1:
+        return Use.NOSTR
+    return Use.DEVICE if kept is None else kept.use
+
+
+def _attestation(text: str | None) -> bytes:
+    if text is None:
+        raise UsageError("a device needs the attestation that it made", hint="Pair the device instead.")
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise UsageError("the attestation is not in hexadecimal digits") from None
+
+
+def _published_object(published: Published) -> JsonObject:
+    return {
+        "schedule": published.schedule.id.text,
+        "vouched": published.vouched,
+        "unread": [server.server_text for server in published.unread],
+        **deliveries_object(published.deliveries),
+    }
