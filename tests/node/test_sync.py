@@ -13,6 +13,7 @@ from tests.node.conftest import HERE, OpenNode, do, one, stored
 from mosaic.cli.status import shown_status
 from mosaic.client.connection import Connection
 from mosaic.client.syncing import Direction, Syncing
+from mosaic.core import builder, nonce
 from mosaic.core.community_kinds import DELETION
 from mosaic.core.community_tags import target
 from mosaic.core.filter import Filter
@@ -157,6 +158,16 @@ async def test_what_not_everybody_may_read_goes_to_own_servers_alone(open_node: 
 
 
 @pytest.mark.claim("C63")
+async def test_what_a_server_says_of_itself_goes_to_no_other(open_node: OpenNode) -> None:
+    async with two(open_node) as (hub, anna):
+        secret, now = anna.server_secret, anna.clock.now_ns()
+        said = builder.build(secret, kind=kind_of(), nonce=nonce.from_time(now), timestamp=now)
+        await keep(anna, [said.data])
+        done = await sync(anna, hub, dir="up", authors=[secret.public.user_text])
+        assert (done["sent"], done["refused"]) == (0, 0)
+        assert has(hub, [said.data]) == 0
+
+
 async def test_what_was_deleted_does_not_come_back_and_goes_there_too(open_node: OpenNode) -> None:
     async with two(open_node) as (hub, anna):
         kept, gone = written(hub, 2)

@@ -125,6 +125,9 @@ class HomeRecords(OwnRecords):
     def _may_go(self, record: bytes, label: int) -> bool:
         if record[136] & FLAG_FROM_AUTHOR or label & _STAYS:
             return False
+        # What this home's server says of itself is asked of it: another one does not serve it.
+        if record[64:96] == self._node.server_secret.public.bytes:
+            return False
         return is_open(record, label) or may_read(record, self._viewers, label)
 
     async def take(self, records: Sequence[bytes]) -> list[ResultCode]:
