@@ -6,12 +6,14 @@ import pytest
 from tests.core.makers import MASTER, NOW, OTHER, STRANGER, SUBKEY, post
 
 from mosaic.client.authority import Authority
-from mosaic.core import key_schedule, kinds
+from mosaic.core import key_schedule, kinds, vouch
+from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
 from mosaic.core.filter_element import ReceivedUntil
 from mosaic.core.key_schedule import Entry, Marker
 from mosaic.core.keys import SecretKey
 from mosaic.core.kind import Kind
+from mosaic.core.nonce import FIXED
 from mosaic.core.record import Record
 
 MINUTE = 60 * 10**9
@@ -116,3 +118,17 @@ async def test_the_schedules_of_many_authors_are_asked_for_in_few_questions() ->
     shelf = Shelf()
     await Authority(Clock()).accepted(shelf, [post(SUBKEY, author=author) for author in authors])
     assert len(shelf.asked) == 3
+
+
+@pytest.mark.claim("C6", "C7")
+async def test_what_the_master_vouches_for_counts_wherever_it_comes_from() -> None:
+    clock = Clock()
+    revoked = schedule(Marker.REVOKED_PAST, NOW + 1)
+    word = vouch.build(MASTER, [LISTED.id], NOW + 2, nonce=FIXED)
+    clock.now = NOW + MINUTE
+    # A server that has it only since the revocation.
+    late = (LISTED, NOW + MINUTE)
+    assert await Authority(clock).accepted(Shelf((revoked, NOW), late), [LISTED]) == []
+    assert await Authority(clock).accepted(Shelf((revoked, NOW), (word, NOW), late), [LISTED]) == [LISTED]
+    forged = post(SUBKEY, kind=VOUCH, payload=LISTED.id.bytes)
+    assert await Authority(clock).accepted(Shelf((revoked, NOW), (forged, NOW), late), [LISTED]) == []

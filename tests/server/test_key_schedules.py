@@ -256,7 +256,7 @@ async def test_what_the_master_vouches_for_outlives_a_revocation(tmp_path: Path)
 
 
 @pytest.mark.claim("C6")
-async def test_a_vouch_counts_for_what_comes_right_behind_it_and_the_newest_one_alone(tmp_path: Path) -> None:
+async def test_a_vouch_counts_for_what_comes_right_behind_it_and_beside_later_ones(tmp_path: Path) -> None:
     async with running(tmp_path, ANNA) as world:
         anna = await world.connect()
         early = [ANNA.record(world.now(n), signer=ANNA.device()) for n in range(2)]
@@ -267,6 +267,10 @@ async def test_a_vouch_counts_for_what_comes_right_behind_it_and_the_newest_one_
         second = vouch.build(ANNA.master, [early[1].id], world.now(2), nonce=FIXED)
         assert await anna.submit(early[0], first, early[0]) == [UNAUTHORIZED, ACCEPTED, ACCEPTED]
         assert await anna.submit(second, early[1]) == [ACCEPTED, ACCEPTED]
+        # Two revocations bring two Vouches: the later one takes nothing back of the former.
+        again = ANNA.schedule(world.now(3), {"device": Marker.REVOKED_PAST}, since=since - 1)
+        assert await anna.submit(again) == [ACCEPTED]
+        assert await anna.submit(*early) == [DUPLICATE, DUPLICATE]
 
 
 @pytest.mark.claim("C6")

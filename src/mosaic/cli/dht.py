@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 
 import click
 
-from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import Exit, notice, print_object, say
 from mosaic.cli.reaching import dht_mode_of_command
+from mosaic.cli.unlocking import MasterOptions, act_with_master, master_file_options
 from mosaic.core.bootstrap import ServerBootstrap, UserBootstrap
 from mosaic.core.keys import PublicKey
 from mosaic.dht.mainline import Mainline
@@ -72,9 +72,16 @@ async def _testnet(nodes: int) -> None:
     "--public", multiple=True, metavar="URL", help="Where your server is reached, where no node runs."
 )
 @click.option("--again", is_flag=True, help="Also what another device of yours has replaced.")
+@master_file_options
 @common
 def publish(
-    options: Common, key: str | None, mode: str | None, public: tuple[str, ...], *, again: bool
+    options: Common,
+    key: str | None,
+    mode: str | None,
+    public: tuple[str, ...],
+    unlocking: MasterOptions,
+    *,
+    again: bool,
 ) -> None:
     """Publish now where your server is, and which servers you use; and read it back.
 
@@ -94,7 +101,7 @@ def publish(
     """
     arguments = options.arguments(key=key, dht=mode, public=list(public), again=again)
     states = []
-    for item in act(options.home, "dht_publish", arguments):
+    for item in act_with_master(options, "dht_publish", arguments, unlocking):
         states.append(item)
         if options.as_json:
             print_object(item)

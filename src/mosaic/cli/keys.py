@@ -75,6 +75,50 @@ def key_list(options: Common) -> None:
 
 
 @key.command()
+@click.argument("file")
+@click.option("--name", required=True, help="What the person is called here.")
+@click.option("--server", metavar="mosrv0…", help="An outbox of the person's, if the DHT does not tell.")
+@click.option("--url", metavar="URL", help="Where it listens.")
+@click.option("--keep-master", is_flag=True, help="Keep the master key in this home, too.")
+@click.option("--offline", is_flag=True, help="Go on though no outbox of yours can be read.")
+@password_option
+@common
+def join(
+    options: Common,
+    file: str,
+    name: str,
+    server: str | None,
+    url: str | None,
+    password_file: Path | None,
+    *,
+    keep_master: bool,
+    offline: bool,
+) -> None:
+    """Come to live in this home with the master key in FILE, which others' key schedules name.
+
+    After a laptop was stolen or lost: this machine gets keys of its own, and
+    can revoke those of the laptop.
+
+    \b
+    Example:
+      mosaic key join /media/stick/anna.key --name anna
+      mosaic key revoke mopub0yb… --since 2d --master /media/stick/anna.key
+    """
+    if not options.home.is_there:
+        options.home.make()
+    given = options.arguments(name=name, server_key=server, url=url, keep_master=keep_master or None)
+    unlocking = MasterOptions(file, password_file, offline)
+    for item in act_with_master(options, "join", given, unlocking, working=True):
+        if options.as_json:
+            print_object(item)
+            continue
+        say(text_of(item, "key"))
+        notice(f"{name} lives in the home at {options.home.folder}; this machine has keys of its own now.")
+        for line in shown_deliveries({**item, "working": True}):
+            notice(line)
+
+
+@key.command()
 @click.argument("use", type=click.Choice(["encryption", "device"]))
 @click.option("--label", help="What you call it.")
 @click.option("--attestation", metavar="HEX", help="What a device's key has signed, 272 digits.")

@@ -67,7 +67,7 @@ def master_options(command: _Command) -> _Command:
 
 
 def act_with_master(
-    options: Common, name: str, given: JsonObject, unlocking: MasterOptions
+    options: Common, name: str, given: JsonObject, unlocking: MasterOptions, *, working: bool = False
 ) -> list[JsonObject]:
     """Runs an act that needs the master key, and asks for its password where that is needed.
 
@@ -81,11 +81,12 @@ def act_with_master(
     if unlocking.password_file is not None:
         given["password"] = first_line(unlocking.password_file)
     try:
-        return list(act(options.home, name, given))
+        return list(act(options.home, name, given, working=working))
     except PasswordNeeded:
         if not sys.stdin.isatty():
             raise
-    return list(act(options.home, name, {**given, "password": asked("Password of the master key")}))
+    given["password"] = asked("Password of the master key")
+    return list(act(options.home, name, given, working=working))
 
 
 def asked(question: str, *, new: bool = False) -> str:

@@ -27,7 +27,7 @@ def build(master: SecretKey, ids: Iterable[Id], timestamp: int, *, nonce: bytes)
     Args:
         master: The author's master key.
         ids: The records.
-        timestamp: When it is made, ns; the newest one counts.
+        timestamp: When it is made, ns; readers look at the author's newest ones.
         nonce: 8 bytes that begin with a 1 bit.
 
     Raises:

@@ -26,6 +26,7 @@ from mosaic.node.dht_acts import DhtActs
 from mosaic.node.exchange_acts import ExchangeActs
 from mosaic.node.finder import Finder
 from mosaic.node.finding_acts import FindingActs
+from mosaic.node.joining import JoiningActs
 from mosaic.node.key_acts import KeyActs
 from mosaic.node.live_acts import LiveActs
 from mosaic.node.master_acts import MasterActs
@@ -81,6 +82,7 @@ class Acts:
             **self._finding.table(),
             **self._keys.table(),
             **self._master.table(),
+            **JoiningActs(self._node, working=self._working).table(),
             **ExchangeActs(self._node).table(),
             **SyncActs(self._node).table(),
             **BackupActs(self._node).table(),

@@ -56,8 +56,7 @@ class MasterSigner:
             PasswordNeeded: it is under the person's own password.
             InvalidBootstrap: the text or the number can't be.
         """
-        with self.people.master(self.person) as master:
-            return master.sign(salt, seq, value)
+        return self.people.bootstrap_item(self.person, salt, seq, value)
 
 
 def announced(listeners: Listeners, settings: NodeSettings) -> Announcement:

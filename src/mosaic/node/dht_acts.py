@@ -22,6 +22,7 @@ from mosaic.node.announcing import to_tell
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Items, JsonObject
 from mosaic.node.in_dht import InDht
+from mosaic.node.master import Unlocking
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -47,7 +48,8 @@ class DhtActs:
 
         `key` names one of this home, or another, whose last bootstrap is then written again so that it
         stays. `again` publishes a text even if another device has replaced it. Where the node does not run,
-        `dht` says which DHT, and `public` the URLs of the own server.
+        `dht` says which DHT, and `public` the URLs of the own server. `master` and `password` open a
+        master key that is not in the home, or under a password.
 
         Raises:
             UsageError: there is nothing to publish.
@@ -58,12 +60,23 @@ class DhtActs:
         named = arguments.optional_text("key")
         key = None if named is None else PublicKey.parse(named)
         nothing = True
-        async with self._in_dht(arguments) as dht:
+        async with self._in_dht(arguments) as dht, self._unlocked(arguments, key):
             async for publication in dht.publish(key, again=arguments.flag("again")):
                 nothing = False
                 yield _publication_object(publication)
         if nothing:
             raise UsageError(_NOTHING, hint=_HINT)
+
+    @contextlib.asynccontextmanager
+    async def _unlocked(self, arguments: Arguments, key: PublicKey | None) -> AsyncIterator[None]:
+        """The master key of the person meanwhile, if somebody gave what opens it."""
+        given, people = arguments.unlocking(), self._node.people
+        if given == Unlocking():
+            yield
+            return
+        person = people.find(arguments.optional_text("as") if key is None else key.user_text)
+        with await people.unlock(person, given) as master, people.lend(master):
+            yield
 
     @contextlib.asynccontextmanager
     async def _in_dht(self, arguments: Arguments) -> AsyncIterator[InDht]:

@@ -24,6 +24,7 @@ from mosaic.client.outbox import SERVERS_OF_A_ROLE
 from mosaic.client.settings import ClientSettings
 from mosaic.core import core_tags
 from mosaic.core.bootstrap import Usage
+from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import KeySchedule
 from mosaic.core.keys import PublicKey
@@ -248,10 +249,10 @@ class Follower:
         """Hands records to the own server until it has stored or refused them all.
 
         Nothing is noted as heard before that. Schedules go first, since they
-        tell what the others are worth; what still waits for one is tried again
-        some times.
+        tell what the others are worth, and Vouches before them, so that nothing
+        goes that stays valid; what still waits for one is tried again some times.
         """
-        left = sorted(records, key=lambda one: one.kind != KEY_SCHEDULE)
+        left = sorted(records, key=_importance)
         doubted: list[Record] = []
         tries = 0
         while left:
@@ -311,6 +312,11 @@ class Follower:
             with self._db.transaction():
                 for person in group.people:
                     self._db.set_heard_until(group.server.bytes, person.bytes, heard)
+
+
+def _importance(record: Record) -> int:
+    """What is handed in before what."""
+    return 0 if record.kind == VOUCH else 1 if record.kind == KEY_SCHEDULE else 2
 
 
 def _may_doubt(record: Record, result: ResultCode) -> bool:

@@ -9,8 +9,8 @@ Source: keyschedule.md, identity.md; edition §3 (Revocation), §4 (Encryption, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from mosaic.core import human
 from mosaic.core.key_schedule import KeySchedule
@@ -19,7 +19,6 @@ from mosaic.core.nostr_key import NostrSecret
 from mosaic.core.schedule_entry import ATTESTATION, Algorithm, Entry, Marker
 from mosaic.core.schedule_merge import lacks
 from mosaic.core.timestamp import Timestamp
-from mosaic.core.x25519 import X25519Secret
 from mosaic.errors import UnknownKey, UsageError
 from mosaic.node.arguments import Arguments, parse_time
 from mosaic.node.control import Act, Items, Json, JsonObject
@@ -33,6 +32,9 @@ from mosaic.social.signer import Signer
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
+
+_Change: TypeAlias = "Callable[[Editing], Awaitable[None] | None]"
+"""What is done to a schedule that was read."""
 
 _STATES = {
     Marker.ACTIVE_SIGNING_KEY: "active",
@@ -158,7 +160,9 @@ class KeyActs:
         arguments, person = self._finder.begin(given)
         use, label = arguments.text("use"), arguments.optional_text("label") or ""
         if use == "encryption":
-            yield await self._edit(arguments, person, lambda editing: self._new_box(person, editing, label))
+            yield await self._edit(
+                arguments, person, lambda editing: self._schedules.new_box(person, editing, label)
+            )
             return
         if use != "device":
             raise UsageError(
@@ -216,8 +220,9 @@ class KeyActs:
         """Takes `key` away from whoever has it: `all` that it ever signed, or what it signs `since` a time.
 
         Since now, if nothing is said. What this home had received from the key by
-        then is vouched for. Devices share the encryption keys, so these are rolled
-        over as well, unless `keep_encryption` is given.
+        then, or an outbox says that it had, is vouched for. Devices share the
+        encryption keys, so these are rolled over as well, unless `keep_encryption`
+        is given.
 
         Raises:
             UsageError: `all` and `since` together, or a time that is still to come.
@@ -235,8 +240,8 @@ class KeyActs:
             )
         named, told = arguments.text("key"), _Told()
 
-        def change(editing: Editing) -> None:
-            self._revoke(person, editing, named, None if everything else when, told)
+        async def change(editing: Editing) -> None:
+            await self._revoke(person, editing, named, None if everything else when, told)
             if not arguments.flag("keep_encryption"):
                 self._roll_boxes(person, editing)
 
@@ -244,7 +249,7 @@ class KeyActs:
         done = await edit(arguments, person, change)
         yield {**done, "revoked": told.key, "invalid": told.invalid}
 
-    def _revoke(
+    async def _revoke(
         self, person: Person, editing: Editing, named: str, when: Timestamp | None, told: _Told
     ) -> None:
         entry = self._find(person, editing, named)
@@ -252,14 +257,17 @@ class KeyActs:
             raise UsageError(
                 "an encryption key signs nothing", hint="`mosaic key roll encryption` replaces it."
             )
-        signer = PublicKey(entry.subkey)
+        signer = PublicKey(entry.subkey) if entry.algorithm is Algorithm.CURVE_25519 else None
         told.key = key_text(entry.subkey, _use(entry, None))
         if when is None:
             editing.mark(entry.subkey, Marker.REVOKED_ALL, self._now())
         else:
             editing.mark(entry.subkey, Marker.REVOKED_PAST, when)
-            editing.vouched = self._schedules.received(person.key, signer, when)
-        told.invalid = self._schedules.count_later(person.key, signer, when)
+            if signer is not None:
+                editing.vouched = await self._schedules.received(person, signer, when)
+        if signer is not None:
+            stay = set(editing.vouched)
+            told.invalid = sum(each not in stay for each in self._schedules.signed(person.key, signer))
 
     async def merge(self, given: JsonObject) -> Items:
         """Publishes what all devices said of the keys, if the newest schedule says less."""
@@ -307,14 +315,13 @@ class KeyActs:
 
     # --- inside ------------------------------------------------------------------------------------------
 
-    async def _edit(
-        self, arguments: Arguments, person: Person, change: Callable[[Editing], None]
-    ) -> JsonObject:
+    async def _edit(self, arguments: Arguments, person: Person, change: _Change) -> JsonObject:
         """Reads, changes and publishes the schedule with the master key."""
         with await self._node.people.unlock(person, arguments.unlocking()) as master:
             editing = await self._schedules.read(person, offline=arguments.flag("offline"))
             before = list(editing.entries)
-            change(editing)
+            if (changing := change(editing)) is not None:
+                await changing
             self._complete(person, editing)
             if editing.entries == before and not (editing.newest and lacks(editing.newest, before)):
                 return {**self._person_object(person), "changed": False}
@@ -322,36 +329,32 @@ class KeyActs:
         return {**self._person_object(person), **_published_object(published), "changed": True}
 
     async def _edit_with_new_device(
-        self, arguments: Arguments, person: Person, change: Callable[[Editing], None]
+        self, arguments: Arguments, person: Person, change: _Change
     ) -> JsonObject:
         """As `_edit`, with a new key that signs on this machine from then on."""
         device = SecretKey.from_seed(self._node.surroundings.entropy(32))
         label = next((o.label for o in self._node.people.book.keys(person.key) if _is(o, person)), "")
 
-        def change_both(editing: Editing) -> None:
+        async def change_both(editing: Editing) -> None:
             editing.add(Entry.signing(Signer(person.key, device).attestation()))
             # Kept before it is published: a schedule that lists a key that nobody has would be of no use.
             self._keep(person, device.public.bytes, Use.DEVICE, label, device)
-            change(editing)
+            if (changing := change(editing)) is not None:
+                await changing
 
         done = await self._edit(arguments, person, change_both)
         new = self._node.use_device(person, device)
         return {**done, **self._person_object(new)}
 
-    def _new_box(self, person: Person, editing: Editing, label: str = "") -> None:
-        secret = X25519Secret(self._node.surroundings.entropy(32))
-        editing.add(Entry.encryption(secret.public))
-        self._keep(person, secret.public, Use.ENCRYPTION, label, SecretKey.from_seed(secret.reveal()))
-
     def _roll_boxes(self, person: Person, editing: Editing) -> None:
         for key in editing.active(Marker.ACTIVE_ENCRYPTION_KEY):
             editing.mark(key, Marker.OUT_OF_USE, self._now())
-        self._new_box(person, editing)
+        self._schedules.new_box(person, editing)
 
     def _complete(self, person: Person, editing: Editing) -> None:
         """What older homes lack: a key to encrypt to."""
         if not editing.active(Marker.ACTIVE_ENCRYPTION_KEY):
-            self._new_box(person, editing)
+            self._schedules.new_box(person, editing)
 
     def _keep(self, person: Person, key: bytes, use: Use, label: str, secret: SecretKey | None) -> None:
         self._node.people.book.keep(person.key, key, use, label, secret, self._now())

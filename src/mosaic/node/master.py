@@ -157,10 +157,15 @@ class Master:
         self._secret.erase()
 
 
-async def opened(given: Unlocking, sealed: str, person: PublicKey) -> Master:
+async def opened(given: Unlocking, sealed: str, person: PublicKey | None = None) -> Master:
     """The master key in a sealed text, opened with the password that was given.
 
     A costly derivation, done beside the event loop.
+
+    Args:
+        given: Has the password.
+        sealed: `mocryptsec0`.
+        person: Whose key it must be, if that is known.
 
     Raises:
         PasswordNeeded: none was given.
@@ -170,7 +175,7 @@ async def opened(given: Unlocking, sealed: str, person: PublicKey) -> Master:
     if given.password is None:
         raise PasswordNeeded
     secret = await asyncio.to_thread(encrypted_secret_key.decrypt, sealed, given.password)
-    if secret.public != person:
+    if person is not None and secret.public != person:
         raise InvalidSecretKey(
             "this file holds another person's master key",
             hint=f"Give the one that was exported for {person.user_text}.",

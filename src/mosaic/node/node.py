@@ -24,7 +24,7 @@ from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.record import Record
 from mosaic.core.url import ServerUrl
 from mosaic.errors import HomeDamaged, StoreFull
-from mosaic.node import home_steps
+from mosaic.node import home_steps, own_schedule
 from mosaic.node.announcing import announced, to_tell
 from mosaic.node.bans import Bans
 from mosaic.node.home import SETTINGS, Home, HomeLock
@@ -240,6 +240,7 @@ class Node(ReachingHalf):
             self.queue.run(),
             self.pool.maintain(),
             self.schedules.run(),
+            own_schedule.keep_heard(self),
             upkeep.run(),
             blob_upkeep(self).run(),
             mirrors.run(),
@@ -338,6 +339,12 @@ class Node(ReachingHalf):
             await self.publish(person, record)
         self._announce()
         return person
+
+    def came(self, person: Person) -> None:
+        """Somebody came to live here who had lived elsewhere: the own server serves him from now on."""
+        self._publishing.introduce(person.key)
+        self._announce()
+        self.tell_changed()
 
     def use_device(self, person: Person, device: SecretKey) -> Person:
         """Lets another device key, which the key schedule lists, sign on this machine from now on."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -30,14 +30,16 @@ from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import KeySchedule
 from mosaic.core.keys import PublicKey, SecretKey
-from mosaic.core.kinds import KEY_SCHEDULE
+from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.core.record import Record
 from mosaic.core.reference import Id
 from mosaic.core.schedule_entry import Entry, Marker
 from mosaic.core.schedule_merge import joined, lacks, merged
 from mosaic.core.timestamp import Timestamp
 from mosaic.core.vouch import ID_LENGTH
+from mosaic.core.x25519 import KEY_LENGTH, X25519Secret
 from mosaic.errors import InvalidKeySchedule, MosaicError, UnknownKey, Unreachable
+from mosaic.node.key_book import Use
 from mosaic.node.master import Master
 from mosaic.node.people import Person
 from mosaic.store.record_source import RecordSource
@@ -52,8 +54,10 @@ ASK_S: Final = 10.0
 VOUCHED_AT_ONCE: Final = 1_000_000 // ID_LENGTH
 """How many records one Vouch names."""
 
+_HEAR_S = 3_600.0
 _ROUNDS = 3
 _MOST_RECORDS = 256
+_BATCH = 256
 
 
 @dataclass(slots=True)
@@ -138,7 +142,7 @@ class OwnSchedule:
         editing, found = await self.read_from(person.key, person.device, outboxes, offline=offline)
         if found:
             # A Vouch first: what it names must not go when the schedule comes.
-            await self._node.mirror([record.data for record in _vouches_first(found)])
+            await self._node.mirror([record.data for record in vouches_first(found)])
         if editing.newest is not None:
             newest = next((each for each in found if each.id == editing.newest.id), None)
             if newest is not None:
@@ -178,8 +182,8 @@ class OwnSchedule:
         return [schedule for schedule in parsed if schedule is not None]
 
     async def _ask(self, outbox: PublicKey, key: PublicKey, device: SecretKey | None) -> list[Record] | None:
-        """The schedules and Vouches of somebody that an outbox has; None if it does not answer."""
-        wanted = Filter.of(authors=[key], signers=[key], kinds=[KEY_SCHEDULE, VOUCH])
+        """The schedules, Vouches and profile that an outbox has of somebody; None if it does not answer."""
+        wanted = Filter.of(authors=[key], signers=[key], kinds=[KEY_SCHEDULE, VOUCH, PROFILE])
         try:
             async with asyncio.timeout(ASK_S), self._node.reach.server(outbox, Manner(device)) as connection:
                 return [record async for record in connection.query(wanted, _MOST_RECORDS)]
@@ -187,18 +191,63 @@ class OwnSchedule:
             log.info("the outbox %s can't be read: %s", outbox.server_text, error)
             return None
 
-    def received(self, person: PublicKey, signer: PublicKey, since: Timestamp) -> list[Id]:
-        """What a key had signed, and this home had received, by a time."""
-        wanted = Filter.of(authors=[person], signers=[signer], until=since, received_until=since)
-        return [stored.record.id for stored in RecordSource(self._node.store).query(wanted)]
+    async def received(self, person: Person, signer: PublicKey, since: Timestamp) -> list[Id]:
+        """What a key had signed, and this home or an outbox of the person had received, by a time.
 
-    def count_later(self, person: PublicKey, signer: PublicKey, since: Timestamp | None) -> int:
-        """How many records of a key were made or received here later than a time, or at all."""
+        What only the outboxes have is taken into the own store, as long as the key is not revoked yet.
+        """
+        wanted = Filter.of(authors=[person.key], signers=[signer], until=since, received_until=since)
+        ids = {stored.record.id for stored in RecordSource(self._node.store).query(wanted)}
+        for server in self._node.directory.servers(person.key, Usage.OUTBOX)[:SERVERS_OF_A_ROLE]:
+            with contextlib.suppress(MosaicError, TimeoutError):
+                async for batch in self._batches(server.key, person.device, wanted):
+                    ids.update(record.id for record in batch)
+                    await self._node.mirror([record.data for record in batch])
+        return sorted(ids)
+
+    async def _batches(
+        self, outbox: PublicKey, device: SecretKey, wanted: Filter
+    ) -> AsyncIterator[list[Record]]:
+        """What an outbox answers, some at a time. Raises PeerError, or TimeoutError if it falls silent."""
+        async with self._node.reach.server(outbox, Manner(device)) as connection:
+            batch: list[Record] = []
+            async with contextlib.aclosing(connection.query(wanted)) as items:
+                while (record := await asyncio.wait_for(anext(items, None), ASK_S)) is not None:
+                    batch.append(record)
+                    if len(batch) == _BATCH:
+                        yield batch
+                        batch = []
+            yield batch
+
+    def signed(self, person: PublicKey, signer: PublicKey) -> Iterator[Id]:
+        """All that a key has signed and this home has."""
         wanted = Filter.of(authors=[person], signers=[signer])
-        found = RecordSource(self._node.store).query(wanted)
-        if since is None:
-            return sum(1 for _ in found)
-        return sum(max(each.record.timestamp, each.received_ns) > since for each in found)
+        return (stored.record.id for stored in RecordSource(self._node.store).query(wanted))
+
+    # --- what every schedule has ------------------------------------------------------------------------
+
+    def new_box(self, person: Person, editing: Editing, label: str = "") -> None:
+        """Adds a key to encrypt to, whose secret is kept here."""
+        secret = X25519Secret(self._node.surroundings.entropy(KEY_LENGTH))
+        editing.add(Entry.encryption(secret.public))
+        kept, now = SecretKey.from_seed(secret.reveal()), self._node.clock.now()
+        self._node.people.book.keep(person.key, secret.public, Use.ENCRYPTION, label, kept, now)
+
+    async def complete(self, person: Person, master: Master) -> None:
+        """Gives somebody of an older home a key to encrypt to, as soon as an act has the master key.
+
+        Does nothing if there is one, or if no outbox can be read now.
+
+        Raises:
+            Refused: the own server does not take the schedule.
+        """
+        if any(entry.marker is Marker.ACTIVE_ENCRYPTION_KEY for entry in self.at_hand(person)):
+            return
+        with contextlib.suppress(Unreachable):
+            editing = await self.read(person, offline=False)
+            if not editing.active(Marker.ACTIVE_ENCRYPTION_KEY):
+                self.new_box(person, editing)
+                await self.publish(person, master, editing)
 
     # --- publishing ------------------------------------------------------------------------------------
 
@@ -214,9 +263,9 @@ class OwnSchedule:
         for start in range(0, len(editing.vouched), VOUCHED_AT_ONCE):
             part = editing.vouched[start : start + VOUCHED_AT_ONCE]
             records.append(master.vouch(part, node.clock.now(), nonce.random(entropy(nonce.NONCE_LENGTH))))
-        schedule = self._made(master, editing)
+        schedule = self.made(master, editing)
         node.people.book.keep_schedule(person.key, schedule)
-        async with self._delivering():
+        async with self.delivering():
             for record in [*records, schedule]:
                 await node.publish(person, record)
             deliveries = await node.queue.settled(schedule.id.bytes, node.settings.settle_s)
@@ -224,13 +273,14 @@ class OwnSchedule:
                 again = await self._overtaken(person, schedule)
                 if again is None:
                     break
-                schedule = self._made(master, again)
+                schedule = self.made(master, again)
                 node.people.book.keep_schedule(person.key, schedule)
                 await node.publish(person, schedule)
                 deliveries = await node.queue.settled(schedule.id.bytes, node.settings.settle_s)
         return Published(schedule, len(editing.vouched), deliveries, editing.unread)
 
-    def _made(self, master: Master, editing: Editing) -> Record:
+    def made(self, master: Master, editing: Editing) -> Record:
+        """The record of an edited schedule, later than the one that holds. Raises RecordTooLong."""
         now = self._node.clock.now()
         before = editing.newest
         return master.schedule(editing.entries, now if before is None else max(now, before.timestamp + 1))
@@ -245,7 +295,7 @@ class OwnSchedule:
         return None
 
     @contextlib.asynccontextmanager
-    async def _delivering(self) -> AsyncIterator[None]:
+    async def delivering(self) -> AsyncIterator[None]:
         """Lets the queue run meanwhile, where it does not by itself: a revocation does not wait."""
         if self._working:
             yield
@@ -267,5 +317,18 @@ def _parsed(record: Record) -> KeySchedule | None:
         return None
 
 
-def _vouches_first(records: Sequence[Record]) -> list[Record]:
+def vouches_first(records: Sequence[Record]) -> list[Record]:
+    """Vouches before all else: what they name must not go when the schedule comes that revokes its key."""
     return sorted(records, key=lambda record: record.kind != VOUCH)
+
+
+async def keep_heard(node: Node) -> None:
+    """Hears from the own outboxes which keys other devices have added or revoked, now and every hour.
+
+    Until it is cancelled. What comes is judged by the own server as anybody's.
+    """
+    while True:
+        for person in node.people:
+            if node.directory.servers(person.key, Usage.OUTBOX):
+                node.schedules.wanted(person.key.bytes)
+        await asyncio.sleep(_HEAR_S)

@@ -10,11 +10,13 @@ Source: identity.md, keyschedule.md, bootstrap.md; encrypted_secret_key.md.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from mosaic.core import key_schedule
 from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
+from mosaic.core.dht_item import DhtItem
 from mosaic.core.encrypted_secret_key import DEFAULT_LOG_N
 from mosaic.core.key_schedule import Entry
 from mosaic.core.keys import PublicKey, SecretKey
@@ -119,6 +121,7 @@ class People:
         self._entropy = entropy
         self._log_n = log_n
         self.book = KeyBook(db, vault)
+        self._lent: dict[bytes, Master] = {}
         self._people = [self._open(row) for row in db.people()]
         self._keys = {person.key.bytes for person in self._people}
 
@@ -223,6 +226,42 @@ class People:
         if place is MasterPlace.PASSWORD:
             raise PasswordNeeded
         return Master(self._vault.open(self.book.sealed_master(person.key)))
+
+    @contextlib.contextmanager
+    def lend(self, master: Master) -> Iterator[None]:
+        """Lets bootstraps be signed with an opened master key meanwhile; nothing else gets at it."""
+        self._lent[master.public.bytes] = master
+        try:
+            yield
+        finally:
+            del self._lent[master.public.bytes]
+
+    def bootstrap_item(self, person: Person, salt: bytes, seq: int, value: bytes) -> DhtItem:
+        """A person's bootstrap, signed with the key that is lent or lies in the home.
+
+        Args:
+            person: Whose.
+            salt: `USER_SALT`.
+            seq: Its sequence number, 1 and rising.
+            value: The text.
+
+        Raises:
+            MasterAway: the key is not here.
+            PasswordNeeded: it is under the person's own password.
+            HomeDamaged: it can't be opened.
+            InvalidBootstrap: the text or the number can't be.
+        """
+        lent = self._lent.get(person.key.bytes)
+        if lent is not None:
+            return lent.sign(salt, seq, value)
+        try:
+            with self.master(person) as master:
+                return master.sign(salt, seq, value)
+        except (MasterAway, PasswordNeeded) as error:
+            raise type(error)(
+                "the servers you use can't be published without your master key",
+                hint="`mosaic dht publish` does it, with --master FILE or --password-file FILE.",
+            ) from None
 
     async def unlock(self, person: Person, given: Unlocking) -> Master:
         """The person's master key, wherever it lies.

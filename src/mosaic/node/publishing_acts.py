@@ -19,6 +19,7 @@ from mosaic.node.arguments import Arguments, parse_kind, parse_tag
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.entropy import entropy
 from mosaic.node.finder import Finder
+from mosaic.node.own_schedule import OwnSchedule
 from mosaic.node.people import Person
 from mosaic.node.shapes import deliveries_object, record_object
 from mosaic.social import posts, profiles
@@ -139,6 +140,7 @@ class PublishingActs:
         now = node.clock.now() if latest is None else max(node.clock.now(), latest.timestamp + 1)
         with await node.people.unlock(person, arguments.unlocking()) as master:
             record = master.profile(profiles.changed(before, changes), now)
+            await OwnSchedule(node, working=self._working).complete(person, master)
         yield await self._publish(person, record)
 
     def _signer(self, arguments: Arguments, person: Person) -> Signer:

@@ -10,6 +10,7 @@ Source: keyschedule.md, edition §2 (a connection counts as …), §3 (who may s
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from enum import IntEnum
@@ -31,7 +32,10 @@ _SLICE_NS: Final = 50_000_000
 _MASTERS: Final = 16
 _STRANGERS: Final = 256
 """So many schedules are looked at for whom else a key signs: anybody can write one that tags it."""
-_VOUCHES: Final = 256
+_VOUCHES: Final = 8
+"""So many of an author's newest Vouches count: 174,760 records."""
+_VOUCHED: Final = 500_000
+"""So many ids of all authors are kept at hand."""
 
 
 class ScheduleSource(Protocol):
@@ -112,6 +116,7 @@ class Authority:
         self._checked: OrderedDict[bytes, int] = OrderedDict()
         self._signers: dict[bytes, Signer] = {}
         self._vouched: OrderedDict[bytes, frozenset[bytes]] = OrderedDict()
+        self._vouched_ids = 0
 
     def schedule_of(self, master: bytes) -> KeySchedule | None:
         """The schedule that holds for a master key (32 bytes), if one is in the store."""
@@ -133,7 +138,7 @@ class Authority:
     def judge(self, record: bytes, received_ns: int) -> Verdict:
         """What the author's schedule makes of a valid record; VALID where none is held.
 
-        What the author's newest Vouch names counts as received in time.
+        What the author's Vouches name counts as received in time.
         """
         schedule = self.schedule_of(record[64:96])
         if schedule is None:
@@ -142,18 +147,24 @@ class Authority:
         return schedule.judge(Record(record), 0 if in_time else received_ns)
 
     def vouched(self, author: bytes) -> frozenset[bytes]:
-        """The ids (48 bytes each) that the newest valid Vouch of an author (32 bytes) names."""
+        """The ids (48 bytes each) that the newest valid Vouches of an author (32 bytes) name."""
         known = self._vouched.get(author)
         if known is None:
-            known = self._newest_vouch(author)
-            if len(self._vouched) >= _VOUCHES:
-                self._vouched.popitem(last=False)
+            known = self._read_vouches(author)
+            self._vouched_ids += len(known) + 1
+            while self._vouched and self._vouched_ids > _VOUCHED:
+                self._forget_vouches(next(iter(self._vouched)))
             self._vouched[author] = known
         return known
 
+    def _forget_vouches(self, author: bytes) -> None:
+        known = self._vouched.pop(author, None)
+        if known is not None:
+            self._vouched_ids -= len(known) + 1
+
     def vouch_changed(self, author: bytes) -> None:
         """A Vouch of this author is about to be stored or deleted."""
-        self._vouched.pop(author, None)
+        self._forget_vouches(author)
 
     def viewers_of(self, key: bytes | None) -> tuple[bytes, ...]:
         """What a connection counts as that has proven `key`: that key, then master keys (32 bytes each).
@@ -211,21 +222,21 @@ class Authority:
         checked = max(held.received_ns, self._checked.get(master, 0))
         return self._now_ns() - checked <= self._fresh_ns
 
-    def _newest_vouch(self, author: bytes) -> frozenset[bytes]:
-        """Of Vouches by the master the one with the greatest (timestamp, id)."""
+    def _read_vouches(self, author: bytes) -> frozenset[bytes]:
+        """What the newest Vouches by the master name together: each revocation has brought one or more."""
         key = PublicKey(author)
         scan = self._store.scan(
             Filter.of(authors=[key], signers=[key], kinds=[VOUCH]).compiled, limit=_LOOKED_AT
         )
-        finished = False
-        while not finished:
+        ids: set[bytes] = set()
+        counted, finished = 0, False
+        while not finished and counted < _VOUCHES:
             found, finished = scan.records(1, _SLICE_NS)
             for _, _, data in found:
-                try:
-                    return vouch.parse(Record(data))
-                except InvalidContent:
-                    continue
-        return frozenset()
+                with contextlib.suppress(InvalidContent):
+                    ids |= vouch.parse(Record(data))
+                    counted += 1
+        return frozenset(ids)
 
     def _find(self, master: bytes) -> Held | None:
         try:

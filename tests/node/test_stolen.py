@@ -1,0 +1,234 @@
+"""A stolen device, over real TCP: name, followers and old posts stay, the thief's word does not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.node.conftest import FAST, HERE, OpenNode, do, one, stored
+
+from mosaic.client.reach import Manner
+from mosaic.core.filter import Filter
+from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.core.kinds import MICROBLOG
+from mosaic.core.record import Record
+from mosaic.core.timestamp import Timestamp
+from mosaic.errors import HomeExists, Unreachable, WrongPassword
+from mosaic.node.home import Home, try_lock
+from mosaic.node.node import Node
+from mosaic.social import posts
+from mosaic.social.signer import Signer
+from mosaic.wire.result_code import ResultCode
+
+PASSWORD = "correct horse battery"
+HOUR = 3_600 * 10**9
+ACCEPTED, UNAUTHORIZED = ResultCode.ACCEPTED, ResultCode.UNAUTHORIZED
+
+
+@dataclass
+class Place:
+    """A server for others, and how it is named to who uses or reads it."""
+
+    node: Node
+    url: str
+
+    @property
+    def key(self) -> PublicKey:
+        return self.node.server_secret.public
+
+    @property
+    def used(self) -> dict[str, object]:
+        return {"server_key": self.key.server_text, "url": self.url}
+
+    @property
+    def read(self) -> dict[str, object]:
+        return {"server": self.url, "key": self.key.server_text}
+
+
+@contextlib.asynccontextmanager
+async def outboxes(open_node: OpenNode, *names: str) -> AsyncIterator[list[Place]]:
+    async with contextlib.AsyncExitStack() as stack:
+        nodes = [await stack.enter_async_context(open_node(name)) for name in names]
+        yield [Place(node, str(node.listen(HERE))) for node in nodes]
+
+
+@contextlib.asynccontextmanager
+async def empty_node(folder: Path) -> AsyncIterator[Node]:
+    """A home in which nobody lives yet."""
+    home = Home(folder)
+    home.make()
+    lock = try_lock(home)
+    assert lock is not None
+    node = await Node.open(home, lock, FAST)
+    node.people._log_n = 4
+    node.work()
+    try:
+        yield node
+    finally:
+        await node.stop()
+
+
+def texts(node: Node, author: PublicKey) -> list[str]:
+    found = node.records.newest_first(Filter.of(authors=[author], kinds=[MICROBLOG]))
+    return [record.content().decode() for record in found]
+
+
+async def hand_in(reader: Node, places: list[Place], thief: SecretKey, *records: Record) -> list[ResultCode]:
+    """What the thief does with the stolen secret: hands records in everywhere, proving the device's key."""
+    results = []
+    for place in places:
+        async with reader.reach.server(place.key, Manner(thief)) as connection:
+            results += await connection.submit_all([record.data for record in records])
+    return results
+
+
+@pytest.mark.claim("C2", "C3", "C4", "C6", "C7", "C8")
+async def test_a_stolen_device_is_revoked_from_another_home(open_node: OpenNode, tmp_path: Path) -> None:
+    file = tmp_path / "anna.key"
+    async with outboxes(open_node, "one", "two") as places, open_node("ben") as ben:
+        first, second = places
+        async with open_node("anna") as laptop:
+            laptop.work()
+            laptop.people._log_n = 4
+            anna = laptop.people.find(None)
+            for place in places:
+                await one(place.node, "admin_serve", key=anna.key.user_text)
+                await one(laptop, "servers_add", place.used)
+            await one(laptop, "master_export", path=str(file), new_password=PASSWORD)
+            await one(laptop, "master_forget", master=file.read_text(), password=PASSWORD)
+            for text in ("hello", "the day before"):
+                posted = await one(laptop, "post", text=text, working=True)
+                assert (posted["delivered"], posted["refused"]) == (2, 0)
+            stolen = SecretKey.from_seed(anna.device.reveal())
+        ben.work()
+        for place in places:
+            await one(ben, "follow", place.read, working=True, person=anna.key.user_text)
+        await stored(ben, lambda: texts(ben, anna.key) == ["the day before", "hello"])
+
+        # The laptop is gone; whoever has it posts as Anna, today and as if it had been last year.
+        since = Timestamp(ben.clock.now())
+        thief = Signer(anna.key, stolen)
+        forged = [
+            posts.post(thief, "I lost my money", now=ben.clock.now()),
+            posts.post(thief, "I always said so", now=Timestamp(since - 8_760 * HOUR)),
+        ]
+        assert await hand_in(ben, places, stolen, *forged) == [ACCEPTED] * 4
+        await stored(ben, lambda: len(texts(ben, anna.key)) == 4)
+
+        async with empty_node(tmp_path / "new laptop") as home:
+            given: dict[str, object] = {"name": "anna", "master": file.read_text()}
+            with pytest.raises(WrongPassword):
+                await one(home, "join", {**given, **first.used}, password="another one")
+            with pytest.raises(Unreachable):
+                await one(home, "join", given, password=PASSWORD)
+            joined = await one(home, "join", {**given, **first.used}, working=True, password=PASSWORD)
+            assert joined["key"] == anna.key.user_text
+            with pytest.raises(HomeExists):
+                await one(home, "join", {**given, **first.used}, password=PASSWORD, name="anna again")
+            await one(home, "servers_add", second.used, working=True)
+            unlocked = {"master": file.read_text(), "password": PASSWORD}
+            done = await one(
+                home,
+                "key_revoke",
+                unlocked,
+                working=True,
+                key=stolen.public.user_text,
+                since=str(int(since)),
+            )
+            assert (done["vouched"], done["delivered"], done["unread"]) == (2, 2, [])
+
+            # Every reader drops what the thief wrote at the next contact, and keeps the rest.
+            await stored(ben, lambda: texts(ben, anna.key) == ["the day before", "hello"])
+            for place in places:
+                assert texts(place.node, anna.key) == ["the day before", "hello"]
+            again = posts.post(thief, "It is me!", now=ben.clock.now())
+            assert await hand_in(ben, places, stolen, again, forged[1]) == [UNAUTHORIZED] * 4
+
+            # Who follows from today on sees the same; the name and the followers are hers as before.
+            async with open_node("cara") as cara:
+                cara.work()
+                await one(cara, "follow", second.read, working=True, person=anna.key.user_text)
+                await stored(cara, lambda: texts(cara, anna.key) == ["the day before", "hello"])
+                (posted,) = await do(home, "post", text="still me", working=True)
+                assert posted["delivered"] == 2
+                for reader in (ben, cara):
+                    await stored(reader, lambda: texts(reader, anna.key)[0] == "still me")  # noqa: B023
+        assert (await do(ben, "following", working=True))[0]["key"] == anna.key.user_text
+
+
+@pytest.mark.claim("C2", "C6", "C64")
+async def test_what_was_vouched_for_moves_to_a_server_that_never_had_it(
+    open_node: OpenNode, tmp_path: Path
+) -> None:
+    async with outboxes(open_node, "later") as (later,), open_node("anna") as anna:
+        person = anna.people.find(None)
+        device = person.device.public.user_text
+        await one(anna, "post", text="early")
+        await one(anna, "key_revoke", key=device)
+        anna.work()
+        await one(later.node, "admin_serve", key=person.key.user_text)
+        await one(anna, "servers_add", later.used, working=True)
+        # All that she has goes up, papers and Vouches first, as who moves does it.
+        mine = Filter.of(authors=[person.key])
+        records = sorted(
+            anna.records.newest_first(mine), key=lambda one: one.signer_bytes != one.author_bytes
+        )
+        async with anna.reach.server(later.key, Manner(anna.people.find(None).device)) as connection:
+            results = await connection.submit_all([record.data for record in records])
+        assert all(result.is_success for result in results)
+        assert texts(later.node, person.key) == ["early"]
+
+
+@pytest.mark.claim("C4")
+async def test_two_devices_that_change_the_keys_lose_nothing(open_node: OpenNode, tmp_path: Path) -> None:
+    file = tmp_path / "anna.key"
+    async with outboxes(open_node, "one") as (place,), open_node("anna") as laptop:
+        laptop.people._log_n = 4
+        laptop.work()
+        anna = laptop.people.find(None)
+        await one(place.node, "admin_serve", key=anna.key.user_text)
+        await one(laptop, "servers_add", place.used, working=True)
+        await one(laptop, "persona_add", label="old", working=True)
+        await one(laptop, "master_export", path=str(file), new_password=PASSWORD)
+        async with empty_node(tmp_path / "desk") as desk:
+            given: dict[str, object] = {"name": "anna", "master": file.read_text(), "keep_master": True}
+            await one(desk, "join", {**given, **place.used}, working=True, password=PASSWORD)
+            # Neither has heard of the other's edit before it makes its own.
+            pen = await one(laptop, "persona_add", label="pen", working=True)
+            book = await one(desk, "persona_add", label="book", working=True)
+            for key in (pen["persona"], book["persona"]):
+                assert str(key) in str((await one(desk, "keys"))["keys"])
+            merged = await one(laptop, "key_merge", working=True)
+            assert str(book["persona"]) in str(merged["keys"])
+
+            # At the very same time: made offline by both, so the later one alone holds; then joined.
+            only = await one(laptop, "persona_add", label="x", offline=True)
+            desk.people.book.keep_schedule(anna.key, _newest(desk, anna.key))
+            other = await one(desk, "persona_add", label="y", working=True)
+            again = await one(desk, "key_merge", working=True)
+            for key in (only["persona"], other["persona"], pen["persona"], book["persona"]):
+                assert str(key) in str(again["keys"])
+
+
+@pytest.mark.claim("C4")
+async def test_keys_are_not_changed_where_no_outbox_can_be_read(open_node: OpenNode) -> None:
+    async with open_node("anna") as anna:
+        anna.work()
+        nowhere = SecretKey.from_seed(bytes([9]) * 32).public.server_text
+        used = {"server_key": nowhere, "url": "mosaictcp://127.0.0.1:1/"}
+        await one(anna, "servers_add", used, working=True)
+        with pytest.raises(Unreachable) as raised:
+            await one(anna, "persona_add", label="pen", working=True)
+        assert "--offline" in raised.value.hint
+        done = await one(anna, "persona_add", label="pen", working=True, offline=True)
+        assert done["unread"] == [nowhere]
+        assert done["queued"] == 1
+
+
+def _newest(node: Node, key: PublicKey) -> Record:
+    record = node.records.schedule_record(key)
+    assert record is not None
+    return record
