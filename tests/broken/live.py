@@ -168,7 +168,11 @@ def references_find_what_is_private(patch: pytest.MonkeyPatch) -> None:
     odd_store(patch, lookup=lambda store, references, **_: store.lookup(references))
 
 
-@variant("access.author_and_tagged_live_tagged", "ephemeral.private_ones_stay_private")
+@variant(
+    "access.author_and_tagged_live_tagged",
+    "encryption.comes_live_to_the_recipient",
+    "ephemeral.private_ones_stay_private",
+)
 def only_authors_read_what_is_private(patch: pytest.MonkeyPatch) -> None:
     def may_read(former: Any, record: bytes, viewers: Any, label: int = 0) -> bool:
         return former(record, viewers, label) and (record[63] & 0x0C != 4 or record[64:96] in viewers)

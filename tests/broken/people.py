@@ -30,6 +30,8 @@ def _policy(patch: pytest.MonkeyPatch, change: Any) -> None:
 
 
 @variant(
+    "chat.between_strangers",
+    "chat.passing_messages_between_strangers",
     "roles.mentions_are_no_notification",
     "roles.strangers_do_not_write_here",
     "roles.strangers_to_strangers",
@@ -45,6 +47,7 @@ def _member() -> bytes:
 
 
 @variant(
+    "chat.to_people_served",
     "encryption.takes_from_anybody",
     "encryption.twice_is_a_duplicate",
     "roles.inbox_takes_from_anybody",

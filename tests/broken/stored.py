@@ -69,7 +69,11 @@ def older_ones_are_said_to_be_accepted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(writer, "_RESULTS", bytes(table))
 
 
-@variant("roles.forged_authors_are_refused", "schedules.unproven_signers_do_not_replace")
+@variant(
+    "roles.forged_authors_are_refused",
+    "schedules.unproven_signers_do_not_replace",
+    "server_info.of_nobody_else",
+)
 def anybody_replaces_anybody(patch: pytest.MonkeyPatch) -> None:
     def append(store: Any, records: Any, received: Any, modes: Any, **named: Any) -> Any:
         table = bytes(
@@ -173,7 +177,7 @@ def authors_are_not_filtered(patch: pytest.MonkeyPatch) -> None:
     _without(patch, 0x01)
 
 
-@variant("filters.by_signer")
+@variant("filters.by_signer", "server_info.of_nobody_else")
 def signers_are_not_filtered(patch: pytest.MonkeyPatch) -> None:
     _without(patch, 0x02)
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from mosaic.node.operating_settings import RoleSettings
 from mosaic.testing.exam import Check, Outcome, all_checks
 from tests.broken import everything
 from tests.broken.unbroken import UNBROKEN
 from tests.broken.variant import Variant
-from tests.testing.examined import WAITS, examined, findings, named
+from tests.testing.examined import EVERY, WAITS, examined, findings, named
 
 PATIENCE_S = 2.5
 _SAMPLE = 9
@@ -20,9 +21,11 @@ _SAMPLE = 9
 def tried(broken: Variant) -> list[Check]:
     """The groups that a variant touches and a sample of all others; everything with MOSAIC_LONG."""
     checks = [check for check in all_checks() if check.name != WAITS]
+    groups = {name.partition(".")[0] for name in broken.fails}
+    if broken.alone:
+        return [check for check in checks if check.group in groups]
     if os.environ.get("MOSAIC_LONG"):
         return checks
-    groups = {name.partition(".")[0] for name in broken.fails}
     return [check for at, check in enumerate(checks) if check.group in groups or at % _SAMPLE == 0]
 
 
@@ -33,7 +36,8 @@ async def test_a_broken_rule_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: Variant
 ) -> None:
     broken.breaks(monkeypatch)
-    async with examined(tmp_path, patience_s=PATIENCE_S) as examinee:
+    roles = RoleSettings(withhold=True) if broken.withholds else EVERY
+    async with examined(tmp_path, [broken.transport], patience_s=PATIENCE_S, roles=roles) as examinee:
         found = await findings(examinee, tried(broken))
     failed = named(found, Outcome.FAILED)
     assert failed.keys() == broken.fails, failed

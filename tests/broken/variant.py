@@ -11,6 +11,7 @@ import pytest
 
 from mosaic.server.settings import ServerSettings
 from mosaic.store.embedded import open_store
+from mosaic.transport import Transport
 from tests.server import world
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
@@ -24,21 +25,31 @@ class Variant:
         name: What the server does wrong.
         breaks: Makes it do so, before the server is made.
         fails: Names of the checks of the rule.
+        withholds: Whether it is an inbox that holds back what strangers write.
+        alone: Whether only the groups of the rule are examined: others would fail along.
+        transport: Over what it is examined.
     """
 
     name: str
     breaks: Breaks
     fails: frozenset[str]
+    withholds: bool = False
+    alone: bool = False
+    transport: Transport = Transport.TCP
 
 
 VARIANTS: list[Variant] = []
 
 
-def variant(*fails: str) -> Callable[[Breaks], Breaks]:
-    """Notes a function as a variant that fails exactly these checks."""
+def variant(
+    *fails: str, withholds: bool = False, alone: bool = False, transport: Transport = Transport.TCP
+) -> Callable[[Breaks], Breaks]:
+    """Notes a function as a variant that fails exactly these checks; see `Variant`."""
 
     def note(breaks: Breaks) -> Breaks:
-        VARIANTS.append(Variant(breaks.__name__, breaks, frozenset(fails)))
+        VARIANTS.append(
+            Variant(breaks.__name__, breaks, frozenset(fails), withholds, withholds or alone, transport)
+        )
         return breaks
 
     return note

@@ -25,6 +25,7 @@ infos = st.builds(
     name=texts,
     serves=texts,
     roles=lists,
+    inbox=texts,
     work=st.dictionaries(texts, st.integers(0, 255), max_size=4).map(MappingProxyType),
     limits=st.dictionaries(texts, st.integers(0, 2**64 - 1), max_size=4).map(MappingProxyType),
     rules=lists,

@@ -28,8 +28,10 @@ def dht() -> Iterator[str]:
 
 @pytest.fixture
 def served(tmp_path: Path, dht: str) -> Iterator[tuple[Node, Path]]:
-    """A node with the roles that it has by itself, and the file of a key that its operator has listed."""
-    with Node(tmp_path / "operator", "operator", over=TRANSPORTS, dht=dht) as node:
+    """A node with every role, and the file of a key that its operator has listed."""
+    node = Node(tmp_path / "operator", "operator", over=TRANSPORTS, dht=dht)
+    (node.home / "mosaic.toml").write_text("[roles]\nchat = true\n", encoding="utf-8")
+    with node:
         made = one("key", "new")
         node.do("admin serve", made["key"])
         file = tmp_path / "member.txt"
@@ -70,6 +72,17 @@ def test_our_server_passes_over_all_transports(served: tuple[Node, Path]) -> Non
     member = SecretKey.parse(file.read_text().strip()).public.user_text
     left = {each["kind"] for each in node.do("query", "--author", member, "--limit", "1000")}
     assert left <= DELETIONS, left
+
+
+def test_an_inbox_that_holds_back_passes_its_own_checks(served: tuple[Node, Path]) -> None:
+    node, file = served
+    code, lines = examined(node, "--member", file, "--only", "withheld")
+    assert (code, lines) == (1, ["0 passed, 0 failed, 0 not run, 0 open"])  # it does not hold back
+    (node.home / "mosaic.toml").write_text("[roles]\nwithhold = true\n", encoding="utf-8")
+    node.do("admin reload")
+    code, lines = examined(node, "--member", file, "--only", "withheld", "--only", "server_info")
+    assert (code, lines[-1].partition(" passed")[2]) == (0, ", 0 failed, 0 not run, 0 open"), lines
+    assert int(lines[-1].split()[0]) == 3 * (8 + 6)
 
 
 def test_without_a_member_it_says_what_was_left_out(

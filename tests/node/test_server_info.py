@@ -57,6 +57,16 @@ async def test_a_reload_that_changes_it_writes_it_again_and_no_other(
         assert await OwnServerInfo(node).keep() is None
 
 
+def test_who_reads_the_inbox_is_told() -> None:
+    for roles, said in (
+        (RoleSettings(), "everybody"),
+        (RoleSettings(inbox_readers="recipient"), "recipient"),
+        (RoleSettings(withhold=True), "approved"),
+        (RoleSettings(inbox=False), ""),
+    ):
+        assert told(dataclasses.replace(FAST, roles=roles)).inbox == said
+
+
 async def test_anybody_asks_for_it_over_a_link(open_node: OpenNode) -> None:
     async with open_node("ana") as ana, open_node("bo") as bo:
         url = ana.listen(HERE)

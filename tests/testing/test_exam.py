@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from mosaic.errors import Unreachable, UsageError
+from mosaic.node.operating_settings import RoleSettings
+from mosaic.policy.limits import Limits, LimitTable
+from mosaic.server.settings import ServerSettings
 from mosaic.testing.exam import Need, Outcome, Who, all_checks, check, chosen
 from mosaic.transport import Transport
 from tests.testing.examined import MEMBER, WAITS, examined, findings, named
@@ -22,6 +25,32 @@ async def test_our_server_passes_every_check(tmp_path: Path, transport: Transpor
     assert named(found, Outcome.FAILED) == {}
     assert named(found, Outcome.NOT_RUN) == named(found, Outcome.OPEN) == {}
     assert len(named(found, Outcome.PASSED)) > 300
+
+
+@pytest.mark.slow
+@pytest.mark.claim("C55")
+async def test_an_inbox_that_holds_back_passes_its_own_checks(tmp_path: Path) -> None:
+    async with examined(tmp_path, list(Transport), roles=RoleSettings(withhold=True)) as examinee:
+        found = await findings(examinee, chosen(["withheld", "server_info", "encryption"]))
+    assert named(found, Outcome.FAILED, Outcome.OPEN, Outcome.NOT_RUN) == {}
+    assert {each.check.group for each in found} == {"withheld", "server_info", "encryption"}
+
+
+@pytest.mark.slow
+@pytest.mark.claim("C60")
+async def test_a_server_that_asks_for_work_says_so_and_takes_it(tmp_path: Path) -> None:
+    row = Limits(work_bits=8)
+    asking = ServerSettings(limits=LimitTable(anonymous=row, stranger=row))
+    async with examined(tmp_path, settings=asking) as examinee:
+        found = await findings(examinee, chosen(["server_info"]))
+    assert named(found, Outcome.FAILED, Outcome.OPEN) == {}
+    assert "server_info.asks_the_work_it_says" in named(found, Outcome.PASSED)
+
+
+async def test_what_a_server_says_it_is_not_is_left_out(tmp_path: Path) -> None:
+    async with examined(tmp_path, roles=RoleSettings()) as examinee:
+        found = await findings(examinee, chosen(["chat", "withheld", "browser"]))
+    assert found == []
 
 
 async def test_checks_of_transports_that_were_not_asked_for_are_left_out(tmp_path: Path) -> None:

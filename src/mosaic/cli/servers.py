@@ -93,6 +93,7 @@ _LINES = (
     ("name", "Name"),
     ("serves", "Serves"),
     ("roles", "Roles"),
+    ("inbox", "What strangers sent is read by"),
     ("work", "Proof of work from strangers (bits)"),
     ("limits", "Limits for strangers"),
     ("contact", "Contact"),

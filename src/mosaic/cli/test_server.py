@@ -42,6 +42,9 @@ _ROLES: Final = {
     "dht": Need.DHT,
     "sync": Need.SYNC,
     "blobs": Need.BLOBS,
+    "info": Need.INFO,
+    "withhold": Need.WITHHOLD,
+    "browser": Need.BROWSER,
     "strangers": Need.STRANGERS,
 }
 _ORDER: Final = (Outcome.PASSED, Outcome.FAILED, Outcome.NOT_RUN, Outcome.OPEN)

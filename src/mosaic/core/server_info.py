@@ -8,6 +8,8 @@ reader passes over fields that it does not know.
     name         text           what the server is called
     serves       text           whom: home, list, invitations, hook, everyone
     roles        array of text  outbox, inbox, encryption, chat
+    inbox        text           who reads what strangers sent: everybody; recipient; approved (its
+                                recipient, and others once a moderator has approved it)
     work         map text→uint  by role: zero bits that a stranger's record must show
     limits       map text→uint  what a stranger may do; bytes, seconds, counts
     rules        array of text  the server's rules, a sentence each
@@ -37,7 +39,7 @@ from mosaic.errors import FormatError, InvalidContent
 _DEPTH: Final = 3
 _MOST_BITS: Final = 255
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
-_TEXTS: Final = frozenset({"name", "serves", "contact", "terms", "service_url"})
+_TEXTS: Final = frozenset({"name", "serves", "inbox", "contact", "terms", "service_url"})
 _LISTS: Final = frozenset({"roles", "rules"})
 _NUMBERS: Final = frozenset({"work", "limits"})
 
@@ -50,6 +52,8 @@ class ServerInfo:
         name: What it is called.
         serves: Whom it serves: `home`, `list`, `invitations`, `hook` or `everyone`.
         roles: Its roles: `outbox`, `inbox`, `encryption`, `chat`.
+        inbox: Who reads what strangers sent: `everybody`; `recipient`; or `approved`, its recipient alone
+            until a moderator has approved it.
         work: By role the zero bits (0 to 255) that it asks of strangers' records; 0 where a role is missing.
         limits: By name what a stranger may do: bytes, seconds or counts.
         rules: Its rules, a sentence each.
@@ -61,6 +65,7 @@ class ServerInfo:
     name: str = ""
     serves: str = ""
     roles: tuple[str, ...] = ()
+    inbox: str = ""
     work: Mapping[str, int] = field(default_factory=lambda: _NONE, hash=False)
     limits: Mapping[str, int] = field(default_factory=lambda: _NONE, hash=False)
     rules: tuple[str, ...] = ()

@@ -26,6 +26,7 @@ from mosaic.social.signer import Signer
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
+    from mosaic.node.operating_settings import RoleSettings
     from mosaic.node.settings import NodeSettings
 
 _LOG: Final = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def told(settings: NodeSettings) -> ServerInfo:
         name=operator.name,
         serves=settings.serves.who,
         roles=tuple(name for name, there in has.items() if there),
+        inbox=_inbox(roles),
         work=MappingProxyType(asked),
         limits=MappingProxyType(limits),
         rules=operator.rules,
@@ -67,6 +69,13 @@ def told(settings: NodeSettings) -> ServerInfo:
         terms=operator.terms,
         service_url=server.service_url,
     )
+
+
+def _inbox(roles: RoleSettings) -> str:
+    """Who reads what strangers sent."""
+    if not roles.inbox:
+        return ""
+    return "approved" if roles.withhold else roles.inbox_readers
 
 
 def latest(records: OwnRecords, server: PublicKey) -> Record | None:

@@ -62,6 +62,7 @@ def server_info_object(record: Record, info: ServerInfo) -> JsonObject:
         "name": info.name,
         "serves": info.serves,
         "roles": list(info.roles),
+        "inbox": info.inbox,
         "work": dict(info.work),
         "limits": {name: str(value) for name, value in info.limits.items()},
         "rules": list(info.rules),

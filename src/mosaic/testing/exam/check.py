@@ -46,6 +46,12 @@ class Need(Flag):
     DHT = auto()
     SYNC = auto()
     BLOBS = auto()
+    INFO = auto()
+    """A server that says in a Server Info what it is."""
+    WITHHOLD = auto()
+    """One that says there that it holds back what strangers write."""
+    BROWSER = auto()
+    """An address of its WebSocket that is a name, under which browsers come."""
     STRANGERS = auto()
     """A server that does not serve everybody: to one that does, nobody is a stranger."""
     TCP = auto()

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import ipaddress
 import pkgutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
-from mosaic.core import builder, core_tags
-from mosaic.core.community_kinds import DELETION
+from mosaic.core import builder, core_tags, server_info
+from mosaic.core.community_kinds import DELETION, SERVER_INFO
 from mosaic.core.community_tags import target
+from mosaic.core.filter import Filter
 from mosaic.core.keys import SecretKey
 from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
@@ -88,10 +90,12 @@ async def examine(
     with tempfile.TemporaryDirectory(prefix="mosaic-exam-") as folder:
         board = Switchboard(folder)
         await _reach(examinee, board, traces)
+        absent = await _absent(examinee, board, traces)
         places = asyncio.Semaphore(at_a_time)
         tasks = [
             asyncio.create_task(_in_turn(places, check, Stage(examinee, transport, board, member, traces)))
             for check in checks
+            if not check.needs & absent
             for transport in _transports(check, examinee)
         ]
         try:
@@ -117,6 +121,35 @@ async def _reach(examinee: Examinee, board: Switchboard, traces: Traces) -> None
             raise Unreachable(f"the server can't be examined over {transport.value}: {words}") from None
         finally:
             stage.close()
+
+
+async def _absent(examinee: Examinee, board: Switchboard, traces: Traces) -> Need:
+    """What the server says it is not, by its Server Info: those checks are left out."""
+    host, _ = examinee.addresses.get(Transport.WS, ("", 0))
+    absent = Need.NOTHING if _is_name(host) else Need.BROWSER
+    stage = Stage(examinee, next(iter(examinee.addresses)), board, None, traces)
+    try:
+        wire = await stage.anonymous()
+        wanted = Filter.of(authors=[examinee.key], signers=[examinee.key], kinds=[SERVER_INFO])
+        found = [server_info.read(Record(each)) for each in await wire.query(wanted)]
+    except MosaicError:
+        return absent | Need.WITHHOLD  # the checks will say what is wrong with it
+    finally:
+        stage.close()
+    if not found or found[0].inbox != "approved":
+        absent |= Need.WITHHOLD
+    if found and "chat" not in found[0].roles:
+        absent |= Need.CHAT
+    return absent
+
+
+def _is_name(host: str) -> bool:
+    """Whether something is a host's name, and no address."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return bool(host)
+    return False
 
 
 def _transports(check: Check, examinee: Examinee) -> list[Transport]:

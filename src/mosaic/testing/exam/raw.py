@@ -52,7 +52,12 @@ class Raw:
 
     @classmethod
     async def dial(
-        cls, address: tuple[str, int], patience_s: float, tls: ssl.SSLContext | None = None
+        cls,
+        address: tuple[str, int],
+        patience_s: float,
+        tls: ssl.SSLContext | None = None,
+        *,
+        name: str = "mosaic",
     ) -> Raw:
         """Connects to a host and port, with TLS that takes any certificate if none is given.
 
@@ -60,15 +65,14 @@ class Raw:
             address: Host and port.
             patience_s: How long anything may take, in seconds.
             tls: The TLS to speak.
+            name: The name that it asks for (SNI).
 
         Raises:
             Deviation: nobody answers, or TLS does not come about.
         """
         try:
             async with asyncio.timeout(patience_s):
-                opened = await asyncio.open_connection(
-                    *address, ssl=tls or context(), server_hostname="mosaic"
-                )
+                opened = await asyncio.open_connection(*address, ssl=tls or context(), server_hostname=name)
         except OSError as error:
             raise Deviation(f"expected a connection with TLS; {str(error) or 'it took too long'}") from None
         return cls(*opened, patience_s)
@@ -154,6 +158,11 @@ def wrapped(opcode: int, payload: bytes, *, last: bool = True, masked: bool = Tr
     key = os.urandom(4)
     stream = (key * (length // 4 + 1))[:length]
     return head + key + bytes(a ^ b for a, b in zip(payload, stream, strict=True))
+
+
+def token() -> str:
+    """A nonce as it stands in a request's head: 43 characters of base64url."""
+    return base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
 
 
 def request(host: str, **changes: str | None) -> bytes:

@@ -6,13 +6,29 @@ Source: this project's own design, docs/architecture.md "A server is examined".
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import wraps
 
 from mosaic.core.kind import Kind
 from mosaic.core.record import Record
 from mosaic.core.tag import Tag
+from mosaic.testing.exam.check import Run
 from mosaic.testing.exam.forge import Draft
 from mosaic.testing.exam.stage import MINUTE, Stage
 from mosaic.testing.exam.wire import Wire
+
+
+def in_turn(run: Run) -> Run:
+    """Makes checks one after another, in the order in which they stand.
+
+    For those that touch what a server has but once, or of which it bounds what one person may have begun.
+    """
+
+    @wraps(run)
+    async def waited(stage: Stage) -> None:
+        async with stage.in_turn:
+            await run(stage)
+
+    return waited
 
 
 async def some(

@@ -66,6 +66,7 @@ class Traces:
 
     stored: dict[bytes, list[bytes]] = field(default_factory=dict)
     secrets: dict[bytes, SecretKey] = field(default_factory=dict)
+    in_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def note(self, record: bytes) -> None:
         """A record was kept by the server."""
@@ -118,6 +119,15 @@ class Stage:
         secret = SecretKey.generate(os.urandom(32))
         self._traces.secrets[secret.public.bytes] = secret
         return secret
+
+    def secret_of(self, key: PublicKey) -> SecretKey:
+        """The secret of a key that was made by `fresh_key`. Raises KeyError for any other."""
+        return self._traces.secrets[key.bytes]
+
+    @property
+    def in_turn(self) -> asyncio.Lock:
+        """Held by checks that are made one after another, see `scenes.in_turn`."""
+        return self._traces.in_turn
 
     # --- links
 

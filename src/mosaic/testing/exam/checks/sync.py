@@ -75,10 +75,19 @@ async def _opened(wire: Wire, wanted: bytes, message: bytes) -> tuple[int, bytes
     raise Deviation("expected SYNC DATA; the server stays too busy for it")
 
 
-async def _compare(
+async def compare(
     wire: Wire, wanted: Filter, records: Sequence[Record] = ()
 ) -> tuple[set[bytes], set[bytes]]:
-    """What only the client has and what only the server has, ids of 32 bytes each."""
+    """What only the client has and what only the server has, ids of 32 bytes each.
+
+    Args:
+        wire: Whose link.
+        wanted: What is compared.
+        records: What the client has of it.
+
+    Raises:
+        Deviation: the server would not.
+    """
     ours = _initiator(records)
     query_id, answer = await _opened(wire, wanted.encode(), ours.begin())
     have: set[bytes] = set()
@@ -117,7 +126,7 @@ def _ids(records: Sequence[Record]) -> set[bytes]:
 async def _lacks(stage: Stage) -> None:
     _, records = await some(stage, 150)
     wire = await stage.anonymous()
-    have, need = await _compare(wire, stage.of(records[0].kind, stage.member.public))
+    have, need = await compare(wire, stage.of(records[0].kind, stage.member.public))
     stage.expect((have, need) == (set(), _ids(records)), "150 ids of the server's", len(need))
 
 
@@ -133,12 +142,12 @@ async def _server_lacks(stage: Stage) -> None:
     wire, records = await some(stage, 20)
     more = [stage.record(stage.member, records[0].kind) for _ in range(5)]
     wanted = stage.of(records[0].kind, stage.member.public)
-    have, need = await _compare(wire, wanted, [*records, *more])
+    have, need = await compare(wire, wanted, [*records, *more])
     stage.expect((have, need) == (_ids(more), set()), "the five ids that only the client has", len(have))
     await wire.keep(*more)
     # Another filter of the same records: a server may keep what it made for this one for a little while.
     wanted = Filter((*wanted.elements, Since(records[0].id.timestamp)))
-    differ = await _compare(wire, wanted, [*records, *more])
+    differ = await compare(wire, wanted, [*records, *more])
     stage.same(differ, (set(), set()), "what differs then")
 
 
@@ -154,7 +163,7 @@ async def _both(stage: Stage) -> None:
     wire, records = await some(stage, 300)
     more = [stage.record(stage.member, records[0].kind) for _ in range(7)]
     ours = [*(each for at, each in enumerate(records) if at % 50), *more]
-    have, need = await _compare(wire, stage.of(records[0].kind, stage.member.public), ours)
+    have, need = await compare(wire, stage.of(records[0].kind, stage.member.public), ours)
     stage.expect(have == _ids(more), "the seven ids that only the client has", len(have))
     stage.expect(need == _ids(records[::50]), "the six ids that only the server has", len(need))
 
@@ -169,7 +178,7 @@ async def _both(stage: Stage) -> None:
 )
 async def _equal(stage: Stage) -> None:
     wire, records = await some(stage, 40)
-    got = await _compare(wire, stage.of(records[0].kind, stage.member.public), records)
+    got = await compare(wire, stage.of(records[0].kind, stage.member.public), records)
     stage.same(got, (set(), set()), "what differs")
 
 
@@ -184,7 +193,7 @@ async def _equal(stage: Stage) -> None:
 async def _filtered(stage: Stage) -> None:
     wire, records = await some(stage, 6)
     wanted = Filter.of(authors=[stage.member.public], kinds=[records[0].kind], since=records[4].id.timestamp)
-    _, need = await _compare(wire, wanted)
+    _, need = await compare(wire, wanted)
     stage.expect(need == _ids(records[4:]), "the ids of the two newest", len(need))
 
 
@@ -222,7 +231,7 @@ async def _private(stage: Stage) -> None:
         (await stage.stranger(), records),
         (member, [*records, secret]),
     ):
-        _, need = await _compare(wire, wanted)
+        _, need = await compare(wire, wanted)
         stage.expect(need == _ids(seen), f"{len(seen)} ids", len(need))
         shown = await _get(wire, secret.data[:_PREFIX])
         stage.records_are(shown, [each for each in seen if each is secret], "what SYNC GET brings of it")
@@ -242,7 +251,7 @@ async def _tagged(stage: Stage) -> None:
     kind = stage.kind(readers=Readers.AUTHOR_AND_TAGGED)
     letter = stage.record(stage.member, kind, notify=[friend.public])
     await member.keep(letter, stage.record(stage.member, kind))
-    _, need = await _compare(wire, stage.of(kind, stage.member.public))
+    _, need = await compare(wire, stage.of(kind, stage.member.public))
     stage.expect(need == _ids([letter]), "the one id that is for him", len(need))
 
 
@@ -259,7 +268,7 @@ async def _replaced(stage: Stage) -> None:
     records = [stage.record(stage.member, kind, nonce=nonce) for _ in range(3)]
     for record in records:
         await wire.keep(record)
-    _, need = await _compare(wire, stage.of(kind, stage.member.public))
+    _, need = await compare(wire, stage.of(kind, stage.member.public))
     stage.expect(need == _ids(records[2:]), "the id of the newest", len(need))
 
 
@@ -275,7 +284,7 @@ async def _deleted(stage: Stage) -> None:
     wire, records = await some(stage, 3)
     gone = records[1]
     await wire.keep(stage.record(stage.member, DELETION, tags=[target(gone.kind, gone.id)]))
-    _, need = await _compare(wire, stage.of(gone.kind, stage.member.public))
+    _, need = await compare(wire, stage.of(gone.kind, stage.member.public))
     stage.expect(need == _ids([records[0], records[2]]), "the ids of the two others", len(need))
     stage.same(await _get(wire, gone.data[:_PREFIX]), [], "what SYNC GET brings")
 
@@ -294,7 +303,7 @@ async def _from_author(stage: Stage) -> None:
     plain = stage.record(stage.member, kind)
     await wire.keep(own, plain)
     for reader in (wire, await stage.anonymous()):
-        _, need = await _compare(reader, stage.of(kind, stage.member.public))
+        _, need = await compare(reader, stage.of(kind, stage.member.public))
         stage.expect(need == _ids([plain]), "the id of the other record", len(need))
 
 
