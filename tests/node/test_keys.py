@@ -11,7 +11,7 @@ from tests.node.conftest import OpenNode, do, one
 from mosaic.core import encrypted_secret_key, key_schedule, vouch
 from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
-from mosaic.core.key_schedule import Standing
+from mosaic.core.key_schedule import Entry, Standing
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.kinds import PROFILE
 from mosaic.core.reference import Id
@@ -81,6 +81,24 @@ async def test_old_homes_make_the_same_records_again_and_get_a_key_to_encrypt_to
         assert "only other devices" in await advice(node)
         await one(node, "key_roll", what="encryption")
         assert "only other devices" not in await advice(node)
+
+
+@pytest.mark.claim("C3", "C66")
+async def test_the_next_act_with_the_master_key_adds_a_key_to_encrypt_to(open_node: OpenNode) -> None:
+    async with open_node("anna") as node:
+        person = node.people.find(None)
+        node.db.connection.execute("DELETE FROM person_key")
+        with node.people.master(person) as master:
+            old = Entry.signing(person.signer.attestation())
+            schedule = master.schedule([old], node.clock.now())
+        await node.mirror([schedule.data])
+        node.db.connection.execute("DELETE FROM person_schedule")
+        assert "Nobody can encrypt" in await advice(node)
+        await one(node, "profile", {"set": {"about": "bread"}})
+        assert "Nobody can encrypt" not in await advice(node)
+        found = node.records.schedule(person.key)
+        assert found is not None
+        assert found.encryption_keys() == tuple(s.public for s in node.people.encryption_secrets(person))
 
 
 @pytest.mark.claim("C2", "C8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.kinds import MICROBLOG
 from mosaic.core.record import Record
+from mosaic.core.schedule_entry import ATTESTATION, Marker
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import HomeExists, Unreachable, WrongPassword
 from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node
+from mosaic.node.own_schedule import OwnSchedule
 from mosaic.social import posts
 from mosaic.social.signer import Signer
 from mosaic.wire.result_code import ResultCode
@@ -204,13 +207,84 @@ async def test_two_devices_that_change_the_keys_lose_nothing(open_node: OpenNode
             merged = await one(laptop, "key_merge", working=True)
             assert str(book["persona"]) in str(merged["keys"])
 
-            # At the very same time: made offline by both, so the later one alone holds; then joined.
-            only = await one(laptop, "persona_add", label="x", offline=True)
-            desk.people.book.keep_schedule(anna.key, _newest(desk, anna.key))
-            other = await one(desk, "persona_add", label="y", working=True)
-            again = await one(desk, "key_merge", working=True)
-            for key in (only["persona"], other["persona"], pen["persona"], book["persona"]):
-                assert str(key) in str(again["keys"])
+            # At the very same time: whoever is overtaken joins both and publishes once more.
+            for number in range(3):
+                made = await asyncio.gather(
+                    one(laptop, "persona_add", label=f"laptop {number}", working=True),
+                    one(desk, "persona_add", label=f"desk {number}", working=True),
+                )
+                held = place.node.records.schedule(anna.key)
+                assert held is not None
+                for each in made:
+                    assert held.may_sign(PublicKey.parse_user(str(each["persona"])))
+
+
+@pytest.mark.claim("C4")
+async def test_two_acts_in_one_home_edit_one_after_the_other(open_node: OpenNode) -> None:
+    async with open_node("anna") as anna:
+        made = await asyncio.gather(*(one(anna, "persona_add", label=str(number)) for number in range(4)))
+        known = str((await one(anna, "keys"))["keys"])
+        assert all(str(each["persona"]) in known for each in made)
+
+
+@pytest.mark.claim("C4")
+async def test_what_another_devices_schedule_lacks_is_remembered_and_told(
+    open_node: OpenNode, tmp_path: Path
+) -> None:
+    async with open_node("anna") as anna:
+        person = anna.people.find(None)
+        before = anna.records.schedule(person.key)
+        assert before is not None
+        pen = str((await one(anna, "persona_add", label="pen"))["persona"])
+        # Another device, which had not heard of it, publishes one that is newer.
+        with anna.people.master(person) as master:
+            newer = master.schedule(before.entries, anna.clock.now())
+        await anna.mirror([newer.data])
+        assert anna.records.schedule_record(person.key) == newer
+        (told,) = await do(anna, "keys")
+        assert "mosaic key merge" in str(told["advice"])
+        assert pen in str(told["keys"])
+        assert (await one(anna, "key_merge"))["changed"] is True
+        held = anna.records.schedule(person.key)
+        assert held is not None
+        assert held.may_sign(PublicKey.parse_user(pen))
+        assert (await one(anna, "key_merge"))["changed"] is False
+
+
+@pytest.mark.claim("C4")
+async def test_a_home_with_the_master_key_joins_again_by_itself(open_node: OpenNode) -> None:
+    async with open_node("anna") as anna:
+        person, schedules = anna.people.find(None), OwnSchedule(anna, working=False)
+        before = anna.records.schedule(person.key)
+        assert before is not None
+        assert await schedules.join_again(person) is False
+        pen = str((await one(anna, "persona_add", label="pen"))["persona"])
+        with anna.people.master(person) as master:
+            await anna.mirror([master.schedule(before.entries, anna.clock.now()).data])
+        assert await schedules.join_again(person) is True
+        held = anna.records.schedule(person.key)
+        assert held is not None
+        assert held.may_sign(PublicKey.parse_user(pen))
+
+
+@pytest.mark.claim("C2", "C6")
+async def test_a_home_hears_what_another_one_did_to_its_keys(open_node: OpenNode, tmp_path: Path) -> None:
+    async with outboxes(open_node, "one") as (place,), open_node("anna") as laptop:
+        anna = laptop.people.find(None)
+        await one(place.node, "admin_serve", key=anna.key.user_text)
+        await one(laptop, "servers_add", place.used)
+        with laptop.people.master(anna) as master:
+            known = laptop.records.schedule(anna.key)
+            assert known is not None
+            gone = [
+                entry.marked(Marker.REVOKED_ALL, 1) for entry in known.entries if entry.kind == ATTESTATION
+            ]
+            revoked = master.schedule(gone, laptop.clock.now())
+        await place.node.mirror([revoked.data])
+        laptop.work()
+        await stored(laptop, lambda: laptop.records.schedule_record(anna.key) == revoked)
+        (told,) = await do(laptop, "keys")
+        assert "mosaic key roll" in str(told["advice"])
 
 
 @pytest.mark.claim("C4")
@@ -226,9 +300,3 @@ async def test_keys_are_not_changed_where_no_outbox_can_be_read(open_node: OpenN
         done = await one(anna, "persona_add", label="pen", working=True, offline=True)
         assert done["unread"] == [nowhere]
         assert done["queued"] == 1
-
-
-def _newest(node: Node, key: PublicKey) -> Record:
-    record = node.records.schedule_record(key)
-    assert record is not None
-    return record

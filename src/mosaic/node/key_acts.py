@@ -24,7 +24,7 @@ from mosaic.node.arguments import Arguments, parse_time
 from mosaic.node.control import Act, Items, Json, JsonObject
 from mosaic.node.finder import Finder
 from mosaic.node.key_book import OwnKey, Use
-from mosaic.node.master import MasterPlace
+from mosaic.node.master import Master, MasterPlace
 from mosaic.node.own_schedule import Editing, OwnSchedule, Published
 from mosaic.node.people import Person
 from mosaic.node.shapes import deliveries_object, time_fields
@@ -318,6 +318,12 @@ class KeyActs:
     async def _edit(self, arguments: Arguments, person: Person, change: _Change) -> JsonObject:
         """Reads, changes and publishes the schedule with the master key."""
         with await self._node.people.unlock(person, arguments.unlocking()) as master:
+            return await self._edit_with(master, arguments, person, change)
+
+    async def _edit_with(
+        self, master: Master, arguments: Arguments, person: Person, change: _Change
+    ) -> JsonObject:
+        async with self._node.people.turn(person.key):
             editing = await self._schedules.read(person, offline=arguments.flag("offline"))
             before = list(editing.entries)
             if (changing := change(editing)) is not None:

@@ -55,7 +55,8 @@ VOUCHED_AT_ONCE: Final = 1_000_000 // ID_LENGTH
 """How many records one Vouch names."""
 
 _HEAR_S = 3_600.0
-_ROUNDS = 3
+# Who reads before an edit is out and publishes after it overtakes it unseen: so one looks once more later.
+_LOOKS_S = (0.0, 1.0)
 _MOST_RECORDS = 256
 _BATCH = 256
 
@@ -143,10 +144,10 @@ class OwnSchedule:
         if found:
             # A Vouch first: what it names must not go when the schedule comes.
             await self._node.mirror([record.data for record in vouches_first(found)])
-        if editing.newest is not None:
-            newest = next((each for each in found if each.id == editing.newest.id), None)
-            if newest is not None:
-                self._node.people.book.keep_schedule(person.key, newest)
+        newest = next((each for each in found if editing.newest and each.id == editing.newest.id), None)
+        # One that says less than this home knows is not remembered in place of what does.
+        if newest is not None and editing.newest and not lacks(editing.newest, editing.entries):
+            self._node.people.book.keep_schedule(person.key, newest)
         return editing
 
     async def read_from(
@@ -244,10 +245,27 @@ class OwnSchedule:
         if any(entry.marker is Marker.ACTIVE_ENCRYPTION_KEY for entry in self.at_hand(person)):
             return
         with contextlib.suppress(Unreachable):
-            editing = await self.read(person, offline=False)
-            if not editing.active(Marker.ACTIVE_ENCRYPTION_KEY):
-                self.new_box(person, editing)
-                await self.publish(person, master, editing)
+            async with self._node.people.turn(person.key):
+                editing = await self.read(person, offline=False)
+                if not editing.active(Marker.ACTIVE_ENCRYPTION_KEY):
+                    self.new_box(person, editing)
+                    await self.publish(person, master, editing)
+
+    async def join_again(self, person: Person) -> bool:
+        """Publishes what the newest schedule lacks of what is known here, if it does; whether it did.
+
+        Raises:
+            MasterAway: the master key is not here.
+            PasswordNeeded: it is under the person's own password.
+            Refused: the own server does not take the schedule.
+        """
+        newest = self._node.records.schedule(person.key)
+        if newest is None or not lacks(newest, self.at_hand(person)):
+            return False
+        with self._node.people.master(person) as master:
+            async with self._node.people.turn(person.key):
+                await self.publish(person, master, await self.read(person, offline=True))
+        return True
 
     # --- publishing ------------------------------------------------------------------------------------
 
@@ -269,14 +287,14 @@ class OwnSchedule:
             for record in [*records, schedule]:
                 await node.publish(person, record)
             deliveries = await node.queue.settled(schedule.id.bytes, node.settings.settle_s)
-            for _ in range(_ROUNDS):
+            for pause_s in _LOOKS_S if self._node.directory.servers(person.key, Usage.OUTBOX) else ():
+                await asyncio.sleep(pause_s)
                 again = await self._overtaken(person, schedule)
-                if again is None:
-                    break
-                schedule = self.made(master, again)
-                node.people.book.keep_schedule(person.key, schedule)
-                await node.publish(person, schedule)
-                deliveries = await node.queue.settled(schedule.id.bytes, node.settings.settle_s)
+                if again is not None:
+                    schedule = self.made(master, again)
+                    node.people.book.keep_schedule(person.key, schedule)
+                    await node.publish(person, schedule)
+                    deliveries = await node.queue.settled(schedule.id.bytes, node.settings.settle_s)
         return Published(schedule, len(editing.vouched), deliveries, editing.unread)
 
     def made(self, master: Master, editing: Editing) -> Record:
@@ -289,7 +307,9 @@ class OwnSchedule:
         """What is to be published once more: another device did at the same time, without this edit."""
         with contextlib.suppress(Unreachable):
             editing = await self.read(person, offline=False)
-            newest = editing.newest
+            newest, mine = editing.newest, key_schedule.parse(schedule)
+            for entry in mine.entries:
+                editing.add(entry)
             if newest is not None and newest.id > schedule.id and lacks(newest, editing.entries):
                 return editing
         return None
@@ -326,9 +346,16 @@ async def keep_heard(node: Node) -> None:
     """Hears from the own outboxes which keys other devices have added or revoked, now and every hour.
 
     Until it is cancelled. What comes is judged by the own server as anybody's.
+    Where the master key lies in the home, what another device's edit lacks is
+    joined again; else `mosaic key list` advises it.
     """
+    schedules = OwnSchedule(node, working=True)
     while True:
         for person in node.people:
             if node.directory.servers(person.key, Usage.OUTBOX):
                 node.schedules.wanted(person.key.bytes)
+                try:
+                    await schedules.join_again(person)
+                except MosaicError as error:
+                    log.info("the keys of %s can't be joined now: %s", person.name, error)
         await asyncio.sleep(_HEAR_S)

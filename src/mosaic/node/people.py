@@ -10,7 +10,9 @@ Source: identity.md, keyschedule.md, bootstrap.md; encrypted_secret_key.md.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -122,6 +124,7 @@ class People:
         self._log_n = log_n
         self.book = KeyBook(db, vault)
         self._lent: dict[bytes, Master] = {}
+        self._turns: defaultdict[bytes, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._people = [self._open(row) for row in db.people()]
         self._keys = {person.key.bytes for person in self._people}
 
@@ -176,6 +179,10 @@ class People:
     def serves(self, key: bytes) -> bool:
         """Whether a master key (32 bytes) is that of somebody in this home."""
         return key in self._keys
+
+    def turn(self, person: PublicKey) -> asyncio.Lock:
+        """Held by who edits a person's key schedule: one edit after another in this home."""
+        return self._turns[person.bytes]
 
     # --- keys ------------------------------------------------------------------------------------------
 
