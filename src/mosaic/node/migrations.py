@@ -234,4 +234,24 @@ MIGRATIONS: tuple[str, ...] = (
         until_ns INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    # 7: what is remembered of servers, and what people were told about theirs.
+    """
+    -- `repute`: JSON of the counts, which decay; `noted_ns`: when something was last seen of the server.
+    CREATE TABLE reputation (
+        server_key BLOB PRIMARY KEY,
+        noted_ns INTEGER NOT NULL,
+        repute TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX reputation_noted ON reputation (noted_ns);
+
+    -- `what`: failing, refuses, withholds, hidden, clock. Goes when the server is well again.
+    CREATE TABLE alarm (
+        person BLOB NOT NULL,
+        server_key BLOB NOT NULL,
+        what TEXT NOT NULL,
+        since_ns INTEGER NOT NULL,
+        note TEXT NOT NULL,
+        PRIMARY KEY (person, server_key, what)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
