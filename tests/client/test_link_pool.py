@@ -126,7 +126,7 @@ async def test_an_idle_connection_is_closed_and_a_quiet_one_asked_after(
     async with site.pool.connect(site.address) as connection:
         answered, ping = asyncio.Event(), connection.ping
 
-        async def asked_after() -> None:
+        async def asked_after(_answer_s: float) -> None:
             await ping()
             answered.set()
 

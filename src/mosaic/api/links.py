@@ -21,6 +21,7 @@ from mosaic.client.address import ServerAddress
 from mosaic.client.authority import Authority
 from mosaic.client.backoff import Backoff
 from mosaic.client.connection import Connection
+from mosaic.client.failover import Readable
 from mosaic.client.link_pool import LinkPool
 from mosaic.client.named_key import NamedKey
 from mosaic.client.own_servers import Asked, OwnServers
@@ -195,6 +196,14 @@ class Links:
                     raise
                 link = await stack.enter_async_context(self.reach.server(self.servers[0]))
             yield link
+
+    def reader(self, person: PublicKey, usage: Usage = Usage.OUTBOX) -> Readable:
+        """All of somebody's servers, and those that the program named, to be asked as if they were one."""
+        named = NamedKey(person, server=False)
+        if self.signer is not None and person == self.signer.author:
+            return self.reach.any_of(named, Manner(self.signer.secret, usage))
+        # What they have of somebody is signed, so that it does not matter who gives it.
+        return self.reach.any_of(named, Manner(usage=usage), self.servers)
 
     def _directory(self, bootstraps: Bootstraps) -> HomeDirectory:
         me = None if self.signer is None else self.signer.author

@@ -12,7 +12,7 @@ from typing import Final
 
 from mosaic.api.links import Links
 from mosaic.api.shelf import Shelf
-from mosaic.client.connection import Connection
+from mosaic.client.failover import Readable
 from mosaic.client.named_key import NamedKey
 from mosaic.core import core_tags, nonce, profile, reference
 from mosaic.core.bootstrap import Usage
@@ -87,8 +87,7 @@ class Reading:
             wanted = Filter.of(tags=tags[:_TAGS])
             for usage in (Usage.INBOX, Usage.OUTBOX):
                 with contextlib.suppress(PeerError):
-                    async with self._links.person(root.reference.author, usage) as connection:
-                        records += await self._all(connection, wanted)
+                    records += await self._all(self._links.reader(root.reference.author, usage), wanted)
             records += top
         shelf = Shelf(records)
         shown = threads.thread(shelf, found.address)
@@ -98,8 +97,7 @@ class Reading:
     async def profile(self, given: JsonObject) -> Items:
         """As the node's act `profile` that shows one."""
         person = NamedKey.parse(Arguments(given).text("person")).key
-        async with self._links.person(person) as connection:
-            await self._learn_profile(connection, person)
+        await self._learn_profile(self._links.reader(person), person)
         shown = self._profiles.get(person)
         fields = {} if shown is None else {name: getattr(shown, name) for name in _PROFILE_FIELDS}
         yield {"key": person.user_text, **fields}
@@ -170,13 +168,14 @@ class Reading:
         wanted = Filter.of(authors=[author], kinds=FEED_KINDS, until=until)
         asked = limit + 1
         try:
-            async with self._room, self._links.person(author) as connection:
-                found = await self._all(connection, wanted, asked)
+            async with self._room:
+                source = self._links.reader(author)
+                found = await self._all(source, wanted, asked)
                 edited = [one.address for one in found if one.address.nonce != nonce.from_time(one.timestamp)]
-                versions = await connection.get(list(dict.fromkeys(edited))) if edited else []
-                accepted = await self._links.authority.accepted(connection, versions)
+                versions = await source.get(list(dict.fromkeys(edited))) if edited else []
+                accepted = await self._links.authority.accepted(source, versions)
                 if author not in self._profiles:
-                    await self._learn_profile(connection, author)
+                    await self._learn_profile(source, author)
         except PeerError:
             if must:
                 raise
@@ -186,38 +185,38 @@ class Reading:
 
     async def _at(self, named: Reference) -> list[Record]:
         """What a reference names, newest first."""
-        places = []
-        if isinstance(named, Address):
-            places.append(self._links.person(named.author))
-        if self._links.signer is not None or self._links.servers:
-            places.append(self._links.own())
         problem: PeerError | None = None
-        for place in places:
+        found: list[Record] = []
+        if isinstance(named, Address):
             try:
-                async with place as connection:
+                found = await remote.get(self._links.reader(named.author), self._links.authority, [named])
+            except PeerError as error:
+                problem = error
+        if not found and (self._links.signer is not None or self._links.servers):
+            try:
+                async with self._links.own() as connection:
                     found = await remote.get(connection, self._links.authority, [named])
             except PeerError as error:
                 problem = problem or error
-                continue
-            if found:
-                return sorted(found, key=lambda record: record.id, reverse=True)
+        if found:
+            return sorted(found, key=lambda record: record.id, reverse=True)
         if problem is not None:
             raise problem
         return []
 
-    async def _all(self, connection: Connection, wanted: Filter, limit: int = 0) -> list[Record]:
-        answers = remote.query(connection, self._links.authority, wanted, limit)
+    async def _all(self, source: Readable, wanted: Filter, limit: int = 0) -> list[Record]:
+        answers = remote.query(source, self._links.authority, wanted, limit)
         async with contextlib.aclosing(answers) as records:
             return [record async for record in records]
 
     async def _learn_name(self, person: PublicKey) -> None:
         with contextlib.suppress(MosaicError):
-            async with self._room, self._links.person(person) as connection:
-                await self._learn_profile(connection, person)
+            async with self._room:
+                await self._learn_profile(self._links.reader(person), person)
 
-    async def _learn_profile(self, connection: Connection, person: PublicKey) -> None:
+    async def _learn_profile(self, source: Readable, person: PublicKey) -> None:
         found = None
-        for record in await self._all(connection, Filter.of(authors=[person], kinds=[PROFILE])):
+        for record in await self._all(source, Filter.of(authors=[person], kinds=[PROFILE])):
             with contextlib.suppress(InvalidProfile):
                 found = profile.parse(record)
                 break

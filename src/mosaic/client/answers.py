@@ -36,7 +36,18 @@ class Answers:
         unread_bytes: How much may wait to be read.
     """
 
-    __slots__ = ("_arrived", "_bytes", "_end", "_items", "_limit", "_seen", "_wanted", "dropped", "is_over")
+    __slots__ = (
+        "_arrived",
+        "_bytes",
+        "_end",
+        "_items",
+        "_limit",
+        "_seen",
+        "_wanted",
+        "dropped",
+        "is_over",
+        "unasked",
+    )
 
     def __init__(self, wanted: Callable[[Record], bool], unread_bytes: int) -> None:
         self._wanted = wanted
@@ -48,6 +59,8 @@ class Answers:
         self._end: MosaicError | None = None
         self.is_over = False
         self.dropped = 0
+        self.unasked = 0
+        """Those of the dropped that were not asked for; what comes twice may be an oversight."""
 
     def put(self, record: Record) -> bool:
         """Takes a valid record; False when too much is unread."""
@@ -56,6 +69,7 @@ class Answers:
         prefix = record.data[:_PREFIX]
         if prefix in self._seen or not self._wanted(record):
             self.dropped += 1
+            self.unasked += prefix not in self._seen
             return True
         self._seen[prefix] = None
         if len(self._seen) > _REMEMBERED:

@@ -19,6 +19,7 @@ from mosaic.client.dht_lookups import DhtLookups
 from mosaic.client.greeting import GREETING, Greeting, Refusal
 from mosaic.client.queries import Queries
 from mosaic.client.refusals import refused
+from mosaic.client.reputation import Observation, What
 from mosaic.client.settings import ClientSettings
 from mosaic.client.submissions import Submissions, Unanswered
 from mosaic.client.sync_exchange import SyncExchange
@@ -98,6 +99,7 @@ class Connection:
         """Puts and gets blobs."""
         self.syncs = SyncExchange(session, settings.sync_answer_s, self._send, partial(network.send, link))
         """Compares what is here with what the server has."""
+        self._observe: Callable[[Observation], None] = lambda _: None
         self.closed: MosaicError | None = None
         """Why the connection is over, or None while it is not."""
 
@@ -118,6 +120,11 @@ class Connection:
         except TimeoutError:
             self.fail(Unreachable("the server did not greet in time"))
             raise Unreachable("the server did not greet in time") from None
+
+    def watch(self, observe: Callable[[Observation], None]) -> None:
+        """Tells from now on when the server answers what it may not."""
+        self._observe = observe
+        self._queries.wrong = lambda why: observe(Observation(What.WRONG, note=why))
 
     @property
     def link(self) -> int:
@@ -178,6 +185,8 @@ class Connection:
     def fail(self, error: MosaicError) -> None:
         """Ends it at once because of an error."""
         if self.closed is None:
+            if isinstance(error, ProtocolViolation):
+                self._observe(Observation(What.WRONG, note=str(error)))
             self._network.abort(self._link)
             self._over(error)
 
@@ -395,9 +404,17 @@ class Connection:
         """What the server finds in the DHT of a key's bootstrap. See `DhtLookups.look_up`."""
         return await self._lookups.look_up(key, salt)
 
-    async def ping(self) -> None:
-        """Asks for nothing, to see that the server is there. Raises PeerError."""
-        await self._queries.ping()
+    async def ping(self, answer_s: float | None = None) -> None:
+        """Asks for nothing, to see that the server is there.
+
+        Args:
+            answer_s: How long it may take, in seconds; None as long as any answer.
+
+        Raises:
+            PeerError: it went away.
+            TimeoutError: it did not answer in time.
+        """
+        await self._queries.ping(self._settings.answer_s if answer_s is None else answer_s)
 
     @property
     def held_since_ns(self) -> int | None:

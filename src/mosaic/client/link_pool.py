@@ -15,21 +15,26 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import partial
+from typing import Final, TypeAlias
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.connection import Connection
 from mosaic.client.dialling import Dialler
 from mosaic.client.linking import Linker
+from mosaic.client.reputation import Observation, What, of_failure
 from mosaic.client.settings import ClientSettings
 from mosaic.client.surroundings import Surroundings
 from mosaic.core.keys import SecretKey
-from mosaic.errors import Disconnected, MosaicError
+from mosaic.errors import Disconnected, MosaicError, PeerError
 from mosaic.transport.network import Dialer
 
 _SECOND = 1_000_000_000
 
 _Place: TypeAlias = tuple[bytes, bytes]
+
+# Attempts that somebody was faster than, and that go on so that their end is known.
+_STRAGGLERS: Final = 32
 
 
 @dataclass(slots=True)
@@ -68,6 +73,14 @@ class LinkPool:
         self._open: dict[_Place, Connection] = {}
         self._streams: set[Connection] = set()
         self._dials: dict[_Place, _Dial] = {}
+        self._stragglers: set[asyncio.Task[None]] = set()
+        self.observe = surroundings.observe
+        """Told what is seen of servers."""
+
+    @property
+    def settings(self) -> ClientSettings:
+        """Choices of the client."""
+        return self._settings
 
     @contextlib.asynccontextmanager
     async def connect(
@@ -119,7 +132,16 @@ class LinkPool:
                     del self._dials[place]
 
     async def _dial(self, place: _Place, server: ServerAddress, secret: SecretKey | None) -> Connection:
-        connection = self._open[place] = await self._dialler.reach(server, secret)
+        begun_ns = self._now_ns()
+        try:
+            connection = await self._dialler.reach(server, secret)
+        except PeerError as error:
+            if server.urls:  # who is known by no address has not failed
+                self.observe(server.key, of_failure(error))
+            raise
+        connection.watch(partial(self.observe, server.key))
+        self.observe(server.key, Observation(What.REACHED, self._now_ns() - begun_ns))
+        self._open[place] = connection
         return connection
 
     async def _stream(self, connection: Connection) -> Connection:
@@ -128,6 +150,8 @@ class LinkPool:
             stream = await self._linker.stream(connection)
         except MosaicError:
             return connection
+        if connection.server_key is not None:
+            stream.watch(partial(self.observe, connection.server_key))
         self._streams.add(stream)
         return stream
 
@@ -157,24 +181,62 @@ class LinkPool:
             ]
             await asyncio.gather(*map(self._ask_after, quiet))
 
+    async def look(self, quiet_s: float) -> None:
+        """Asks after all servers in use that were quiet for so many seconds: somebody waits for news."""
+        before_ns = self._now_ns() - int(quiet_s * _SECOND)
+        quiet = [
+            connection
+            for connection in [*self._open.values(), *self._streams]
+            if connection.is_open and not connection.is_idle and connection.last_heard_ns < before_ns
+        ]
+        await asyncio.gather(*map(self._ask_after, quiet))
+
+    def ask_after(self, connection: Connection) -> None:
+        """Asks, beside everything else, whether a server is still there that let somebody wait."""
+        if connection.is_open:
+            self.linger(asyncio.create_task(self._ask_after(connection), name="asking after a server"))
+
+    def linger(self, attempt: asyncio.Task[None]) -> None:
+        """Lets an attempt end by itself, so that what comes of it is noted; a bounded number at a time."""
+        if len(self._stragglers) >= _STRAGGLERS:
+            attempt.cancel()
+            return
+        self._stragglers.add(attempt)
+        attempt.add_done_callback(self._straggled)
+
+    def _straggled(self, attempt: asyncio.Task[None]) -> None:
+        self._stragglers.discard(attempt)
+        _seen(attempt)
+
     async def _ask_after(self, connection: Connection) -> None:
+        server, begun_ns = connection.server_key, self._now_ns()
         try:
-            await connection.ping()
+            await connection.ping(self._settings.silence_s)
         except (MosaicError, TimeoutError):
-            connection.fail(Disconnected("the server is no longer there"))
+            if not connection.is_open:
+                return
+            gone = Disconnected("the server is no longer there")
+            connection.fail(gone)
+            if server is not None:
+                self.observe(server, of_failure(gone))
+        else:
+            if server is not None:
+                self.observe(server, Observation(What.REACHED, self._now_ns() - begun_ns))
 
     def close(self) -> None:
         """Closes all connections, and gives up those under way; what is queued is still sent."""
         for dial in self._dials.values():
             dial.task.cancel()
         self._dials.clear()
+        for straggler in self._stragglers:
+            straggler.cancel()
         for connection in [*self._streams, *self._open.values()]:
             connection.close()
         self._streams.clear()
         self._open.clear()
 
 
-def _seen(dial: asyncio.Task[Connection]) -> None:
+def _seen(dial: asyncio.Task[Connection] | asyncio.Task[None]) -> None:
     """Nobody has to wait for a dial to hear that it failed."""
     if not dial.cancelled():
         dial.exception()

@@ -54,6 +54,8 @@ class Queries:
         self._over = False
         self.dropped = 0
         """Records that the server sent and that were not valid."""
+        self.wrong: Callable[[str], None] = lambda _: None
+        """Told, in words, of records that no server may send."""
 
     def __bool__(self) -> bool:
         return bool(self._answers)
@@ -109,11 +111,11 @@ class Queries:
             async for item in items:
                 yield item
 
-    async def ping(self) -> None:
-        """Asks for nothing, to see that the server is there. Raises PeerError."""
+    async def ping(self, answer_s: float) -> None:
+        """Asks for nothing, to see that the server is there. Raises PeerError or TimeoutError."""
         query_id, frame = self._session.get(())
         answers = Answers(lambda _: False, 0)
-        async with asyncio.timeout(self._settings.answer_s):
+        async with asyncio.timeout(answer_s):
             async with contextlib.aclosing(self._read(query_id, frame, answers)) as items:
                 async for _ in items:
                     pass
@@ -133,14 +135,19 @@ class Queries:
             answers = self._answers.get(query_id)
             if verdict:
                 self.dropped += 1
+                self.wrong("it sent a record that is not valid, or whose signature is false")
             elif answers is not None:
                 record = Record(data)
                 if record.timestamp > latest:
                     wait_ns = record.timestamp - latest
                     self.dropped += not self._held_back.keep(record, wait_ns, answers, now)
-                elif not answers.put(record):
+                    continue
+                unasked = answers.unasked
+                if not answers.put(record):
                     answers.give_up()
                     self._end(query_id)
+                elif answers.unasked > unasked:
+                    self.wrong("it sent a record that nobody asked for")
 
     def take(self, event: events.LocallyCompleted | events.QueryEnded) -> None:
         """Takes what the server says of a query beside its records."""

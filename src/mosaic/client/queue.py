@@ -136,6 +136,25 @@ async def _nothing(_delivery: Delivery, _connection: Submitter) -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a server said to a record.
+
+    Args:
+        delivery: The record and the server.
+        result: The answer.
+        asked_ns: When it was handed in, a Mosaic timestamp.
+    """
+
+    delivery: Delivery
+    result: ResultCode
+    asked_ns: int
+
+
+def _nobody_hears(_answered: Answered) -> None:
+    pass
+
+
 Connect = Callable[[ServerAddress, bytes], contextlib.AbstractAsyncContextManager[Submitter]]
 """Connects to a server, proving the device key of a person (32-byte master key; empty: nobody's)."""
 
@@ -149,6 +168,7 @@ class OutgoingQueue:
         now_ns: The clock.
         backoff: How tries are spaced.
         owed: What is done when a server answers TOO_FAST, beside waiting.
+        answered: Told of every answer.
         give_up_after_ns: Age at which a delivery that was never answered counts as refused.
     """
 
@@ -160,6 +180,7 @@ class OutgoingQueue:
         now_ns: Callable[[], int],
         backoff: Backoff,
         owed: Owed = _nothing,
+        answered: Callable[[Answered], None] = _nobody_hears,
         give_up_after_ns: int = 30 * 86_400 * _SECOND,
     ) -> None:
         self._storage = storage
@@ -167,6 +188,7 @@ class OutgoingQueue:
         self._now_ns = now_ns
         self._backoff = backoff
         self._owed = owed
+        self._tell = answered
         self._give_up_after_ns = give_up_after_ns
         self._changed = asyncio.Event()
         self._settled = asyncio.Condition()
@@ -251,7 +273,9 @@ class OutgoingQueue:
         try:
             async with self._connect(first.server, first.sender) as connection:
                 for delivery in deliveries:
+                    asked_ns = self._now_ns()
                     result = await connection.submit(delivery.record)
+                    self._tell(Answered(delivery, result, asked_ns))
                     answer = await self._after(delivery, result, connection)
                     del waiting[delivery.number]
                     answer()

@@ -1,7 +1,8 @@
 """From a key to a live link: who serves this person, where is this server, and what if nobody answers there.
 
-What is known is tried first, one server of a person after the other. When all
-of it fails, the finder looks again, and what it finds newly is tried.
+What is known is tried first, one server of a person after the other, the next
+beside one that is slow. When all of it fails, the finder looks again, and what
+it finds newly is tried.
 
 Source: bootstrap.md, rationale.md (a bare key may be either), edition §2.
 """
@@ -10,22 +11,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.connection import Connection
+from mosaic.client.failover import Candidates, Connecting, Failover
 from mosaic.client.link_pool import LinkPool
 from mosaic.client.named_key import NamedKey
 from mosaic.client.outbox import SERVERS_OF_A_ROLE
+from mosaic.client.reputation import ranked
 from mosaic.client.server_finder import ServerFinder
-from mosaic.client.unreached import of_several
 from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey, SecretKey
-from mosaic.core.url import ServerUrl
-from mosaic.errors import PeerError, Unreachable
-
-_Candidates: TypeAlias = Callable[[bool], AsyncGenerator[ServerAddress, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +51,15 @@ class Reach:
     Args:
         pool: Connects to addresses.
         finder: Finds the addresses.
+        score: How well each server does, 0 to 1: those that do badly are tried last.
     """
 
-    def __init__(self, pool: LinkPool, finder: ServerFinder) -> None:
+    def __init__(
+        self, pool: LinkPool, finder: ServerFinder, score: Callable[[PublicKey], float] = lambda _: 1.0
+    ) -> None:
         self._pool = pool
         self._finder = finder
+        self._score = score
 
     @contextlib.asynccontextmanager
     async def key(self, key: NamedKey | str, manner: Manner = PLAIN) -> AsyncIterator[Connection]:
@@ -72,18 +74,37 @@ class Reach:
             WrongServerKey: only others answered.
             PeerError: no server would, or none answered (Unreachable). See `LinkPool.connect`.
         """
+        async with contextlib.aclosing(self.any_of(key, manner).connection()) as found:
+            async for connection in found:
+                yield connection
+                return
+
+    def any_of(
+        self, key: NamedKey | str, manner: Manner = PLAIN, others: Sequence[ServerAddress] = ()
+    ) -> Failover:
+        """The same servers, to be asked as if they were one: the next one answers where one does not.
+
+        Args:
+            key: See `key`.
+            manner: How to connect.
+            others: Servers that may have the same; they are asked last.
+
+        Raises:
+            FormatError: the text is no key.
+        """
         named = NamedKey.parse(key) if isinstance(key, str) else key
 
         async def candidates(fresh: bool) -> AsyncGenerator[ServerAddress, None]:  # noqa: FBT001
             if named.person:
                 servers = await self._finder.servers_of(named.key, manner.usage, fresh=fresh)
-                for server in servers[:SERVERS_OF_A_ROLE]:
+                for server in ranked(servers[:SERVERS_OF_A_ROLE], self._score):
                     yield await self._finder.address_of(server, fresh=fresh)
             if named.server:
                 yield await self._finder.address_of(named.key, fresh=fresh)
+            for other in others:
+                yield other
 
-        async with self._first(candidates, str(named), manner) as connection:
-            yield connection
+        return self._failover(candidates, str(named), manner)
 
     @contextlib.asynccontextmanager
     async def server(
@@ -103,41 +124,11 @@ class Reach:
                 given.key, tuple(dict.fromkeys(found.urls + given.urls)), found.named | given.named
             )
 
-        async with self._first(candidates, given.key.server_text, manner) as connection:
-            yield connection
+        failover = self._failover(candidates, given.key.server_text, manner)
+        async with contextlib.aclosing(failover.connection()) as found:
+            async for connection in found:
+                yield connection
+                return
 
-    @contextlib.asynccontextmanager
-    async def _first(self, candidates: _Candidates, name: str, manner: Manner) -> AsyncIterator[Connection]:
-        """A connection to the first candidate that answers; each URL of each is tried once."""
-        async with contextlib.AsyncExitStack() as stack:
-            yield await self._enter(stack, candidates, name, manner)
-
-    async def _enter(
-        self, stack: contextlib.AsyncExitStack, candidates: _Candidates, name: str, manner: Manner
-    ) -> Connection:
-        tried: set[tuple[PublicKey, ServerUrl]] = set()
-        errors: list[PeerError] = []
-        for fresh in (False, True):
-            async with contextlib.aclosing(candidates(fresh)) as servers:
-                async for server in servers:
-                    new = tuple(url for url in server.urls if (server.key, url) not in tried)
-                    if not new:
-                        continue
-                    tried.update((server.key, url) for url in new)
-                    link = self._pool.connect(
-                        replace(server, urls=new), manner.secret, own_stream=manner.own_stream
-                    )
-                    try:
-                        return await stack.enter_async_context(link)
-                    except PeerError as error:
-                        errors.append(error)
-        raise _nobody(name, errors)
-
-
-def _nobody(name: str, errors: Sequence[PeerError]) -> PeerError:
-    if errors:
-        return of_several(name, errors)
-    return Unreachable(
-        f"nobody has published addresses under {name} yet",
-        hint="Look again later, or ask its owner for an address of the server (--server URL --key mosrv0…).",
-    )
+    def _failover(self, candidates: Candidates, name: str, manner: Manner) -> Failover:
+        return Failover(self._pool, candidates, name, Connecting(manner.secret, manner.own_stream))

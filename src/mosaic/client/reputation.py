@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from mosaic.core.keys import PublicKey
+from mosaic.errors import MosaicError, ProtocolViolation, Refused
 
 _SECOND: Final = 1_000_000_000
 _DAY_NS: Final = 86_400 * _SECOND
@@ -140,7 +141,7 @@ class Repute:
         reach = (now.good + 3.0) / (now.good + now.bad + 4.0)
         if self.failures >= _IN_A_ROW:
             reach *= 0.3
-        trust = 0.5**now.wrong * 0.8**now.withheld * 0.9**now.stale
+        trust: float = 0.5**now.wrong * 0.8**now.withheld * 0.9**now.stale
         speed = max(0.5, 1.0 / (1.0 + max(0, now.latency_ns - _SLOW_NS) / (2 * _SECOND)))
         return reach * trust * speed
 
@@ -238,6 +239,23 @@ _STEPS: Final[dict[What, Callable[[Repute, Observation, int], Repute]]] = {
 }
 
 
+Observe: TypeAlias = Callable[[PublicKey, Observation], None]
+"""Takes what was seen of a server. Does not block for long, raises nothing."""
+
+
+def nobody_notes(_server: PublicKey, _seen: Observation) -> None:
+    """An `Observe` for who remembers nothing."""
+
+
+def of_failure(error: MosaicError) -> Observation:
+    """What it says of a server that something with it ended with this error."""
+    if isinstance(error, Refused):
+        return Observation(What.REFUSED, int(error.result), str(error))
+    if isinstance(error, ProtocolViolation):
+        return Observation(What.WRONG, note=str(error))
+    return Observation(What.FAILED, note=str(error))
+
+
 class Reputation(Protocol):
     """Remembers servers by their keys; a node keeps that on disk. No call blocks for long."""
 
@@ -283,7 +301,7 @@ _TIERS: Final = (0.5, 0.2)
 
 
 def tier(score: float) -> int:
-    """0 for servers that do well, 1 for doubtful ones, 2 for those that are asked last."""
+    """By a `score` of 0 to 1: 0 for servers that do well, 1 for doubtful ones, 2 for those asked last."""
     return sum(score < bound for bound in _TIERS)
 
 

@@ -19,6 +19,18 @@ class ClientSettings:
     next_url_s: float = field(
         default=0.25, metadata={"help": "how long an address may take before the next one is tried beside it"}
     )
+    next_server_s: float = field(
+        default=0.6,
+        metadata={
+            "help": "how long a server may take before another one of the same person is asked beside it"
+        },
+    )
+    silence_s: float = field(
+        default=10.0,
+        metadata={
+            "help": "how long a quiet server may take to say that it is there before it counts as gone"
+        },
+    )
     avoid_s: float = field(
         default=600.0, metadata={"help": "how long an address that failed is tried after all others"}
     )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mosaic.client.dial_memory import DialMemory, ProcessMemory
+from mosaic.client.reputation import Observe, nobody_notes
 from mosaic.client.resolving import Resolve, system_resolve
 
 
@@ -21,8 +22,10 @@ class Surroundings:
         memory: Remembers what worked; a node keeps that on disk.
         resolve: Gives the addresses of a name.
         entropy: Random bytes of a length.
+        observe: Told what is seen of servers.
     """
 
     memory: DialMemory = field(default_factory=ProcessMemory)
     resolve: Resolve = system_resolve
     entropy: Callable[[int], bytes] = secrets.token_bytes
+    observe: Observe = nobody_notes

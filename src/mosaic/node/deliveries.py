@@ -111,6 +111,14 @@ class Deliveries:
             "DELETE FROM delivery WHERE record_id = ? AND state = 'queued'", (record_id,)
         )
 
+    def again(self, record_id: bytes, server_key: bytes, now_ns: int) -> None:
+        """Queues once more what a server had taken: it has it no longer."""
+        self._db.connection.execute(
+            "UPDATE delivery SET state = 'queued', next_try_ns = ?"
+            " WHERE record_id = ? AND server_key = ? AND state = 'delivered'",
+            (now_ns, record_id, server_key),
+        )
+
     def of_record(self, record_id: bytes) -> list[Delivery]:
         """All deliveries of a record (48-byte id)."""
         return self._read("WHERE record_id = ? ORDER BY number", (record_id,))

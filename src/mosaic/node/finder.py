@@ -11,11 +11,12 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from mosaic.client.authority import Authority
+from mosaic.client.failover import Readable
 from mosaic.client.named_key import NamedKey
 from mosaic.core import reference
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
-from mosaic.core.reference import Address, Id
+from mosaic.core.reference import Address, Id, Reference
 from mosaic.errors import MosaicError, Refused, UnknownPerson
 from mosaic.node import remote
 from mosaic.node.arguments import Arguments
@@ -101,22 +102,28 @@ class Finder:
         named = reference.parse(arguments.text("reference"))
         if found := self._node.records.at(named):
             return found[0]
-        links = []
         if (server := arguments.server()) is not None:
-            links.append(self._node.pool.connect(server))
-        if isinstance(named, Address):
-            links.append(self._node.reach.key(NamedKey(named.author)))
-        for link in links:
             with contextlib.suppress(MosaicError):
-                async with link as connection:
-                    authority = self.authority()
-                    found = await remote.get(connection, authority, [named])
-                    await self.remember(authority)
-                    if found:
-                        await self._node.mirror([found[0].data])
-                        return found[0]
+                async with self._node.pool.connect(server) as connection:
+                    if (found_there := await self._ask(connection, named)) is not None:
+                        return found_there
+        if isinstance(named, Address):
+            with contextlib.suppress(MosaicError):
+                several = self._node.reach.any_of(NamedKey(named.author))
+                if (found_there := await self._ask(several, named)) is not None:
+                    return found_there
         raise Refused(
             "this record is not here",
             result=ResultCode.NOT_FOUND,
             hint="Follow its author, or name a server that has it with --server URL --key mosrv0…",
         )
+
+    async def _ask(self, source: Readable, named: Reference) -> Record | None:
+        """What a server, or one of several, has at a reference; it is kept here. Raises PeerError."""
+        authority = self.authority()
+        found = await remote.get(source, authority, [named])
+        await self.remember(authority)
+        if not found:
+            return None
+        await self._node.mirror([found[0].data])
+        return found[0]

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from mosaic.client.address import ServerAddress
 from mosaic.client.connection import Connection
 from mosaic.client.named_key import NamedKey
+from mosaic.client.queue import Answered
 from mosaic.core.bootstrap import Usage, UserBootstrap
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.record import Record
@@ -35,6 +36,7 @@ from mosaic.node.listeners import ListenAt, Listeners
 from mosaic.node.mirrors import Mirrors
 from mosaic.node.observed import kept_up
 from mosaic.node.operating import Operating
+from mosaic.node.outbox_checks import OutboxChecks
 from mosaic.node.own_server import OwnServer
 from mosaic.node.people import People, Person
 from mosaic.node.private_db import PrivateDb
@@ -43,6 +45,7 @@ from mosaic.node.reaching_half import ReachingHalf
 from mosaic.node.records import OwnRecords
 from mosaic.node.rules import Rules
 from mosaic.node.scheduled_backups import ScheduledBackups
+from mosaic.node.server_checks import ServerChecks
 from mosaic.node.server_info import OwnServerInfo
 from mosaic.node.server_log import ServerLog
 from mosaic.node.settings import NodeSettings
@@ -72,6 +75,7 @@ class Node(ReachingHalf):
         self.kind_counts = KindCounts()
         self.backups = ScheduledBackups(self)
         self.log = ServerLog(self)
+        self.server_checks = ServerChecks(self)
         self.settings_file = home.folder / SETTINGS
         """Where the settings stand that a backup takes along; another file, if one was named."""
         self.surroundings = surroundings
@@ -248,6 +252,9 @@ class Node(ReachingHalf):
             self.bans.run(),
             self.kept_items.run(),
             OwnServerInfo(self).run(),
+            self.reputations.run(),
+            self.server_checks.run(),
+            OutboxChecks(self).run(),
         ):
             self._tasks.append(asyncio.create_task(kept_up(job)))
 
@@ -270,6 +277,14 @@ class Node(ReachingHalf):
         """The DHT was reached or lost, or something was published."""
         self.seeker.hurry()
         self.tell_changed()
+
+    def _judged_anew(self, _server: PublicKey) -> None:
+        """A server begins to fail, or does well again."""
+        self.server_checks.judge()
+        self.tell_changed()
+
+    def _answered(self, answered: Answered) -> None:
+        self.server_checks.answered(answered)
 
     def _found(self, key: PublicKey) -> None:
         """Something was found out about the servers of a key, or where a server is.

@@ -15,12 +15,13 @@ from mosaic.client.backoff import Backoff
 from mosaic.client.connection import Connection
 from mosaic.client.link_pool import LinkPool
 from mosaic.client.own_servers import OwnServers
-from mosaic.client.queue import OutgoingQueue
+from mosaic.client.queue import Answered, OutgoingQueue
 from mosaic.client.reach import Manner, Reach
 from mosaic.client.surroundings import Surroundings as ClientSurroundings
 from mosaic.core.bootstrap import Usage, UserBootstrap
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.errors import Unreachable
+from mosaic.node.alarms import Alarms
 from mosaic.node.asked_servers import AskedServers
 from mosaic.node.bootstraps import Bootstraps
 from mosaic.node.clock import Clock
@@ -36,6 +37,7 @@ from mosaic.node.people import People
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.proof_of_work import ProofOfWork
 from mosaic.node.records import OwnRecords
+from mosaic.node.reputations import Reputations
 from mosaic.node.rules import Rules
 from mosaic.node.schedules import Schedules
 from mosaic.node.seeker import Seeker
@@ -72,6 +74,12 @@ class ReachingHalf(Observed, abc.ABC):
     def _dht_changed(self) -> None: ...
 
     @abc.abstractmethod
+    def _judged_anew(self, server: PublicKey) -> None: ...
+
+    @abc.abstractmethod
+    def _answered(self, answered: Answered) -> None: ...
+
+    @abc.abstractmethod
     def _found(self, key: PublicKey) -> None: ...
 
     def _client(self, stack: contextlib.AsyncExitStack) -> None:
@@ -80,7 +88,11 @@ class ReachingHalf(Observed, abc.ABC):
         around, entropy = self.surroundings, self.surroundings.entropy
         network = around.dialer(self._transport)
         stack.push_async_callback(network.stop, 0.5)
-        given = ClientSurroundings(memory=Dialled(self.db), resolve=around.resolve, entropy=entropy)
+        self.dialled = Dialled(self.db)
+        self.reputations = Reputations(self.db, self.clock.now_ns, self._judged_anew)
+        stack.callback(self.reputations.write)
+        self.alarms = Alarms(self.db, self.clock.now_ns, self.tell_changed)
+        given = ClientSurroundings(self.dialled, around.resolve, entropy, self.reputations.noted)
         self.pool = LinkPool(network, client, self.clock.now_ns, given)
         stack.callback(self.pool.close)
         self.bootstraps = Bootstraps(self.db, self._found)
@@ -105,7 +117,7 @@ class ReachingHalf(Observed, abc.ABC):
         )
         stack.push_async_callback(self.lookups.stop)
         finder = HomeFinder(self.directory, self.lookups)
-        self.reach = Reach(self.pool, finder)
+        self.reach = Reach(self.pool, finder, self.reputations.score)
         self.seeker = Seeker(self.lookups, self.directory, self.clock, entropy, self.tell_changed)
         self.work_owed = ProofOfWork(
             self.people, self.everything, self.directory, self.mirror, client.work_bits, self.clock
@@ -121,6 +133,7 @@ class ReachingHalf(Observed, abc.ABC):
             now_ns=self.clock.now_ns,
             backoff=backoff,
             owed=self.work_owed.owed,
+            answered=self._answered,
         )
         self.schedules = Schedules(
             finder,

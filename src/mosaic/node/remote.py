@@ -11,11 +11,12 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from mosaic.client.answers import CaughtUp
 from mosaic.client.authority import Authority
 from mosaic.client.connection import Connection
+from mosaic.client.failover import Readable
 from mosaic.client.proof_of_work import asked_by
 from mosaic.client.refusals import refused
 from mosaic.client.server_info import fetch
@@ -34,6 +35,9 @@ from mosaic.wire.result_code import ResultCode
 _BATCH = 256
 _CHUNK = 1_048_576
 _WAITING = 1_024
+
+READING: Final = frozenset({"get", "query"})
+"""Acts that any server may answer that has the records."""
 
 _T = TypeVar("_T")
 
@@ -58,11 +62,13 @@ async def run(
         UsageError: no server can do it, or an argument is wrong.
         PeerError: the server would not, or went away.
     """
-    if name == "get":
-        for record in await get(connection, authority, arguments.references("references")):
-            yield shown(record, arguments)
-    elif name in {"query", "watch"}:
-        async with contextlib.aclosing(_read(connection, authority, name, arguments, now)) as items:
+    if name in READING:
+        async with contextlib.aclosing(read(connection, authority, name, arguments, now)) as found:
+            async for each in found:
+                yield each
+    elif name == "watch":
+        filters, stored = parse_filters(arguments, now), arguments.flag("stored")
+        async with contextlib.aclosing(watch(connection, authority, filters, stored=stored)) as items:
             async for item in items:
                 yield item if isinstance(item, dict) else shown(item, arguments)
     elif name == "submit":
@@ -78,22 +84,31 @@ async def run(
         raise UsageError(f"{name!r} needs a home")
 
 
-def _read(
-    connection: Connection, authority: Authority, name: str, arguments: Arguments, now: Timestamp
-) -> AsyncGenerator[Record | JsonObject, None] | AsyncGenerator[Record, None]:
-    if name == "query":
-        wanted = parse_filter(arguments, now)
-        return query(connection, authority, wanted, arguments.number("limit", 0))
-    return watch(connection, authority, parse_filters(arguments, now), stored=arguments.flag("stored"))
+async def read(
+    source: Readable, authority: Authority, name: str, arguments: Arguments, now: Timestamp
+) -> AsyncGenerator[JsonObject, None]:
+    """Runs one of the acts `READING` against a server, or against several that may have the same.
+
+    Raises:
+        PeerError: no server would, or all went away.
+    """
+    if name == "get":
+        for record in await get(source, authority, arguments.references("references")):
+            yield shown(record, arguments)
+        return
+    wanted = parse_filter(arguments, now)
+    async with contextlib.aclosing(query(source, authority, wanted, arguments.number("limit", 0))) as found:
+        async for record in found:
+            yield shown(record, arguments)
 
 
-async def get(connection: Connection, authority: Authority, references: Sequence[Reference]) -> list[Record]:
+async def get(connection: Readable, authority: Authority, references: Sequence[Reference]) -> list[Record]:
     """The records that references name and that a reader may show."""
     return await authority.accepted(connection, await connection.get(references))
 
 
 async def query(
-    connection: Connection, authority: Authority, wanted: Filter, limit: int
+    connection: Readable, authority: Authority, wanted: Filter, limit: int
 ) -> AsyncGenerator[Record, None]:
     """What a filter matches and a reader may show, newest first; at most `limit` records (0 = all).
 

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from mosaic.client.connection import Connection
+from mosaic.client.failover import Failover
 from mosaic.client.reach import Manner
 from mosaic.core.keys import PublicKey
 from mosaic.node import remote
@@ -107,17 +108,28 @@ class ServerActs:
 
     async def _over_connection(self, name: str, given: JsonObject) -> Items:
         arguments, now, authority = Arguments(given), self._node.clock.now(), self._finder.authority()
-        async with (
-            self._connected(arguments) as connection,
-            contextlib.aclosing(
-                remote.run(connection, authority, name, arguments, now, work=self._work(arguments))
-            ) as items,
-        ):
+        async with contextlib.AsyncExitStack() as stack:
+            several = self._several(arguments) if name in remote.READING else None
+            if several is not None:
+                items = remote.read(several, authority, name, arguments, now)
+            else:
+                connection = await stack.enter_async_context(self._connected(arguments))
+                work = self._work(arguments)
+                items = remote.run(connection, authority, name, arguments, now, work=work)
+            await stack.enter_async_context(contextlib.aclosing(items))
             try:
                 async for item in items:
                     yield item
             finally:
                 await self._finder.remember(authority)
+
+    def _several(self, arguments: Arguments) -> Failover | None:
+        """The servers of the person whom the arguments name, if they name nothing but a key."""
+        named, name = arguments.key_alone(), arguments.optional_text("as")
+        if arguments.server() is not None or named is None:
+            return None
+        manner = Manner(None if name is None else self._node.people.find(name).device)
+        return self._node.reach.any_of(named, manner)
 
     def _work(self, arguments: Arguments) -> remote.Work | None:
         """Makes records of the person who acts again, if one is named."""
