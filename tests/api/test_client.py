@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.api.conftest import World
 
-from mosaic import Client, Filter, PublicKey, kinds
-from mosaic.errors import Refused, UsageError
+from mosaic import Client, Filter, Identity, PublicKey, kinds
+from mosaic.errors import InvalidText, Refused, Unreachable, UsageError
 
 PATIENCE_S = 30.0
 
@@ -135,3 +135,19 @@ async def test_blobs_go_and_come(opens: Opens, tmp_path: object) -> None:
         assert await ben.get_blob(name) == b"a picture"
         with pytest.raises(Refused):
             await ben.get_blob("00" * 32)
+
+
+async def test_an_invite_link_leads_to_who_made_it(opens: Opens) -> None:
+    async with opens("anna") as anna, opens("ben") as ben:
+        link = await anna.invite()
+        assert link.startswith(f"mosaic:{anna.key}?follow")
+        assert (await ben.follow(link)).key == anna.key
+        assert anna.key == (await ben.resolve(link)).key
+
+
+async def test_who_is_nowhere_is_told(opens: Opens) -> None:
+    async with opens("ben") as ben:
+        with pytest.raises(Unreachable):
+            await ben.resolve(Identity.new().key)
+        with pytest.raises(InvalidText):
+            await ben.follow("mosaic:nobody")

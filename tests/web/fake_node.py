@@ -56,6 +56,7 @@ class Node:
             self.servers,
             self.dht,
             "mopub0me",
+            "mosaic:mopub0me?follow",
         )
 
     async def begin(self, name: str) -> Status:

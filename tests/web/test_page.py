@@ -175,6 +175,20 @@ async def test_following_and_leaving() -> None:
     ]
 
 
+async def test_an_invite_link_is_shown_with_its_code_and_taken() -> None:
+    node = Node()
+    page = browser(node)
+    people = (await page.get("/people")).text
+    assert "mosaic:mopub0me?follow" in people
+    assert '<svg width="' in people
+    link = "mosaic:mopub0anna?follow&at=mosrv0x"
+    filled = (await page.get("/people", params={"follow": link + '"><b>'})).text
+    assert 'value="mosaic:mopub0anna?follow&amp;at=mosrv0x&#34;&gt;&lt;b&gt;"' in filled
+    assert node.asked == []
+    await page.post("/follow", data={"person": f" {link} "}, headers={"origin": ORIGIN})
+    assert node.asked == [("follow", link, "", "")]
+
+
 async def test_errors_are_told_with_what_to_do_next() -> None:
     answer = await browser(Node()).get("/wall/nonsense")
     assert answer.status_code == 400

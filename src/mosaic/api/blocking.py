@@ -196,6 +196,10 @@ class BlockingClient:
             )
         )
 
+    def invite(self) -> str:
+        """See `Client.invite`."""
+        return self._loop.run(self._client.invite())
+
     def follow(self, person: str, *, at: Server | None = None) -> Followed:
         """See `Client.follow`."""
         return self._loop.run(self._client.follow(person, at=at))

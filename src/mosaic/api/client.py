@@ -247,6 +247,10 @@ class Client:
 
     # --- people -----------------------------------------------------------------------------------
 
+    async def invite(self) -> str:
+        """One's invite link, by which others find and follow: `mosaic:mopub0…?follow&at=…`."""
+        return str((await self._one("invite", {}))["link"])
+
     async def follow(self, person: str, *, at: Server | None = None) -> Followed:
         """Reads somebody's posts from now on.
 

@@ -18,6 +18,7 @@ from mosaic.api.writing import Writing
 from mosaic.client.address import ServerAddress
 from mosaic.client.named_key import NamedKey
 from mosaic.core.bootstrap import Usage
+from mosaic.core.invite_link import MOST_SERVERS, MOST_URLS, InviteLink, NamedServer
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import ServerUrl
 from mosaic.dht.mode import DhtMode
@@ -25,7 +26,7 @@ from mosaic.errors import UnknownPerson
 from mosaic.node import remote
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
-from mosaic.node.finding_acts import resolved
+from mosaic.node.finding_acts import opened, resolved
 
 
 class InMemory:
@@ -60,6 +61,7 @@ class InMemory:
             "unfollow": self._unfollow,
             "following": self._following,
             "resolve": self._resolve,
+            "invite": self._invite,
         }
 
     async def start(self) -> str:
@@ -97,7 +99,7 @@ class InMemory:
 
     async def _follow(self, given: JsonObject) -> Items:
         arguments = Arguments(given)
-        named = NamedKey.parse(arguments.text("person"))
+        named = opened(arguments.text("person"), self._links.directory)
         server = arguments.server()
         if server is not None:
             for url in server.urls:
@@ -123,8 +125,16 @@ class InMemory:
 
     async def _resolve(self, given: JsonObject) -> Items:
         arguments = Arguments(given)
-        named = NamedKey.parse(arguments.text("key"))
+        named = opened(arguments.text("key"), self._links.directory)
         yield await resolved(self._links.finder, named, fresh=arguments.flag("fresh"))
+
+    async def _invite(self, _given: JsonObject) -> Items:
+        me, finder = self._links.who.author, self._links.finder
+        servers = [
+            NamedServer(key, (await finder.address_of(key)).urls[:MOST_URLS])
+            for key in (await finder.servers_of(me, Usage.OUTBOX))[:MOST_SERVERS]
+        ]
+        yield {"link": InviteLink(me, tuple(servers), follow=True).text}
 
     def _follows_changed(self) -> None:
         before, self._changed = self._changed, asyncio.Event()

@@ -224,13 +224,15 @@ def follow(
 ) -> None:
     """Read a person's posts from now on.
 
-    PERSON is a key: mopub0…, mosrv0… or without its prefix. Where they publish
-    is looked up in the DHT. Without one, --server and --key name it; this is
-    remembered. Followed again without --persona, everything is read.
+    PERSON is an invite link (mosaic:mopub0…) or a key: mopub0…, mosrv0… or
+    without its prefix. Where they publish is looked up. If that is not known
+    anywhere, --server and --key name it; this is remembered. Followed again
+    without --persona, everything is read.
 
     \b
     Examples:
       mosaic follow mopub0…
+      mosaic follow 'mosaic:mopub0…?follow&at=mosrv0…,mosaictcp://203.0.113.1:1320/'
       mosaic follow mopub0… --server mosaictcp://example.org/ --key mosrv0…
     """
     given = options.arguments(person=person, personas=list(personas), server=server, key=key)

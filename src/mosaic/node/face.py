@@ -21,6 +21,7 @@ from mosaic.core.reference import Address, Id
 from mosaic.core.url import ServerUrl
 from mosaic.errors import Refused, UnknownPerson, UsageError
 from mosaic.node import states
+from mosaic.node.finding_acts import invite_link, opened
 from mosaic.node.service import Service, describe
 from mosaic.node.states import DHT_OFF, DhtState, ServerState
 from mosaic.social import feeds, posts, profiles, threads
@@ -84,6 +85,8 @@ class Status:
     """How the DHT does, through which people find each other's servers."""
     share: str = field(default="")
     """What to give to friends, who can follow by it alone: mopub0 (the same as `key`)."""
+    invite: str = field(default="")
+    """The same as a link that also says where to look first."""
 
 
 class Face:
@@ -112,6 +115,7 @@ class Face:
             servers=states.servers(node),
             dht=states.dht(node),
             share=person.key.user_text if person else "",
+            invite=invite_link(node, person, follow=True).text if person else "",
         )
 
     async def begin(self, name: str) -> Status:
@@ -171,13 +175,13 @@ class Face:
         )
 
     async def follow(self, person: str, *, server: str = "", server_key: str = "") -> FollowedPerson:
-        """Reads a person's posts from now on; a server that is given is one of their outboxes.
+        """Reads a person's posts from now on, by key or invite link; a server that is given is an outbox.
 
         Raises:
             UnknownPerson: nobody lives here yet.
-            FormatError: a key or URL is none.
+            FormatError: a key, link or URL is none.
         """
-        named = NamedKey.parse(person)
+        named = opened(person, self._node.directory)
         told = None
         if server or server_key:
             told = ServerAddress(PublicKey.parse_server(server_key), (ServerUrl.parse(server),))

@@ -18,6 +18,7 @@ from mosaic.node import states
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
+from mosaic.node.finding_acts import opened
 from mosaic.node.shapes import post_object
 from mosaic.social import feeds, profiles, threads
 from mosaic.social.feeds import PAGE, Post
@@ -95,12 +96,12 @@ class ReadingActs:
     # --- following -----------------------------------------------------------------------------------
 
     async def follow(self, given: JsonObject) -> Items:
-        """Follows `person`, by key alone; `server` and `key` are remembered as an outbox of theirs.
+        """Follows `person`, by key or invite link; `server` and `key` are remembered as their outbox.
 
         With `personas` (their subkeys) only what these sign is in the feed.
         """
         arguments, person = self._finder.begin(given)
-        node, named = self._node, NamedKey.parse(arguments.text("person"))
+        node, named = self._node, opened(arguments.text("person"), self._node.directory)
         server, at = arguments.server(), arguments.key_alone()
         if at is not None:
             server = ServerAddress(at.key, ())

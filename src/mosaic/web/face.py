@@ -51,7 +51,7 @@ class NodeFace(Protocol):
         """Publishes a reply."""
 
     async def follow(self, person: str, *, server: str = "", server_key: str = "") -> FollowedPerson:
-        """Reads a person's posts from now on; a server that is given is one of their outboxes."""
+        """Reads a person's posts from now on, by key or invite link; a server that is given is an outbox."""
 
     async def unfollow(self, person: str) -> None:
         """Stops reading them."""

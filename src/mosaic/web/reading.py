@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from mosaic.core.invite_link import MOST_CHARACTERS
 from mosaic.errors import MosaicError
 from mosaic.web.face import Entry, NodeFace
 from mosaic.web.forms import Tried, sentence
@@ -57,9 +58,9 @@ class Reading:
         answering = "answer" in request.query_params
         return await self._thread(request.path_params["reference"], answering=answering)
 
-    async def people(self, _request: Request) -> Response:
-        """Whom this node follows, and how reading them goes."""
-        return await self._people()
+    async def people(self, request: Request) -> Response:
+        """Whom this node follows, and how reading them goes; `?follow=` fills in a key or invite link."""
+        return await self._people(invited=request.query_params.get("follow", "")[:MOST_CHARACTERS])
 
     async def help(self, _request: Request) -> Response:
         """What the words of this page mean, and its keys."""
@@ -135,10 +136,12 @@ class Reading:
         }
         return self._rendering.page("thread.html", f"/thread/{reference}", values, tried)
 
-    async def _people(self, tried: Tried | None = None) -> Response:
+    async def _people(self, tried: Tried | None = None, *, invited: str = "") -> Response:
         if not self._node.status().name:
             return RedirectResponse("/", 303)
-        return self._rendering.page("people.html", "/people", {"people": self._node.people()}, tried)
+        return self._rendering.page(
+            "people.html", "/people", {"people": self._node.people(), "invited": invited}, tried
+        )
 
     def _older(self, entries: Sequence[Entry]) -> str:
         """Where the next page goes on, or nothing when there can't be one."""

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from mosaic.node import qr_code
 from mosaic.web import standing
 from mosaic.web.face import NodeFace
 from mosaic.web.forms import Tried
@@ -25,6 +27,11 @@ HERE = Path(__file__).parent
 def present() -> datetime:
     """The time, in this machine's zone."""
     return datetime.now(UTC).astimezone()
+
+
+def _qr(text: str) -> Markup:
+    """A QR code; it holds nothing but shapes, whatever the text is."""
+    return Markup(qr_code.svg(text))  # noqa: S704 - made of numbers
 
 
 class Rendering:
@@ -51,6 +58,7 @@ class Rendering:
             "excerpt": excerpt,
             "short_key": short_key,
             "tiles": tiles,
+            "qr": _qr,
             "server_note": standing.server_note,
             "person_note": standing.person_note,
         }
