@@ -28,6 +28,7 @@ MODULES = (
     "handshake",
     "idle",
     "dht",
+    "resolving",
     "syncing",
     "subscribing",
     "backing_up",

@@ -8,10 +8,11 @@ from mosaic import Client
 
 async def main(home: str) -> None:
     """Counts the words of what it is told."""
-    async with Client.home(home, person="bot", make=True) as client, client.mentions() as mentions:
-        print(client.key, flush=True)
+    bot = Client.home(home, person="bot", make=True, serve=True)
+    async with bot, bot.mentions() as mentions:
+        print(bot.key, flush=True)
         async for post in mentions:
-            await client.reply(post, f"{post.author_name}, that were {len(post.text.split())} words.")
+            await bot.reply(post, f"{post.author_name}, that were {len(post.text.split())} words.")
 
 
 if __name__ == "__main__":

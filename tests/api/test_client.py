@@ -77,8 +77,13 @@ async def test_who_follows_reads_in_one_feed_and_hears_what_comes(opens: Opens) 
                 async with asyncio.timeout(0.05):
                     await anext(live)
             # Who gave up waiting has lost nothing.
-            await anna.post("later")
+            later = await anna.post("later")
             assert (await anext(live)).text == "later"
+            await anna.edit(later, "later, edited")
+            edited = await anext(live)
+            assert (edited.text, edited.reference) == ("later, edited", later.reference)
+            assert edited.edited is not None
+            assert edited.edited > edited.time
         await ben.unfollow(anna.key)
         assert await ben.following() == []
 
@@ -141,6 +146,9 @@ async def test_an_invite_link_leads_to_who_made_it(opens: Opens) -> None:
     async with opens("anna") as anna, opens("ben") as ben:
         link = await anna.invite()
         assert link.startswith(f"mosaic:{anna.key}?follow")
+        await anna.post("by the link")
+        assert [post.text async for post in ben.wall(link)] == ["by the link"]
+        assert (await ben.profile(link)).name == "anna"
         assert (await ben.follow(link)).key == anna.key
         assert anna.key == (await ben.resolve(link)).key
 

@@ -16,6 +16,7 @@ from mosaic.errors import (
     HomeMissing,
     InvalidSecretKey,
     LocalError,
+    MasterAway,
     UnknownPerson,
     UsageError,
     WrongPassword,
@@ -85,7 +86,7 @@ async def test_somebody_who_lives_in_a_home_signs_with_the_device(tmp_path: Path
 
 async def test_a_device_does_not_change_a_profile(world: World) -> None:
     async with world.client("anna") as anna:
-        with pytest.raises(UsageError, match="master key"):
+        with pytest.raises(MasterAway, match="master key"):
             await anna.set_profile(about="I bake bread.")
     async with world.at_home("anna") as anna:
         await anna.set_profile(about="I bake bread.")

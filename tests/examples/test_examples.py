@@ -152,3 +152,31 @@ def test_bot(tmp_path: Path) -> None:
         assert answer["text"] == "anna, that were 6 words."
         assert [post["text"] for post in anna.do("thread", asked["address"])][1:] == [answer["text"]]
         bot.terminate()
+
+
+@pytest.mark.slow
+def test_bot_with_a_server_of_its_own(tmp_path: Path) -> None:
+    home = tmp_path / "bot"
+    objects("init", "--home", home, "--name", "bot")
+    (home / "mosaic.toml").write_text(
+        '[dht]\nmode = "off"\n\n[listen]\ntcp = "127.0.0.1:0"\nquic = "off"\nws = "off"\n'
+    )
+    with (
+        Node(tmp_path / "anna", "anna") as anna,
+        subprocess.Popen(
+            [sys.executable, str(EXAMPLES / "bot.py"), str(home)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        ) as bot,
+    ):
+        assert bot.stdout is not None
+        key = bot.stdout.readline().strip()
+        (status,) = objects("status", "--home", home)
+        where = ["--server", status["urls"][0], "--key", status["server"]]
+        anna.do("follow", key, *where)
+        with watching("--home", anna.home, "--author", key) as watch:
+            anna.do("post", f"good morning @{key}")
+            answer = watch.until(lambda item: item.get("text"))
+        assert answer["text"] == "anna, that were 3 words."
+        bot.terminate()

@@ -36,6 +36,27 @@ def test_a_node_without_a_dht_finds_somebody_by_key_through_a_server_that_has_on
         assert "servers are asked" in now["dht"]["detail"]
 
 
+@pytest.mark.slow
+@pytest.mark.claim("C20", "C82")
+def test_an_invite_link_is_all_it_takes_where_no_dht_is_reached(tmp_path: Path) -> None:
+    with (
+        Testnet() as net,
+        Node(tmp_path / "anna", "anna", dht=net.entry) as anna,
+        Node(tmp_path / "ben", "ben", more=("--private-addresses",)) as ben,
+    ):
+        (made,) = anna.do("invite")
+        assert [server["urls"] for server in made["servers"]] == [[anna.line["tcp"]]]
+        status_when(anna, lambda now: now["dht"]["published_iso"])
+        anna.do("post", "found by the link")
+        with watching("--home", ben.home, "--author", anna.key, "--kind", "post") as watch:
+            ben.do("follow", made["link"])
+            assert watch.until(lambda item: item.get("text") == "found by the link")
+        # Her server, of which the link spoke, gave what she has signed about her servers.
+        status_when(ben, lambda now: f"found through {anna.line['server']}" in str(now))
+        (found,) = ben.do("find", anna.key)
+        assert found["inboxes"] == found["outboxes"]
+
+
 @pytest.mark.claim("C52")
 def test_a_command_goes_through_the_proxy_of_its_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

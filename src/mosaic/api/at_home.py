@@ -21,6 +21,7 @@ from mosaic.node import configuration
 from mosaic.node.acts import Acts
 from mosaic.node.control import Act, ControlServer, JsonObject, reach
 from mosaic.node.home import SETTINGS, Home, HomeLock, default_folder, try_lock
+from mosaic.node.listening import listen
 from mosaic.node.node import Node
 from mosaic.node.settings import NodeSettings
 from mosaic.web.settings import WebSettings
@@ -38,15 +39,23 @@ class AtHome:
         person: Who acts: the name or `mopub0…`; the first one who lives there if None.
         make: Whether home and person are made when they are missing.
         dht: Which DHT, where this client has to open the home; else as the home's settings say.
+        serve: Whether others reach the home's server meanwhile, where this client has to open it.
     """
 
     def __init__(
-        self, folder: Path | None, person: str | None, *, make: bool = False, dht: str | None = None
+        self,
+        folder: Path | None,
+        person: str | None,
+        *,
+        make: bool = False,
+        dht: str | None = None,
+        serve: bool = False,
     ) -> None:
         self._home = Home(default_folder() if folder is None else folder)
         self._person = person
         self._make = make
         self._dht = dht
+        self._serve = serve
         self._acts: dict[str, Act] | None = None
         self._stack = contextlib.AsyncExitStack()
 
@@ -57,6 +66,7 @@ class AtHome:
             HomeMissing: there is no home.
             HomeInUse: another process holds it and does not answer.
             UnknownPerson: nobody of that name lives there.
+            ListenFailed: an address can't be listened on.
             LocalError: something of the home can't be opened.
         """
         if self._make and not self._home.is_there:
@@ -120,6 +130,8 @@ class AtHome:
             control = ControlServer(self._home.socket, acts)
             await control.start()
             stack.push_async_callback(control.stop)
+            if self._serve:
+                listen(node)
             node.work()
             self._acts = acts
             self._stack = stack.pop_all()

@@ -86,6 +86,7 @@ class Client:
         person: str | None = None,
         make: bool = False,
         dht: str | None = None,
+        serve: bool = False,
     ) -> Self:
         """A client for somebody who lives in a home: by the node that runs there, else with the home open.
 
@@ -94,10 +95,12 @@ class Client:
             person: Who acts: a name or `mopub0…`; the first one if not given.
             make: Makes the home, and a person of that name, when they are missing.
             dht: Which DHT, where the home has to be opened; else as its settings say.
+            serve: Where the home has to be opened: others reach its server meanwhile, at the addresses that
+                its settings name, as with `mosaic serve`.
         """
         client = cls(dht="off")
         path = None if folder is None else Path(folder).expanduser()
-        client._engine = AtHome(path, person, make=make, dht=dht)
+        client._engine = AtHome(path, person, make=make, dht=dht, serve=serve)
         return client
 
     def blocking(self) -> BlockingClient:

@@ -26,11 +26,12 @@ from mosaic.core.timestamp import Timestamp
 from mosaic.errors import Unreachable
 from mosaic.node.arguments import Arguments, parse_time
 from mosaic.node.control import Act, Items, JsonObject
-from mosaic.social.feeds import FEED_KINDS, Post
+from mosaic.social.feeds import FEED_KINDS
 
 _AHEAD: Final = 64
 _REMEMBERED: Final = 65_536
 _OVERLAP_S: Final = 60
+_SECOND: Final = 1_000_000_000
 
 
 _Connect: TypeAlias = Callable[[], contextlib.AbstractAsyncContextManager[Connection]]
@@ -64,15 +65,15 @@ class Hearing:
 
     async def live(self, _given: JsonObject) -> Items:
         """As the node's act `live`."""
-        me = self._links.who.author
         heard = _Heard(self._links)
         try:
             while True:
                 changed = self._changed()
-                for person in (me, *self._followed):
+                people = (*self._links.me, *self._followed)
+                for person in people:
                     wanted = Filter.of(authors=[person], kinds=FEED_KINDS)
                     heard.add(person, self._at(person), wanted, since=None)
-                heard.keep({me, *self._followed})
+                heard.keep(set(people))
                 async with contextlib.aclosing(self._posts(heard, changed)) as items:
                     async for item in items:
                         yield item
@@ -118,7 +119,8 @@ class Hearing:
                 if heard.is_live():
                     yield {"live": True}
             elif isinstance(item, Record):
-                for shown in await self._reading.shown([Post((item,))]):
+                post = await self._reading.post_of(item)
+                for shown in await self._reading.shown([post]):
                     yield shown
 
 
@@ -178,12 +180,13 @@ class _Heard:
         self, source: PublicKey, connect: _Connect, wanted: Filter, since: Timestamp | None
     ) -> None:
         now_ns = self._links.clock.now_ns
+        begun_ns = now_ns()
         following = Following(
             connect,
             wanted,
             now_ns=now_ns,
             backoff=self._links.backoff,
-            heard_until_ns=now_ns() if since is None else since,
+            heard_until_ns=begun_ns if since is None else since + _OVERLAP_S * _SECOND,
             overlap_s=_OVERLAP_S,
         )
         stored: list[Record] | None = []
@@ -195,13 +198,12 @@ class _Heard:
                     else:
                         stored.append(event)
                 elif stored is not None:
-                    # Newest first, as servers give it; what came before anybody asked is not told.
-                    told = [] if since is None else stored
-                    for record in stored:
-                        self._note(record)
-                    for record in reversed(told):
-                        self._seen.pop(record.id.bytes, None)
-                        await self._put(connect, record)
+                    # Newest first, as servers give it; what was said before anybody asked is not told.
+                    for record in reversed(stored):
+                        if since is not None or record.timestamp >= begun_ns:
+                            await self._put(connect, record)
+                        else:
+                            self._note(record)
                     stored = None if isinstance(event, Heard) else stored
                     self._ready(source)
                     await self._queue.put(None)

@@ -100,6 +100,7 @@ class Links:
             settings = dataclasses.replace(
                 given, private_addresses=given.private_addresses or self._mode.is_private
             )
+            self.work_bits = given.work_bits
             around, entropy = self._around, self._around.entropy
             world = ClientSurroundings(Dialled(self.db), around.resolve, entropy)
             self.pool = LinkPool(network, settings, self.clock.now_ns, world)
@@ -126,6 +127,11 @@ class Links:
     async def stop(self) -> None:
         """Ends everything in order."""
         await self._stack.aclose()
+
+    @property
+    def me(self) -> tuple[PublicKey, ...]:
+        """Who speaks; empty for nobody."""
+        return () if self.signer is None else (self.signer.author,)
 
     @property
     def who(self) -> Signer:

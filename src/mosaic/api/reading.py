@@ -27,6 +27,7 @@ from mosaic.errors import InvalidProfile, MosaicError, PeerError, Refused
 from mosaic.node import remote
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
+from mosaic.node.finding_acts import opened
 from mosaic.node.shapes import post_object
 from mosaic.social import feeds, posts, profiles, threads
 from mosaic.social.feeds import FEED_KINDS, PAGE, Post
@@ -59,14 +60,13 @@ class Reading:
 
     async def feed(self, given: JsonObject) -> Items:
         """As the node's act `feed`; who can't be reached is left out."""
-        me = self._links.who.author
-        async for item in self._page([me, *self._followed], Arguments(given)):
+        async for item in self._page([*self._links.me, *self._followed], Arguments(given)):
             yield item
 
     async def wall(self, given: JsonObject) -> Items:
         """As the node's act `wall`. Raises PeerError when none of the person's servers is reached."""
         arguments = Arguments(given)
-        person = NamedKey.parse(arguments.text("person")).key
+        person = opened(arguments.text("person"), self._links.directory).key
         async for item in self._page([person], arguments):
             yield item
 
@@ -82,7 +82,7 @@ class Reading:
         root = posts.root_of(found) or Target(found.kind, found.address)
         records = [found]
         if isinstance(root.reference, Address):
-            top = await self._at(root.reference)
+            top, _ = await self._at(root.reference)
             tags = [core_tags.root(*root), *(core_tags.root(one.kind, one.id) for one in top)]
             wanted = Filter.of(tags=tags[:_TAGS])
             for usage in (Usage.INBOX, Usage.OUTBOX):
@@ -96,7 +96,7 @@ class Reading:
 
     async def profile(self, given: JsonObject) -> Items:
         """As the node's act `profile` that shows one."""
-        person = NamedKey.parse(Arguments(given).text("person")).key
+        person = opened(Arguments(given).text("person"), self._links.directory).key
         await self._learn_profile(self._links.reader(person), person)
         shown = self._profiles.get(person)
         fields = {} if shown is None else {name: getattr(shown, name) for name in _PROFILE_FIELDS}
@@ -109,8 +109,11 @@ class Reading:
 
         Raises:
             Refused: it is nowhere to be found.
+            PeerError: nobody who may have it was reached.
         """
-        found = await self._at(named)
+        found, problem = await self._at(named)
+        if problem is not None and not found:
+            raise problem
         if not found:
             raise Refused(
                 "this record was not found",
@@ -131,6 +134,12 @@ class Reading:
         """Fetches the profiles that are not here yet; who can't be reached stays without a name."""
         wanted = [person for person in dict.fromkeys(people) if person not in self._profiles]
         await asyncio.gather(*map(self._learn_name, wanted))
+
+    async def post_of(self, record: Record) -> Post:
+        """The post that a record is a version of; the record alone where the others can't be had."""
+        found, _ = await self._at(record.address) if _is_edited(record) else ([], None)
+        versions = [version for version in found if version.author == record.author]
+        return Post(tuple(versions) or (record,))
 
     async def shown(self, found: Sequence[Post]) -> list[JsonObject]:
         """Posts in the form of `shapes.post_object`, with names for who wrote and is mentioned."""
@@ -171,7 +180,7 @@ class Reading:
             async with self._room:
                 source = self._links.reader(author)
                 found = await self._all(source, wanted, asked)
-                edited = [one.address for one in found if one.address.nonce != nonce.from_time(one.timestamp)]
+                edited = [one.address for one in found if _is_edited(one)]
                 versions = await source.get(list(dict.fromkeys(edited))) if edited else []
                 accepted = await self._links.authority.accepted(source, versions)
                 if author not in self._profiles:
@@ -183,8 +192,8 @@ class Reading:
         end = found[-1].id if len(found) >= asked else None
         return [*found, *accepted], end
 
-    async def _at(self, named: Reference) -> list[Record]:
-        """What a reference names, newest first."""
+    async def _at(self, named: Reference) -> tuple[list[Record], PeerError | None]:
+        """What a reference names, newest first; and why some were not reached who may have it."""
         problem: PeerError | None = None
         found: list[Record] = []
         if isinstance(named, Address):
@@ -198,11 +207,7 @@ class Reading:
                     found = await remote.get(connection, self._links.authority, [named])
             except PeerError as error:
                 problem = problem or error
-        if found:
-            return sorted(found, key=lambda record: record.id, reverse=True)
-        if problem is not None:
-            raise problem
-        return []
+        return sorted(found, key=lambda record: record.id, reverse=True), problem
 
     async def _all(self, source: Readable, wanted: Filter, limit: int = 0) -> list[Record]:
         answers = remote.query(source, self._links.authority, wanted, limit)
@@ -223,3 +228,8 @@ class Reading:
         while len(self._profiles) >= _NAMES:
             del self._profiles[next(iter(self._profiles))]
         self._profiles[person] = found
+
+
+def _is_edited(record: Record) -> bool:
+    """Whether there may be earlier versions: the address is made from the time of the first one."""
+    return record.address.nonce != nonce.from_time(record.timestamp)

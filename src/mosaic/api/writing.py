@@ -15,7 +15,7 @@ from mosaic.core import nonce, reference
 from mosaic.core.keys import SecretKey
 from mosaic.core.profile import Profile
 from mosaic.core.record import Record
-from mosaic.errors import MosaicError, UsageError
+from mosaic.errors import MasterAway, MosaicError, UsageError
 from mosaic.node.arguments import Arguments, parse_kind, parse_tag
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.entropy import entropy
@@ -101,13 +101,14 @@ class Writing:
         """As the node's act `profile` that sets fields.
 
         Raises:
-            UsageError: the master key is not here, or a new profile is given no name.
+            MasterAway: the identity has a device's key.
+            UsageError: a new profile is given no name.
         """
         who, changes = self._links.who, given.get("set")
         assert isinstance(changes, dict)
         if who.key != who.author:
-            raise UsageError(
-                "a profile is signed by the master key, and this is a device's",
+            raise MasterAway(
+                "a profile is signed by the master key, and this identity has a device's",
                 hint="Change the profile in the home: Client.home(…).set_profile(…)",
             )
         with contextlib.suppress(MosaicError):

@@ -19,7 +19,7 @@ from mosaic.cli.acting import indexing
 from mosaic.cli.configuring import Places
 from mosaic.cli.hangup import on_hangup
 from mosaic.cli.heap import keep_giving_back, large_blocks_apart, one_arena_a_core, set_apart_what_stays
-from mosaic.cli.listening import listen, listening
+from mosaic.cli.listening import listening
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object
 from mosaic.cli.page import Page, page_of, service_page
@@ -32,6 +32,7 @@ from mosaic.node.configuration import Loaded
 from mosaic.node.control import ControlServer, JsonObject, reach
 from mosaic.node.health import watched
 from mosaic.node.home import Home, HomeLock, try_lock
+from mosaic.node.listening import listen
 from mosaic.node.logging_setup import set_up
 from mosaic.node.node import Node
 from mosaic.node.operating import Operating

@@ -14,6 +14,7 @@ from mosaic.client.authority import Authority
 from mosaic.client.failover import Readable
 from mosaic.client.named_key import NamedKey
 from mosaic.core import reference
+from mosaic.core.invite_link import is_link
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.reference import Address, Id, Reference
@@ -21,6 +22,7 @@ from mosaic.errors import MosaicError, Refused, UnknownPerson
 from mosaic.node import remote
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import JsonObject
+from mosaic.node.finding_acts import opened
 from mosaic.node.people import Person
 from mosaic.wire.result_code import ResultCode
 
@@ -48,11 +50,14 @@ class Finder:
         return arguments, self._node.people.find(arguments.optional_text("as"))
 
     def key(self, text: str | None) -> PublicKey:
-        """A key by `mopub0…` or the name of somebody in this home; the first person without either.
+        """A key by `mopub0…`, an invite link or the name of somebody in this home; else the first person's.
 
         Raises:
             UnknownPerson: nobody here has that name.
+            FormatError: the key or link is none.
         """
+        if text is not None and is_link(text):
+            return opened(text, self._node.directory).key
         if text is not None and text.startswith("mopub0"):
             return PublicKey.parse_user(text)
         try:

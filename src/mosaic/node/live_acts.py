@@ -23,6 +23,7 @@ from mosaic.node.people import Person
 from mosaic.node.shapes import post_object
 from mosaic.social import feeds, profiles
 from mosaic.social.feeds import FEED_KINDS
+from mosaic.social.personas import OnlyPersonas
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -49,8 +50,11 @@ class LiveActs:
         _, person = self._finder.begin(given)
 
         def heard(record: Record) -> bool:
-            author = record.author_bytes
-            return author == person.key.bytes or author in self._node.db.follows(person.key.bytes)
+            author, db = record.author_bytes, self._node.db
+            if author == person.key.bytes:
+                return True
+            read = OnlyPersonas(self._node.records, db.personas(person.key.bytes))
+            return author in db.follows(person.key.bytes) and bool(read.at(record.id))
 
         return self._posts(person, Filter.of(kinds=FEED_KINDS), heard, stored=False)
 
