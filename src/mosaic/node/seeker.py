@@ -231,7 +231,8 @@ class Seeker:
                 return share * _SHORT_MOST_S
             return share * min(_LONG_MOST_S, _SHORT_MOST_S * 2.0 ** min(tries - _SHORT_TIMES, 16))
         sought.tries = 0
-        return share * _HOUR_S
+        # Not before the hour is over: what is known would still count as recent, and nobody would be asked.
+        return (share + 0.1) * _HOUR_S
 
     # --- what is known -------------------------------------------------------------------------------
 
