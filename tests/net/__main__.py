@@ -21,18 +21,25 @@ from mosaic.testing.simulation.memory_town import MemoryTown
 from mosaic.testing.simulation.report import Report
 from mosaic.testing.simulation.trial import FULL, SHORT, Scale, Trial
 from mosaic.testing.simulation.virtual_time import VirtualLoop, is_repeatable, run
+from tests.net.places import places
+from tests.net.real_town import RealTown
 
-_MEMORY = Path("/dev/shm")
+_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 def main() -> int:
     """Runs what the arguments name; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.net", description=__doc__)
     parser.add_argument("--short", action="store_true", help="a small town")
+    parser.add_argument(
+        "--on",
+        choices=("memory", "namespaces", "processes"),
+        default="memory",
+        help="memory links, or processes: in network namespaces where the machine allows them",
+    )
     parser.add_argument("--seed", type=int, default=1, help="decides who does what")
     parser.add_argument("--json", type=Path, help="where the result is written")
     parser.add_argument("--lines", type=Path, help="where each event is written")
-    parser.add_argument("--profile", type=Path, help="where a profile is written")
     chosen = parser.parse_args()
     if not is_repeatable():
         # Sets of texts have the order of their hashes, which must be the same in every run.
@@ -40,7 +47,11 @@ def main() -> int:
         return subprocess.run(again, env={**os.environ, "PYTHONHASHSEED": "0"}, check=False).returncode
     os.environ["MOSAIC_KEYRING"] = "no"
     logging.basicConfig(level=logging.CRITICAL)
-    report = in_memory(SHORT if chosen.short else FULL, chosen.seed, chosen.lines)
+    scale = SHORT if chosen.short else FULL
+    if chosen.on == "memory":
+        report = in_memory(scale, chosen.seed, chosen.lines)
+    else:
+        report = asyncio.run(in_processes(scale, chosen.seed, namespaces=chosen.on == "namespaces"))
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(report.as_object(), indent=1) + "\n")
     print(report.last_line)
@@ -51,7 +62,7 @@ def in_memory(scale: Scale, seed: int, lines: Path | None = None) -> Report:
     """The test in one process, on memory links and virtual time."""
     began = time.monotonic()
     with (
-        tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder,
+        tempfile.TemporaryDirectory(dir=_MEMORY) as folder,
         (lines or Path(os.devnull)).open("w") as out,
     ):
 
@@ -87,6 +98,30 @@ def in_memory(scale: Scale, seed: int, lines: Path | None = None) -> Report:
         f"{time.monotonic() - began:.0f} s; everything that happened: {report.trace}"
     )
     return report
+
+
+async def in_processes(scale: Scale, seed: int, *, namespaces: bool) -> Report:
+    """The test with processes and sockets."""
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(dir=_MEMORY) as folder,
+        places(namespaces=namespaces) as where,
+    ):
+        town = RealTown(Path(folder), where, scale)
+        print(
+            f"network test: {scale.people} people, {scale.servers} servers, {scale.machines} DHT nodes; "
+            f"{town.how}; seed {seed}",
+            flush=True,
+        )
+        try:
+            await town.begin()
+            print(f"all run after {time.monotonic() - began:.0f} s", flush=True)
+            trial = Trial(town, scale, seed, lambda line: print(line, flush=True))
+            await mishaps.run(trial)
+        finally:
+            await town.end()
+    print(f"{time.monotonic() - began:.0f} s")
+    return trial.report
 
 
 if __name__ == "__main__":

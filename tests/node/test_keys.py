@@ -9,7 +9,6 @@ import pytest
 from tests.node.conftest import OpenNode, do, one
 
 from mosaic.core import encrypted_secret_key, key_schedule, vouch
-from mosaic.core.bootstrap import USER_SALT
 from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import Entry, Standing
@@ -349,25 +348,6 @@ async def test_another_persons_file_is_told_apart(open_node: OpenNode, tmp_path:
         await one(node, "master_export", {"as": "ben"}, path=str(tmp_path / "b"), new_password=PASSWORD)
         with pytest.raises(InvalidSecretKey, match="another person"):
             await one(node, "key_roll", master=(tmp_path / "b").read_text(), password=PASSWORD)
-
-
-@pytest.mark.claim("C3", "C15")
-async def test_a_lent_master_key_signs_bootstraps_as_long_as_it_is_lent(open_node: OpenNode) -> None:
-    async with open_node("anna") as node:
-        people, person = node.people, node.people.find(None)
-        text = person.bootstrap.encode()
-        assert people.bootstrap_item(person, USER_SALT, 1, text).verify()
-        with people.master(person) as master:
-            people.keep_master(person, None)
-            with pytest.raises(MasterAway) as raised:
-                people.bootstrap_item(person, USER_SALT, 2, text)
-            assert "mosaic dht publish" in raised.value.hint
-            with people.lend(master):
-                assert people.bootstrap_item(person, USER_SALT, 2, text).verify()
-                with pytest.raises(MasterAway):
-                    people.master(person)
-        with pytest.raises(MasterAway):
-            people.bootstrap_item(person, USER_SALT, 3, text)
 
 
 async def test_an_open_master_key_is_erased_after_its_act(open_node: OpenNode) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import pytest
 from tests.node.conftest import FAST, HERE, OpenNode, do, one, stored
 
 from mosaic.client.reach import Manner
-from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.kinds import MICROBLOG
@@ -175,9 +174,7 @@ async def test_what_was_vouched_for_moves_to_a_server_that_never_had_it(
         anna.work()
         await one(later.node, "admin_serve", key=person.key.user_text)
         await one(anna, "servers_add", later.used, working=True)
-        # The new server is told of the Vouch beside the key schedule.
-        await stored(later.node, lambda: list(_vouches(later.node, person.key)))
-        # All that she has goes up, as who moves does it.
+        # All that she has goes up, papers and Vouches first, as who moves does it.
         mine = Filter.of(authors=[person.key])
         records = sorted(
             anna.records.newest_first(mine), key=lambda one: one.signer_bytes != one.author_bytes
@@ -303,7 +300,3 @@ async def test_keys_are_not_changed_where_no_outbox_can_be_read(open_node: OpenN
         done = await one(anna, "persona_add", label="pen", working=True, offline=True)
         assert done["unread"] == [nowhere]
         assert done["queued"] == 1
-
-
-def _vouches(node: Node, key: PublicKey) -> Iterator[Record]:
-    return node.records.newest_first(Filter.of(authors=[key], kinds=[VOUCH]))

@@ -77,7 +77,6 @@ def _show_new_person(options: Common, item: JsonObject, *, new_home: bool) -> No
     where = "in a new home at" if new_home else "in the home at"
     notice(f"{text_of(item, 'name')} lives {where} {options.home.folder}")
     notice("The master key is kept in this folder: who loses it loses the identity, so keep a backup.")
-    notice("`mosaic key master export FILE` puts it where no thief of this machine finds it.")
     at = _at(options)
     notice(f"Next: `mosaic serve{at}` runs the node, `mosaic post TEXT{at}` says something.")
 

@@ -24,9 +24,8 @@ from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.home_finder import HomeFinder
 from mosaic.node.master import Master
-from mosaic.node.newcomer import Newcomer
 from mosaic.node.own_schedule import OwnSchedule, vouches_first
-from mosaic.node.people import Person
+from mosaic.node.people import Newcomer, Person
 from mosaic.node.shapes import deliveries_object
 from mosaic.social.signer import Signer
 

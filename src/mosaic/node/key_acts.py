@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from mosaic.core import human
+from mosaic.core.key_schedule import KeySchedule
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.nostr_key import NostrSecret
 from mosaic.core.schedule_entry import ATTESTATION, Algorithm, Entry, Marker
@@ -19,14 +21,13 @@ from mosaic.core.schedule_merge import lacks
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import UnknownKey, UsageError
 from mosaic.node.arguments import Arguments, parse_time
-from mosaic.node.control import Act, Items, JsonObject
+from mosaic.node.control import Act, Items, Json, JsonObject
 from mosaic.node.finder import Finder
 from mosaic.node.key_book import OwnKey, Use
-from mosaic.node.key_list import KeyList, key_text, use_of
-from mosaic.node.master import Master
+from mosaic.node.master import Master, MasterPlace
 from mosaic.node.own_schedule import Editing, OwnSchedule, Published
 from mosaic.node.people import Person
-from mosaic.node.shapes import deliveries_object
+from mosaic.node.shapes import deliveries_object, time_fields
 from mosaic.social.signer import Signer
 
 if TYPE_CHECKING:
@@ -34,6 +35,33 @@ if TYPE_CHECKING:
 
 _Change: TypeAlias = "Callable[[Editing], Awaitable[None] | None]"
 """What is done to a schedule that was read."""
+
+_STATES = {
+    Marker.ACTIVE_SIGNING_KEY: "active",
+    Marker.ACTIVE_ENCRYPTION_KEY: "active",
+    Marker.ACTIVE_NOSTR_KEY: "active",
+    Marker.OUT_OF_USE: "out of use",
+    Marker.REVOKED_PAST: "revoked since",
+    Marker.REVOKED_ALL: "revoked",
+}
+_SHORTEST_PREFIX = 4
+_NO_ENCRYPTION = "Nobody can encrypt anything to you yet: `mosaic key add encryption` makes a key for it."
+_MASTER_HERE = (
+    "The master key lies on this machine, and whoever takes this machine takes it, too:"
+    " `mosaic key master export FILE`, then `mosaic key master forget FILE`."
+)
+_UNMERGED = "Another device has changed the keys at the same time: `mosaic key merge` joins both."
+_NOT_MINE = "This machine's own key is not in use any more: `mosaic key roll` makes a new one."
+_UNREADABLE = (
+    "Messages are encrypted to keys that only other devices of yours have: pair this one with one of them."
+)
+
+
+def key_text(key: bytes, use: Use) -> str:
+    """How a key (32 bytes) is written: mopub0… of what signs, 64 digits of nostr, else z-base-32."""
+    if use is Use.NOSTR:
+        return key.hex()
+    return human.z_base_32(key) if use is Use.ENCRYPTION else PublicKey(key).user_text
 
 
 class KeyActs:
@@ -49,7 +77,6 @@ class KeyActs:
         self._node = node
         self._finder = finder
         self._schedules = OwnSchedule(node, working=working)
-        self._list = KeyList(node, self._schedules)
 
     def table(self) -> dict[str, Act]:
         """These acts by their names."""
@@ -70,7 +97,56 @@ class KeyActs:
         """The people of this home with all their keys, or the one whom `as` names. Asks nobody."""
         named = Arguments(given).optional_text("as")
         for person in self._node.people if named is None else [self._node.people.find(named)]:
-            yield self._list.person_object(person)
+            yield self._person_object(person)
+
+    def _person_object(self, person: Person) -> JsonObject:
+        node = self._node
+        editing = self._known(person)
+        return {
+            "name": person.name,
+            "key": person.key.user_text,
+            "device": person.device.public.user_text,
+            "server": node.server_secret.public.server_text,
+            "home": str(node.home.folder),
+            "bootstrap": person.bootstrap,
+            "master": node.people.book.master_place(person.key).value,
+            "keys": [self._key_object(person, entry) for entry in editing.entries],
+            "advice": list[Json](self._advice(person, editing)),
+        }
+
+    def _known(self, person: Person) -> Editing:
+        """The schedule by what this home knows."""
+        newest: KeySchedule | None = self._node.records.schedule(person.key)
+        return Editing(list(self._schedules.at_hand(person)), newest)
+
+    def _advice(self, person: Person, editing: Editing) -> list[str]:
+        book, advice = self._node.people.book, []
+        boxes = editing.active(Marker.ACTIVE_ENCRYPTION_KEY)
+        if not boxes:
+            advice.append(_NO_ENCRYPTION)
+        elif not {secret.public for secret in book.encryption_secrets(person.key)}.intersection(boxes):
+            advice.append(_UNREADABLE)
+        if person.device.public.bytes not in editing.active(Marker.ACTIVE_SIGNING_KEY):
+            advice.append(_NOT_MINE)
+        if editing.newest is not None and lacks(editing.newest, editing.entries):
+            advice.append(_UNMERGED)
+        if book.master_place(person.key) is MasterPlace.HOME:
+            advice.append(_MASTER_HERE)
+        return advice
+
+    def _key_object(self, person: Person, entry: Entry) -> JsonObject:
+        kept = {own.key: own for own in self._node.people.book.keys(person.key)}.get(entry.subkey)
+        use, current = _use(entry, kept), entry.subkey == person.device.public.bytes
+        since = {} if not entry.timestamp else time_fields(entry.timestamp, "since")
+        return {
+            "key": key_text(entry.subkey, use),
+            "use": use.value,
+            "label": "" if kept is None else kept.label,
+            "state": _STATES[entry.marker],
+            **since,
+            "current": current,
+            "here": current or (kept is not None and kept.sealed is not None),
+        }
 
     # --- editing ---------------------------------------------------------------------------------------
 
@@ -131,7 +207,7 @@ class KeyActs:
         named = arguments.text("key")
 
         def change(editing: Editing) -> None:
-            key = self._list.find(person, editing, named).subkey
+            key = self._find(person, editing, named).subkey
             if key == person.device.public.bytes:
                 raise UsageError(
                     "this key signs on this machine", hint="`mosaic key roll` puts a new one in its place."
@@ -176,13 +252,13 @@ class KeyActs:
     async def _revoke(
         self, person: Person, editing: Editing, named: str, when: Timestamp | None, told: _Told
     ) -> None:
-        entry = self._list.find(person, editing, named)
+        entry = self._find(person, editing, named)
         if entry.kind != ATTESTATION:
             raise UsageError(
                 "an encryption key signs nothing", hint="`mosaic key roll encryption` replaces it."
             )
         signer = PublicKey(entry.subkey) if entry.algorithm is Algorithm.CURVE_25519 else None
-        told.key = key_text(entry.subkey, use_of(entry, None))
+        told.key = key_text(entry.subkey, _use(entry, None))
         if when is None:
             editing.mark(entry.subkey, Marker.REVOKED_ALL, self._now())
         else:
@@ -254,9 +330,9 @@ class KeyActs:
                 await changing
             self._complete(person, editing)
             if editing.entries == before and not (editing.newest and lacks(editing.newest, before)):
-                return {**self._list.person_object(person), "changed": False}
+                return {**self._person_object(person), "changed": False}
             published = await self._schedules.publish(person, master, editing)
-        return {**self._list.person_object(person), **_published_object(published), "changed": True}
+        return {**self._person_object(person), **_published_object(published), "changed": True}
 
     async def _edit_with_new_device(
         self, arguments: Arguments, person: Person, change: _Change
@@ -274,7 +350,7 @@ class KeyActs:
 
         done = await self._edit(arguments, person, change_both)
         new = self._node.use_device(person, device)
-        return {**done, **self._list.person_object(new)}
+        return {**done, **self._person_object(new)}
 
     def _roll_boxes(self, person: Person, editing: Editing) -> None:
         for key in editing.active(Marker.ACTIVE_ENCRYPTION_KEY):
@@ -289,13 +365,29 @@ class KeyActs:
     def _keep(self, person: Person, key: bytes, use: Use, label: str, secret: SecretKey | None) -> None:
         self._node.people.book.keep(person.key, key, use, label, secret, self._now())
 
+    def _find(self, person: Person, editing: Editing, named: str) -> Entry:
+        """The entry of a key by its text, the beginning of that, or its label. Raises UnknownKey."""
+        kept = {own.key: own for own in self._node.people.book.keys(person.key)}
+        found = []
+        for entry in editing.entries:
+            own = kept.get(entry.subkey)
+            text = key_text(entry.subkey, _use(entry, own))
+            if named == text or (own is not None and own.label and named == own.label):
+                return entry
+            begins = len(named.removeprefix(human.USER_KEY)) >= _SHORTEST_PREFIX and text.startswith(named)
+            found += [entry] if begins else []
+        if len(found) != 1:
+            raise UnknownKey(
+                f"{person.name} has {'more than one key' if found else 'no key'} that {named!r} names"
+            )
+        return found[0]
+
     def _is_own(self, person: Person, named: str) -> bool:
         """Whether a text names the key that signs on this machine."""
         try:
-            entry = self._list.find(person, self._list.known(person), named)
+            return self._find(person, self._known(person), named).subkey == person.device.public.bytes
         except UnknownKey:
             return False  # another device may have added it
-        return entry.subkey == person.device.public.bytes
 
     def _now(self) -> Timestamp:
         return self._node.clock.now()
@@ -310,6 +402,14 @@ class _Told:
 
 def _is(own: OwnKey, person: Person) -> bool:
     return own.key == person.device.public.bytes
+
+
+def _use(entry: Entry, kept: OwnKey | None) -> Use:
+    if entry.kind != ATTESTATION:
+        return Use.ENCRYPTION
+    if entry.algorithm is Algorithm.SECP256K1:
+        return Use.NOSTR
+    return Use.DEVICE if kept is None else kept.use
 
 
 def _attestation(text: str | None) -> bytes:

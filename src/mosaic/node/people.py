@@ -39,7 +39,6 @@ from mosaic.node import master as masters
 from mosaic.node.clock import Clock
 from mosaic.node.key_book import KeyBook, Use
 from mosaic.node.master import Master, MasterPlace, Unlocking
-from mosaic.node.newcomer import Newcomer
 from mosaic.node.private_db import PersonRow, PrivateDb
 from mosaic.node.vault import Vault
 from mosaic.social.signer import Signer
@@ -68,6 +67,31 @@ class Person:
     def signer(self) -> Signer:
         """Signs in the person's name."""
         return Signer(self.key, self.device)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Newcomer:
+    """Somebody who comes to live in this home.
+
+    Args:
+        name: The name within the home.
+        key: The person's key (master).
+        master: The master key's secret; None if it stays away.
+        device: The secret that signs on this machine.
+        encryption: Secrets that open what is encrypted to the person.
+        bootstrap: The text of the person's bootstrap.
+        schedule: The person's newest key schedule, which lists the device.
+        made_ns: The time, ns.
+    """
+
+    name: str
+    key: PublicKey
+    master: SecretKey | None
+    device: SecretKey
+    encryption: Sequence[X25519Secret]
+    bootstrap: str
+    schedule: Record
+    made_ns: int
 
 
 class People:

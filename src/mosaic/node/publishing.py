@@ -24,7 +24,6 @@ from mosaic.client.outbox import SERVERS_OF_A_ROLE, destinations, people_concern
 from mosaic.client.queue import Delivery, OutgoingQueue, State
 from mosaic.client.refusals import refused
 from mosaic.core.bootstrap import Usage
-from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
@@ -38,7 +37,6 @@ from mosaic.node.unaddressed import Letter, Unaddressed
 from mosaic.social import profiles
 
 _REMEMBERED: Final = 4_096
-_VOUCHES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,22 +166,15 @@ class Publishing:
         return moved
 
     def introduce(self, person: PublicKey) -> None:
-        """Queues for the servers that somebody who lives here uses: his Vouches, key schedule, profile.
-
-        Vouches go first: what they name must not be refused, or go, when the schedule comes.
-        """
+        """Queues the key schedule and profile of somebody who lives here for the servers he uses."""
         servers = [
             server
             for usage in (Usage.OUTBOX, Usage.INBOX)
             for server in self._directory.servers(person, usage)[:SERVERS_OF_A_ROLE]
         ]
         schedule = self._records.schedule_record(person)
-        if schedule is None or not servers:
-            return
-        vouches = Filter.of(authors=[person], signers=[person], kinds=[VOUCH])
-        for vouch in self._records.newest_first(vouches, _VOUCHES):
-            self._queue.add(vouch.data, person.bytes, servers)
-        self._queue_for(person, schedule.data, servers)
+        if schedule is not None:
+            self._queue_for(person, schedule.data, servers)
 
     def _reached_at(self, person: PublicKey) -> Sequence[ServerAddress]:
         """Where somebody receives: the inboxes, or the outboxes as long as no inbox is known."""

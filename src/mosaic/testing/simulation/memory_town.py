@@ -14,12 +14,13 @@ from typing import IO
 from mosaic.core.keys import PublicKey
 from mosaic.node.acts import Acts
 from mosaic.node.control import JsonObject
+from mosaic.node.restore import restore
 from mosaic.node.settings import NodeSettings
 from mosaic.node.surroundings import Surroundings
 from mosaic.testing.simulation.dht import Manner
 from mosaic.testing.simulation.homes import PERSON, SERVER, SimulatedHome
 from mosaic.testing.simulation.lying import Lies, LyingNetwork, keys
-from mosaic.testing.simulation.town import Lie, Traffic
+from mosaic.testing.simulation.town import PASSWORD, Lie, Traffic
 from mosaic.testing.simulation.world import World
 from mosaic.transport.network import ListeningNetwork
 from mosaic.transport.settings import TransportSettings
@@ -71,6 +72,7 @@ class MemoryTown:
         lines: Where each event is written, if that is wanted.
     """
 
+    caches_s = 4_000.0
     how = "one process, memory links, virtual time"
 
     def __init__(
@@ -83,6 +85,8 @@ class MemoryTown:
         machines: int,
         lines: IO[str] | None = None,
     ) -> None:
+        self.folder = folder
+        self._copies: list[MemoryHome] = []
         self.world = World(seed, machines=machines, lines=lines)
         self.servers = [MemoryServer(self.world, folder / f"s{each}", each) for each in range(servers)]
         self.people = [
@@ -107,7 +111,7 @@ class MemoryTown:
 
     async def end(self) -> None:
         """Stops all nodes that run."""
-        for home in [*self.people, *self.servers]:
+        for home in [*self._copies, *self.people, *self.servers]:
             if home.is_running:
                 await home.stop()
 
@@ -137,6 +141,19 @@ class MemoryTown:
             home.moves += 1
             home.address = f"10.1.{home.moves}.{home.number + 1}"
         await home.start(listens=True)
+
+    async def copy(self, person: int, backup: Path) -> MemoryHome:
+        """See `Town.copy`."""
+        number = len(self._copies)
+        folder = self.folder / f"c{number}"
+        with backup.open("rb") as source:
+            restore(source, folder, PASSWORD)
+        of = self.people[person]
+        copy = MemoryHome(self.world, folder, f"10.4.0.{number + 1}", PERSON, f"copy of {of.name}")
+        copy.key = of.key
+        await copy.start()
+        self._copies.append(copy)
+        return copy
 
     async def lie(self, server: int, lie: Lie, about: Sequence[PublicKey]) -> None:
         """See `Town.lie`."""

@@ -13,10 +13,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from mosaic.testing.simulation.dht import Manner
-from mosaic.testing.simulation.town import Dweller, Lie
+from mosaic.testing.simulation.town import PASSWORD, Dweller, Lie
 from mosaic.testing.simulation.trial import Trial, author_keys
 
 _BACK_AFTER_S: Final = 60.0
+_SETTLE_S: Final = 5.0
+_READ: Final = 3
+_SECOND: Final = 1_000_000_000
 _ALONE: Final = 0
 """The first person's server: he uses no other."""
 
@@ -29,6 +32,8 @@ async def run(trial: Trial) -> None:
     await bans(trial)
     await lies(trial)
     await dht_lies(trial)
+    await stolen(trial)
+    await move(trial)
     await vanish(trial)
     await trial.mishap("an ordinary day after", "posts, answers, edits, deletions", lambda: _day(trial))
     await trial.judge()
@@ -91,8 +96,7 @@ async def bans(trial: Trial) -> None:
 
     await trial.mishap("a server bans people", "two of its people, who have others", happens)
     for person in banned:
-        await person.do("servers_remove", {"server_key": trial.town.servers[server].key})
-        trial.uses[person.key].remove(server)
+        await trial.leave(person, server)
 
 
 async def lies(trial: Trial) -> None:
@@ -130,6 +134,74 @@ async def dht_lies(trial: Trial) -> None:
     await trial.mishap("half of the DHT lies", "and a server comes back elsewhere meanwhile", happens)
 
 
+async def stolen(trial: Trial) -> None:
+    """Devices of two people are stolen. The thief writes in their names until they revoke them, and after."""
+    places = [place for place, one in enumerate(trial.town.people) if len(trial.uses[one.key]) > 1][:2]
+    victims = [trial.town.people[place] for place in places]
+    thieves: list[Dweller] = []
+    since: dict[str, int] = {}
+    for place, victim in zip(places, victims, strict=True):
+        master = trial.town.folder / f"master {place}"
+        await victim.do("master_export", {"path": str(master), "new_password": PASSWORD})
+        trial.masters[victim.key] = master.read_text()
+        await victim.do("master_forget", {"master": trial.masters[victim.key], "password": PASSWORD})
+        backup = trial.town.folder / f"backup {place}"
+        await victim.do("backup", {"path": str(backup), "password": PASSWORD})
+        thieves.append(await trial.town.copy(place, backup))
+    await trial.town.wait(_SETTLE_S)
+    for victim, thief in zip(victims, thieves, strict=True):
+        last = await trial.post(victim)
+        since[victim.key] = int(str(last["time"])) + _SECOND
+        await trial.town.wait(_SETTLE_S)
+        await thief.do("post", {"text": "send me money"})
+        trial.report.forgeries += 1
+
+    async def happens() -> Sequence[Dweller]:
+        for victim in victims:
+            (keys,) = await victim.do("keys")
+            given = {"key": keys["device"], "since": str(since[victim.key])}
+            unlocking = {"master": trial.masters[victim.key], "password": PASSWORD}
+            await victim.do("key_revoke", {**given, **unlocking})
+        await _write(trial, victims)
+        return victims
+
+    async def again() -> Sequence[Dweller]:
+        for thief in thieves:
+            await thief.do("post", {"text": "it is me, really"})
+            trial.report.forgeries += 1
+        await _write(trial, victims)
+        await trial.town.wait(_SETTLE_S)
+        return victims
+
+    await trial.town.wait(_SETTLE_S)
+    await trial.mishap("stolen keys are revoked", "what the thief wrote goes away again", happens)
+    await trial.mishap("the thief goes on", "with keys that are revoked", again)
+
+
+async def move(trial: Trial) -> None:
+    """People leave all their servers for another; the old ones are kept until caches have expired."""
+    living = [each for each in range(trial.scale.servers) if each not in trial.dead]
+    movers = trial.town.people[1 :: max(2, trial.scale.people // 4)]
+    for person in movers:
+        uses = trial.uses[person.key]
+        others = [server for server in living if server not in uses]
+        new = others[trial.chance.below(len(others))]
+        # Readers look at the first three: the new one must be among them.
+        while len(uses) >= _READ:
+            await trial.leave(person, uses[-1])
+        await trial.join(person, new)
+    await trial.town.wait(trial.town.caches_s)
+
+    async def happens() -> Sequence[Dweller]:
+        for person in movers if trial.town.caches_s else ():
+            for old in trial.uses[person.key][:-1]:
+                await trial.leave(person, old)
+        await _write(trial, movers)
+        return movers
+
+    await trial.mishap("people move", f"{len(movers)} people, the old servers were kept for an hour", happens)
+
+
 async def vanish(trial: Trial) -> None:
     """A third of the servers is gone for good; who has none left uses others from then on."""
     living = [each for each in range(trial.scale.servers) if each not in trial.dead]
@@ -137,16 +209,12 @@ async def vanish(trial: Trial) -> None:
     concerned = [one for one in trial.town.people if set(gone) & set(trial.uses[one.key])]
 
     async def moves(person: Dweller) -> None:
-        uses = trial.uses[person.key]
-        left = [server for server in uses if server not in gone]
-        new = living[trial.chance.below(len(living))] if not left else None
-        if new is not None:
-            left = [new]
-            await person.do("servers_add", {"server_key": trial.town.servers[new].key})
+        uses = list(trial.uses[person.key])
+        if set(gone).issuperset(uses):
+            await trial.join(person, living[trial.chance.below(len(living))])
         for server in uses:
             if server in gone:
-                await person.do("servers_remove", {"server_key": trial.town.servers[server].key})
-        trial.uses[person.key] = left
+                await trial.leave(person, server)
 
     async def happens() -> Sequence[Dweller]:
         for server in gone:

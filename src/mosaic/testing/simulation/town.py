@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from pathlib import Path
+from typing import Final, Protocol
 
 from mosaic.core.keys import PublicKey
 from mosaic.node.control import JsonObject
 from mosaic.testing.simulation.dht import Manner
+
+PASSWORD: Final = "a password that nobody guesses"  # noqa: S105 - of homes that live for a minute
+"""Of all files that people keep."""
 
 
 class Lie(Enum):
@@ -91,6 +95,19 @@ class Town(Protocol):
         """In words: where it runs, and what carries its bytes."""
         ...
 
+    @property
+    def folder(self) -> Path:
+        """A folder for files that people keep."""
+        ...
+
+    @property
+    def caches_s(self) -> float:
+        """So many seconds it takes until what anybody remembers of somebody's servers is looked up again.
+
+        0 where a test can't wait for that.
+        """
+        ...
+
     def now_s(self) -> float:
         """The time, in seconds."""
         ...
@@ -109,6 +126,15 @@ class Town(Protocol):
 
     async def revive(self, server: int, *, elsewhere: bool) -> None:
         """It runs again, at its old address or at another; `server` is its position in `servers`."""
+        ...
+
+    async def copy(self, person: int, backup: Path) -> Dweller:
+        """A second home with all that somebody's has, made of a backup, at an address of its own.
+
+        Args:
+            person: Whose, by the position in `people`.
+            backup: The file, encrypted with `PASSWORD`.
+        """
         ...
 
     async def lie(self, server: int, lie: Lie, about: Sequence[PublicKey]) -> None:

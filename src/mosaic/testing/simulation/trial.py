@@ -19,9 +19,10 @@ from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Kind
 from mosaic.core.reference import parse
 from mosaic.errors import MosaicError
+from mosaic.node.control import JsonObject
 from mosaic.testing.simulation.oracle import Difference, Oracle
 from mosaic.testing.simulation.report import Fault, Report
-from mosaic.testing.simulation.town import Dweller, Town
+from mosaic.testing.simulation.town import PASSWORD, Dweller, Town
 from mosaic.testing.simulation.world import Chance
 
 _OUTBOXES: Final = 3
@@ -76,6 +77,8 @@ class Trial:
         self.uses: dict[str, list[int]] = {}
         """The servers of each person, by their positions in the town."""
         self.dead: set[int] = set()
+        self.masters: dict[str, str] = {}
+        """The files of master keys that people keep elsewhere."""
         self._by_key: dict[str, Dweller] = {}
         self._count = 0
 
@@ -97,8 +100,9 @@ class Trial:
         await self._all(self.post(person) for person in town.people)
 
     async def _move_in(self, person: Dweller) -> None:
-        for server in self.uses[person.key]:
-            await person.do("servers_add", {"server_key": self.town.servers[server].key})
+        chosen, self.uses[person.key] = self.uses[person.key], []
+        for server in chosen:
+            await self.join(person, server)
 
     # --- what people do ------------------------------------------------------------------------------
 
@@ -116,12 +120,13 @@ class Trial:
         """The person of a `mopub0…`."""
         return self._by_key[key]
 
-    async def post(self, person: Dweller) -> None:
-        """Writes a post."""
+    async def post(self, person: Dweller) -> JsonObject:
+        """Writes a post; what the act gave back."""
         self._count += 1
         text = f"post {self._count} of {person.name}"
         (item,) = await person.do("post", {"text": text})
         self.oracle.posted(person.key, item, text)
+        return item
 
     async def reply(self, person: Dweller) -> None:
         """Answers a post of somebody who is followed, if there is one."""
@@ -161,6 +166,24 @@ class Trial:
             {"kind": DELETION.bytes.hex(), "text": "", "tags": [f"{int(tag.type)}:{tag.value.hex()}"]},
         )
         self.oracle.deleted(person.key, address)
+
+    async def join(self, person: Dweller, server: int) -> None:
+        """Uses a server from now on; `server` is its position in the town."""
+        await person.do("servers_add", {"server_key": self.town.servers[server].key})
+        await self._tell_servers(person)
+        self.uses[person.key].append(server)
+
+    async def leave(self, person: Dweller, server: int) -> None:
+        """Uses a server no more; `server` is its position in the town."""
+        await person.do("servers_remove", {"server_key": self.town.servers[server].key})
+        await self._tell_servers(person)
+        self.uses[person.key].remove(server)
+
+    async def _tell_servers(self, person: Dweller) -> None:
+        """Publishes which servers somebody uses, where the master key that signs that is not in the home."""
+        if person.key in self.masters:
+            given = {"key": person.key, "master": self.masters[person.key], "password": PASSWORD}
+            await person.do("dht_publish", given)
 
     async def follow(self, person: Dweller, other: str) -> None:
         """Follows somebody by the key alone."""
@@ -269,7 +292,7 @@ class Trial:
                 self.report.missing += len(difference.missing)
                 self.report.wrong += len(difference.wrong)
 
-    async def _all(self, acts: Iterable[Awaitable[None]]) -> None:
+    async def _all(self, acts: Iterable[Awaitable[object]]) -> None:
         await asyncio.gather(*acts)
 
 
