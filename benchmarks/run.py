@@ -26,6 +26,7 @@ MODULES = (
     "store",
     "serving",
     "handshake",
+    "failover",
     "idle",
     "dht",
     "resolving",

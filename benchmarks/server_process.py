@@ -49,6 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--check-threads", type=int, default=1)
     parser.add_argument("--subscriptions", type=int, default=1_000, help="that one link may have open")
     parser.add_argument("--policies", choices=["bare", "home", "all"], default="home")
+    parser.add_argument("--seed", type=int, default=1, help="which key it has")
     parser.add_argument("--profile", action="store_true")
     return parser.parse_args()
 
@@ -111,7 +112,7 @@ async def serve(options: argparse.Namespace) -> None:
     )
     server.attach(network)
     await server.start()
-    seed = bytes(31) + b"\x01"
+    seed = options.seed.to_bytes(32, "big")
     ports = {each.value: network.listen(each, "127.0.0.1", 0, seed) for each in Transport}
     print(json.dumps(ports), flush=True)
     before = time.process_time()
