@@ -128,7 +128,7 @@ async def gone_with_a_link(second: int, gone: Callable[[int], None]) -> float:
 
 
 async def without_a_link(second: int, bad: Callable[[], AbstractAsyncContextManager[int]]) -> float:
-    """The wait (seconds) when the server's address leads to something bad; `second`: the port of the other."""
+    """The wait (seconds) when the server's address leads to something bad; `second`: the other's port."""
     async with bad() as port, client(port, second) as (_, reach):
         return await waited(reach)
 

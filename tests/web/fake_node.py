@@ -8,7 +8,16 @@ import httpx
 
 from mosaic.errors import InvalidText, MosaicError
 from mosaic.web.app import create_app
-from mosaic.web.face import DhtState, Entry, FollowedPerson, ServerState, Service, Status
+from mosaic.web.face import (
+    DhtState,
+    Entry,
+    FollowedPerson,
+    MyServer,
+    ServerState,
+    Service,
+    Status,
+    Trouble,
+)
 from mosaic.web.settings import WebSettings
 
 TOKEN = "correct-horse"
@@ -42,6 +51,8 @@ class Node:
             version="0.1.0",
         )
         self.refusal: MosaicError | None = None
+        self.mine: list[MyServer] = []
+        self.troubles: list[Trouble] = []
 
     def service(self) -> Service:
         return self.told
@@ -57,6 +68,7 @@ class Node:
             self.dht,
             "mopub0me",
             "mosaic:mopub0me?follow",
+            self.troubles,
         )
 
     async def begin(self, name: str) -> Status:
@@ -100,6 +112,13 @@ class Node:
 
     async def unfollow(self, person: str) -> None:
         self.asked.append(("unfollow", person))
+
+    def my_servers(self) -> Sequence[MyServer]:
+        return self.mine
+
+    async def check_servers(self) -> None:
+        self._refuse()
+        self.asked.append(("check_servers",))
 
     def people(self) -> Sequence[FollowedPerson]:
         return self.followed

@@ -11,7 +11,7 @@ import pytest
 
 from mosaic.errors import InvalidText, Refused
 from mosaic.web.app import create_app
-from mosaic.web.face import FollowedPerson, ServerState
+from mosaic.web.face import FollowedPerson, MyServer, ServerState, Trouble
 from mosaic.web.settings import WebSettings
 from mosaic.wire.result_code import ResultCode
 from tests.web.fake_node import HOST, ORIGIN, TOKEN, Node, browser, entry
@@ -312,3 +312,51 @@ async def test_no_page_has_scripts_or_styles_of_its_own() -> None:
         assert not re.search(r"<[^>]+\son\w+=", html)
         assert "http://" not in html.replace(ORIGIN, "")
         assert "https://" not in html
+
+
+MINE = MyServer(
+    key="mosrv0mine",
+    uses=["outbox", "inbox"],
+    urls=["mosaictcp://203.0.113.5:1320/"],
+    mine=False,
+    health="bad",
+    score=0.2,
+    latency_ms=120,
+    reached_iso="2026-01-02T03:04:05Z",
+    received=12_345,
+    sent=678,
+    waiting=2,
+    troubles=[
+        Trouble("failing", "mosrv0mine", "…", "Wait, or `mosaic servers move A <B>`.", "2026-01-02T03:04:05Z")
+    ],
+)
+
+
+@pytest.mark.claim("C83")
+async def test_a_server_that_fails_is_told_on_every_page_with_what_to_do() -> None:
+    node = Node()
+    node.mine = [MINE]
+    node.troubles = list(MINE.troubles)
+    client = browser(node)
+    for path in ("/feed", "/people", "/servers"):
+        assert "Your server mosrv0mine does not answer." in (await client.get(path)).text
+    page = (await client.get("/servers")).text
+    assert "<code>mosaic servers move A &lt;B&gt;</code>" in page
+    assert "does badly" in page
+    assert "outbox, inbox" in page
+    assert "12 KB from it, 678 bytes to it" in page
+    assert "2 records to be delivered" in page
+    node.troubles = []
+    assert "does not answer" not in (await client.get("/feed")).text
+
+
+async def test_servers_are_asked_when_one_wants() -> None:
+    node = Node()
+    client = browser(node)
+    answer = await client.post("/servers/check", headers={"origin": ORIGIN})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/servers")
+    assert node.asked == [("check_servers",)]
+    node.refusal = Refused("not now", result=ResultCode.TOO_FAST)
+    answer = await client.post("/servers/check", headers={"origin": ORIGIN})
+    assert answer.status_code == 400
+    assert "Not now" in answer.text

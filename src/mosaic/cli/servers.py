@@ -66,6 +66,61 @@ def remove(options: Common, server_key: str) -> None:
             say(f"{text_of(item, 'key')} is not used any more.")
 
 
+@servers.command("list")
+@common
+def list_servers(options: Common) -> None:
+    """Show how the servers do that you use: health, roles, answers, bytes, what is wrong and what to do."""
+    _health(options, "servers_health")
+
+
+@servers.command()
+@common
+def check(options: Common) -> None:
+    """Ask each of your servers now whether it is there, and show how they do."""
+    _health(options, "servers_check")
+
+
+def _health(options: Common, name: str) -> None:
+    items = list(act(options.home, name, options.arguments()))
+    if options.as_json:
+        for item in items:
+            print_object(item)
+        return
+    reached = "last reached"
+    say(f"{'health':<9} {'used for':<25} {'answers':>8} {'received':>9} {'sent':>9}  {reached:<20} server")
+    for item in items:
+        say(_row(item))
+    for item in items:
+        alarms = item.get("alarms")
+        for alarm in alarms if isinstance(alarms, list) else []:
+            if isinstance(alarm, dict):
+                say()
+                say(f"! {text_of(alarm, 'words')}")
+                say(f"  {text_of(alarm, 'act')}")
+
+
+def _row(item: JsonObject) -> str:
+    uses, latency = item.get("uses"), item.get("latency_ms")
+    what = ", ".join(map(str, uses)) if isinstance(uses, list) else ""
+    answers = f"{latency} ms" if latency else "-"
+    received, sent = (_size(text_of(item, name)) for name in ("received_bytes", "sent_bytes"))
+    reached = "this home" if item.get("mine") else text_of(item, "reached_iso") or "never"
+    return (
+        f"{text_of(item, 'health'):<9} {what:<25} {answers:>8} {received:>9} {sent:>9}  {reached:<20} "
+        f"{text_of(item, 'key')}"
+    )
+
+
+def _size(text: str) -> str:
+    """A number of bytes, short."""
+    count = float(text)
+    for unit in ("B", "KB", "MB"):
+        if count < 1_000:
+            return f"{count:.0f} {unit}"
+        count /= 1_000
+    return f"{count:.1f} GB"
+
+
 @servers.command()
 @server
 @common

@@ -34,6 +34,8 @@ def status(options: Common, *, watch: bool) -> None:
 def shown_status(item: JsonObject) -> list[str]:
     """The status as lines for people."""
     lines = [f"Home {text_of(item, 'home')}"]
+    for alarm in _list(item.get("alarms")):
+        lines += _alarm(alarm) if isinstance(alarm, dict) else []
     lines += [f"Give to friends: {_text(key)}" for key in _list(item.get("share"))]
     if item.get("serving"):
         for server in _list(item.get("servers")):
@@ -66,6 +68,10 @@ def _server(server: JsonObject) -> list[str]:
     if server.get("detail"):
         lines.append(f"  {text_of(server, 'detail')}")
     return lines
+
+
+def _alarm(alarm: JsonObject) -> list[str]:
+    return [f"! {text_of(alarm, 'words')}", f"  {text_of(alarm, 'act')}"]
 
 
 def _sync(sync: JsonObject) -> list[str]:

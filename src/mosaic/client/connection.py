@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 from mosaic.client.answers import CaughtUp
@@ -51,6 +50,8 @@ from mosaic.wire.result_code import ResultCode
 
 # The network tells when its queue towards the server is half empty again; this is where we begin to wait.
 _HIGH_WATER = 131_072
+# Numbers of events below this are types of frames.
+_FRAMES = 256
 
 _DIAL_ENDED = {DIAL_FAILED, DIAL_REFUSED_FORM, DIAL_FOREIGN_CERTIFICATE, DIAL_WRONG_KEY}
 
@@ -92,14 +93,15 @@ class Connection:
         self._last_heard_ns = now_ns()
         self._idle_since_ns = now_ns()
         self._greeting = greeting
-        self._queries = Queries(session, settings, self._send, partial(network.send, link))
+        self._queries = Queries(session, settings, self._send, self._put)
         self._submissions = Submissions(session, settings, self._send)
         self._lookups = DhtLookups(session, settings.answer_s, self._send)
         self.blobs = BlobExchange(session, settings.answer_s, self._send, self._send_file, self._moved)
         """Puts and gets blobs."""
-        self.syncs = SyncExchange(session, settings.sync_answer_s, self._send, partial(network.send, link))
+        self.syncs = SyncExchange(session, settings.sync_answer_s, self._send, self._put)
         """Compares what is here with what the server has."""
         self._observe: Callable[[Observation], None] = lambda _: None
+        self._meter: Callable[[int, int], None] = lambda *_: None
         self.closed: MosaicError | None = None
         """Why the connection is over, or None while it is not."""
 
@@ -121,9 +123,15 @@ class Connection:
             self.fail(Unreachable("the server did not greet in time"))
             raise Unreachable("the server did not greet in time") from None
 
-    def watch(self, observe: Callable[[Observation], None]) -> None:
-        """Tells from now on when the server answers what it may not."""
+    def watch(self, observe: Callable[[Observation], None], meter: Callable[[int, int], None]) -> None:
+        """Tells from now on when the server answers what it may not, and of every byte.
+
+        Args:
+            observe: Told what is seen.
+            meter: Told how many bytes came, and how many went.
+        """
         self._observe = observe
+        self._meter = meter
         self._queries.wrong = lambda why: observe(Observation(What.WRONG, note=why))
 
     @property
@@ -214,11 +222,12 @@ class Connection:
         """Takes a batch of what the network has for this link, in order: (`what`, data) as in `Network`."""
         arrived: list[tuple[int, bytes]] = []
         now = self._last_heard_ns = self._now_ns()
+        self._meter(sum(len(data) for what, data in batch if what < _FRAMES), 0)
         for what, data in batch:
             if self.closed is not None:
                 return
             event: events.ClientEvent | None
-            if what < 256:
+            if what < _FRAMES:
                 event = self._session.receive(data, now)
                 if isinstance(event, events.RecordArrived):
                     arrived.append((event.query_id, event.record))
@@ -317,16 +326,22 @@ class Connection:
             await self._writable.wait()
         if self.closed is not None:
             raise self.closed
-        waiting = self._network.send(self._link, frame)
+        waiting = self._put(frame)
         if waiting < 0:
             raise self._gone()
         if waiting > _HIGH_WATER:
             self._writable.clear()
             await self._writable.wait()
 
+    def _put(self, frame: bytes) -> int:
+        """Sends a frame without waiting; how many bytes wait in the network, below 0 if the link is gone."""
+        self._meter(0, len(frame))
+        return self._network.send(self._link, frame)
+
     def _send_file(self, head: bytes, path: str, length: int) -> None:
         if self.closed is not None:
             raise self.closed
+        self._meter(0, len(head) + length)
         if self._network.send_file(self._link, head, path, 0, length) < 0:
             raise self._gone()
 

@@ -25,7 +25,7 @@ from mosaic.client.linking import Linker
 from mosaic.client.reputation import Observation, What, of_failure
 from mosaic.client.settings import ClientSettings
 from mosaic.client.surroundings import Surroundings
-from mosaic.core.keys import SecretKey
+from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.errors import Disconnected, MosaicError, PeerError
 from mosaic.transport.network import Dialer
 
@@ -35,6 +35,9 @@ _Place: TypeAlias = tuple[bytes, bytes]
 
 # Attempts that somebody was faster than, and that go on so that their end is known.
 _STRAGGLERS: Final = 32
+_LOOK_AGAIN_S: Final = 30
+# Of how many servers the bytes are counted.
+_METERED: Final = 4_096
 
 
 @dataclass(slots=True)
@@ -74,6 +77,8 @@ class LinkPool:
         self._streams: set[Connection] = set()
         self._dials: dict[_Place, _Dial] = {}
         self._stragglers: set[asyncio.Task[None]] = set()
+        self._traffic: dict[PublicKey, list[int]] = {}
+        self._looked_ns = 0
         self.observe = surroundings.observe
         """Told what is seen of servers."""
 
@@ -139,10 +144,26 @@ class LinkPool:
             if server.urls:  # who is known by no address has not failed
                 self.observe(server.key, of_failure(error))
             raise
-        connection.watch(partial(self.observe, server.key))
+        self._watch(connection, server.key)
         self.observe(server.key, Observation(What.REACHED, self._now_ns() - begun_ns))
         self._open[place] = connection
         return connection
+
+    def _watch(self, connection: Connection, server: PublicKey) -> None:
+        traffic = self._traffic.setdefault(server, [0, 0])
+        while len(self._traffic) > _METERED:
+            del self._traffic[next(iter(self._traffic))]
+
+        def meter(received: int, sent: int) -> None:
+            traffic[0] += received
+            traffic[1] += sent
+
+        connection.watch(partial(self.observe, server), meter)
+
+    def traffic(self, server: PublicKey) -> tuple[int, int]:
+        """How many bytes of frames came from a server, and how many went to it, since the pool was made."""
+        received, sent = self._traffic.get(server, (0, 0))
+        return received, sent
 
     async def _stream(self, connection: Connection) -> Connection:
         """A stream beside a connection; the connection itself where there can be none."""
@@ -151,7 +172,7 @@ class LinkPool:
         except MosaicError:
             return connection
         if connection.server_key is not None:
-            stream.watch(partial(self.observe, connection.server_key))
+            self._watch(stream, connection.server_key)
         self._streams.add(stream)
         return stream
 
@@ -190,6 +211,14 @@ class LinkPool:
             if connection.is_open and not connection.is_idle and connection.last_heard_ns < before_ns
         ]
         await asyncio.gather(*map(self._ask_after, quiet))
+
+    def somebody_looks(self) -> None:
+        """Somebody waits for news: servers that were quiet for some seconds are asked after beside that."""
+        now_ns = self._now_ns()
+        if now_ns - self._looked_ns < _LOOK_AGAIN_S * _SECOND:
+            return
+        self._looked_ns = now_ns
+        self.linger(asyncio.create_task(self.look(_LOOK_AGAIN_S), name="asking after quiet servers"))
 
     def ask_after(self, connection: Connection) -> None:
         """Asks, beside everything else, whether a server is still there that let somebody wait."""

@@ -14,10 +14,12 @@ from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import ServerUrl
 from mosaic.errors import UsageError
+from mosaic.node import my_servers
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
 from mosaic.node.master import Unlocking
 from mosaic.node.people import Person
+from mosaic.node.shapes import my_server_object
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -41,6 +43,8 @@ class BootstrapActs:
         """These acts by their names."""
         return {
             "servers": self.servers,
+            "servers_health": self.servers_health,
+            "servers_check": self.servers_check,
             "servers_add": self.servers_add,
             "servers_remove": self.servers_remove,
         }
@@ -50,6 +54,19 @@ class BootstrapActs:
         _, person = self._finder.begin(given)
         for entry in UserBootstrap.parse(person.bootstrap).entries:
             yield self._object(entry)
+
+    async def servers_health(self, given: JsonObject) -> Items:
+        """How the servers of a person do, the preferred first, and what is wrong with them."""
+        _, person = self._finder.begin(given)
+        for server in my_servers.of_person(self._node, person):
+            yield my_server_object(server)
+
+    async def servers_check(self, given: JsonObject) -> Items:
+        """The same, when each was asked just now whether it is there."""
+        _, person = self._finder.begin(given)
+        await self._node.server_checks.check_now(person)
+        async for item in self.servers_health(given):
+            yield item
 
     async def servers_add(self, given: JsonObject) -> Items:
         """Uses `server_key` for `uses` (outbox, inbox, encryption; else all), reached at `url` if given.

@@ -20,8 +20,9 @@ from mosaic.core.record import Record
 from mosaic.core.reference import Address, Id
 from mosaic.core.url import ServerUrl
 from mosaic.errors import Refused, UnknownPerson, UsageError
-from mosaic.node import states
+from mosaic.node import my_servers, states
 from mosaic.node.finding_acts import invite_link, opened
+from mosaic.node.my_servers import MyServer, Trouble
 from mosaic.node.service import Service, describe
 from mosaic.node.states import DHT_OFF, DhtState, ServerState
 from mosaic.social import feeds, posts, profiles, threads
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from mosaic.node.node import Node
     from mosaic.node.people import Person
 
-__all__ = ["DhtState", "Entry", "Face", "FollowedPerson", "ServerState", "Status"]
+__all__ = ["DhtState", "Entry", "Face", "FollowedPerson", "MyServer", "ServerState", "Status", "Trouble"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,8 @@ class Status:
     """What to give to friends, who can follow by it alone: mopub0 (the same as `key`)."""
     invite: str = field(default="")
     """The same as a link that also says where to look first."""
+    troubles: Sequence[Trouble] = field(default=())
+    """What is wrong with servers of who lives here."""
 
 
 class Face:
@@ -114,9 +117,19 @@ class Face:
             waiting=node.queue.waiting,
             servers=states.servers(node),
             dht=states.dht(node),
+            troubles=my_servers.troubles(node),
             share=person.key.user_text if person else "",
             invite=invite_link(node, person, follow=True).text if person else "",
         )
+
+    def my_servers(self) -> Sequence[MyServer]:
+        """How the servers do that the person of the page uses; none while nobody lives here."""
+        first = self._node.people.first
+        return [] if first is None else my_servers.of_person(self._node, first)
+
+    async def check_servers(self) -> None:
+        """Asks all of them now whether they are there. Raises UnknownPerson."""
+        await self._node.server_checks.check_now(self._person())
 
     async def begin(self, name: str) -> Status:
         """Makes the first person of this home. Raises UsageError when there is one."""
@@ -134,6 +147,7 @@ class Face:
             UnknownPerson: nobody lives here yet.
         """
         person = self._person()
+        self._node.pool.somebody_looks()
         followed = [PublicKey(key) for key in self._node.db.follows(person.key.bytes)]
         records = OnlyPersonas(self._node.records, self._node.db.personas(person.key.bytes))
         return self._entries(self._page([person.key, *followed], before, limit, records))

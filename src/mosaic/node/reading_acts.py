@@ -58,6 +58,7 @@ class ReadingActs:
     def feed(self, given: JsonObject) -> Items:
         """Posts of followed people and one's own: `limit`, `before` (a reference)."""
         arguments, person = self._finder.begin(given)
+        self._node.pool.somebody_looks()
         people = [PublicKey(key) for key in self._node.db.follows(person.key.bytes)]
         records = OnlyPersonas(self._node.records, self._node.db.personas(person.key.bytes))
         return self._page([person.key, *people], arguments, records)

@@ -107,6 +107,12 @@ class ServerChecks:
             self.judge()
             await asyncio.sleep(_LOOK_S)
 
+    async def check_now(self, person: Person) -> None:
+        """Asks all servers of a person at once."""
+        mine = [place for place in self.used() if place[0] == person.key]
+        await asyncio.gather(*(self._check(who, server) for who, server in mine))
+        self.judge()
+
     def used(self) -> list[tuple[PublicKey, PublicKey]]:
         """The servers that people of this home use (person, server), without the home's own one."""
         own = self._node.server_secret.public

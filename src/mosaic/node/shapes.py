@@ -19,6 +19,7 @@ from mosaic.core.server_info import ServerInfo
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import InvalidContent
 from mosaic.node.control import Json, JsonObject
+from mosaic.node.my_servers import MyServer, Trouble
 from mosaic.node.states import DhtState, ServerState
 from mosaic.node.synced import SyncState
 from mosaic.node.unaddressed import Letter
@@ -148,6 +149,35 @@ def server_object(state: ServerState) -> JsonObject:
         "state": state.state,
         "via": state.via,
         "detail": state.detail,
+    }
+
+
+def my_server_object(server: MyServer) -> JsonObject:
+    """How a server does that somebody uses."""
+    return {
+        "key": server.key,
+        "uses": list(server.uses),
+        "urls": list(server.urls),
+        "mine": server.mine,
+        "health": server.health,
+        "score": server.score,
+        "latency_ms": server.latency_ms,
+        "reached_iso": server.reached_iso,
+        "received_bytes": str(server.received),
+        "sent_bytes": str(server.sent),
+        "waiting": server.waiting,
+        "alarms": [trouble_object(each) for each in server.troubles],
+    }
+
+
+def trouble_object(trouble: Trouble) -> JsonObject:
+    """What is wrong with a server."""
+    return {
+        "what": trouble.what,
+        "server": trouble.server,
+        "words": trouble.words,
+        "act": trouble.act,
+        "since_iso": trouble.since_iso,
     }
 
 

@@ -85,6 +85,15 @@ class Acting:
         await self._node.unfollow(form.get("person", ""))
         return _to(came_from(request))
 
+    async def check_servers(self, request: Request) -> Response:
+        """One's servers are asked whether they are there. Raises UsageError if the form is too long."""
+        form = await read_form(request, self._longest)
+        try:
+            await self._node.check_servers()
+        except MosaicError as error:
+            return await self._reading.again("/servers", Tried.of("servers", form, error))
+        return RedirectResponse("/servers", 303)
+
 
 def _to(path: str, place: str = "") -> Response:
     """To a page of this same site, and a place on it."""

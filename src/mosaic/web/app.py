@@ -51,6 +51,8 @@ def create_app(
             Route("/wall/{person}", reading.wall),
             Route("/thread/{reference}", reading.thread),
             Route("/people", reading.people),
+            Route("/servers", reading.servers),
+            Route("/servers/check", acting.check_servers, methods=["POST"]),
             Route("/help", reading.help),
             Route("/service", ServicePage(node.service, owner=True).show),
             Route("/begin", acting.begin, methods=["POST"]),

@@ -11,10 +11,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from mosaic.node.face import DhtState, Entry, FollowedPerson, ServerState, Status
+from mosaic.node.face import DhtState, Entry, FollowedPerson, MyServer, ServerState, Status, Trouble
 from mosaic.node.service import Service
 
-__all__ = ["DhtState", "Entry", "FollowedPerson", "NodeFace", "ServerState", "Service", "Status"]
+__all__ = [
+    "DhtState",
+    "Entry",
+    "FollowedPerson",
+    "MyServer",
+    "NodeFace",
+    "ServerState",
+    "Service",
+    "Status",
+    "Trouble",
+]
 
 
 class NodeFace(Protocol):
@@ -55,6 +65,12 @@ class NodeFace(Protocol):
 
     async def unfollow(self, person: str) -> None:
         """Stops reading them."""
+
+    def my_servers(self) -> Sequence[MyServer]:
+        """How the servers do that the person of the page uses."""
+
+    async def check_servers(self) -> None:
+        """Asks all of them now whether they are there."""
 
     def people(self) -> Sequence[FollowedPerson]:
         """Whom this node follows."""

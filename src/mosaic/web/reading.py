@@ -62,6 +62,10 @@ class Reading:
         """Whom this node follows, and how reading them goes; `?follow=` fills in a key or invite link."""
         return await self._people(invited=request.query_params.get("follow", "")[:MOST_CHARACTERS])
 
+    async def servers(self, _request: Request) -> Response:
+        """The servers that one uses, and how they do."""
+        return self._servers()
+
     async def help(self, _request: Request) -> Response:
         """What the words of this page mean, and its keys."""
         return self._rendering.page("help.html", "/help", {})
@@ -69,6 +73,8 @@ class Reading:
     async def again(self, path: str, tried: Tried) -> Response:
         """The page on which a form stood that could not be done, with what was typed and what was wrong."""
         match path.strip("/").split("/"):
+            case ["servers"]:
+                return self._servers(tried)
             case ["people"]:
                 return await self._people(tried)
             case ["wall", person]:
@@ -142,6 +148,11 @@ class Reading:
         return self._rendering.page(
             "people.html", "/people", {"people": self._node.people(), "invited": invited}, tried
         )
+
+    def _servers(self, tried: Tried | None = None) -> Response:
+        if not self._node.status().name:
+            return RedirectResponse("/", 303)
+        return self._rendering.page("servers.html", "/servers", {"servers": self._node.my_servers()}, tried)
 
     def _older(self, entries: Sequence[Entry]) -> str:
         """Where the next page goes on, or nothing when there can't be one."""

@@ -17,7 +17,7 @@ from mosaic.node import qr_code
 from mosaic.web import standing
 from mosaic.web.face import NodeFace
 from mosaic.web.forms import Tried
-from mosaic.web.text import excerpt, linked, short_key
+from mosaic.web.text import commands, excerpt, linked, short_bytes, short_key
 from mosaic.web.tiles import tiles
 from mosaic.web.times import When, when
 
@@ -61,6 +61,10 @@ class Rendering:
             "qr": _qr,
             "server_note": standing.server_note,
             "person_note": standing.person_note,
+            "health_note": standing.health_note,
+            "trouble_words": standing.trouble_words,
+            "bytes": short_bytes,
+            "commands": commands,
         }
 
     def _when(self, iso: str) -> When:

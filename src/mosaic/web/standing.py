@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from mosaic.web.face import DhtState, ServerState, Status
+from mosaic.web.face import DhtState, MyServer, ServerState, Status, Trouble
+from mosaic.web.text import short_key
 
 
 class Level(StrEnum):
@@ -46,6 +47,11 @@ class Note:
 def notes(status: Status) -> list[Note]:
     """What the line on every page says: servers, the DHT, and what waits to be delivered."""
     found = [_servers(status.servers), _dht(status.dht)]
+    if status.troubles:
+        count = len({trouble.server for trouble in status.troubles})
+        found.insert(
+            0, Note(Level.BAD, "a server of yours fails you" if count == 1 else f"{count} of yours fail you")
+        )
     if status.waiting:
         found.append(Note(Level.PARTLY, f"{status.waiting} waiting to be delivered"))
     return found
@@ -103,3 +109,31 @@ def server_note(server: ServerState) -> Note:
 def person_note(state: str) -> Note:
     """How reading somebody goes, from the node's words."""
     return Note(Level.GOOD if state == "connected" else Level.PARTLY, state)
+
+
+_HEALTH: Final = {
+    "well": Note(Level.GOOD, "does well"),
+    "doubtful": Note(Level.PARTLY, "does not do well"),
+    "bad": Note(Level.BAD, "does badly"),
+    "unknown": Note(Level.OFF, "nothing is known of it yet"),
+}
+
+_TROUBLES: Final = {
+    "failing": "does not answer",
+    "refuses": "does not take what you write",
+    "withholds": "has lost or withholds records of yours",
+    "hidden": "is not found by its key",
+    "clock": "has a wrong clock",
+}
+
+
+def health_note(server: MyServer) -> Note:
+    """How a server does that the person uses."""
+    if server.mine:
+        return Note(Level.GOOD, "this node itself")
+    return _HEALTH.get(server.health, Note(Level.PARTLY, server.health))
+
+
+def trouble_words(trouble: Trouble) -> str:
+    """What is wrong with a server, in a few words."""
+    return f"Your server {short_key(trouble.server)} {_TROUBLES.get(trouble.what, trouble.what)}."

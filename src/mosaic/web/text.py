@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 _LINK: Final = re.compile(r"https?://[^\s<>\"'`]+")
 _EXCERPT: Final = 110
+_COMMAND: Final = re.compile(r"`([^`]+)`")
 
 
 def linked(text: str) -> Markup:
@@ -41,3 +42,22 @@ def excerpt(text: str) -> str:
 def short_key(key: str) -> str:
     """Both ends of a key: enough to compare, short enough for a line."""
     return key if len(key) <= 20 else f"{key[:12]}…{key[-6:]}"
+
+
+def short_bytes(count: int) -> str:
+    """A number of bytes, short; `count` bytes."""
+    size = float(count)
+    for unit in ("bytes", "KB", "MB"):
+        if size < 1_000:
+            return f"{size:.0f} {unit}"
+        size /= 1_000
+    return f"{size:.1f} GB"
+
+
+def commands(text: str) -> Markup:
+    """A sentence of the node's with its commands, which stand between backticks, as such."""
+    parts = _COMMAND.split(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )
