@@ -101,6 +101,8 @@ def test_fields_that_nobody_knows_are_passed_over() -> None:
         cbor2.dumps({1: "name"}),
         b"\xa2\x64name\x61a\x64name\x61b",
         cbor2.dumps({"work": {"inbox": 256}}),
+        cbor2.dumps({"limits": {"record_bytes": 1 << 64}}),
+        cbor2.dumps({"limits": {"record_bytes": 1 << 40_000}}),  # more digits than Python writes
         cbor2.dumps({"rules": [[["deep"]]]}),
     ],
 )

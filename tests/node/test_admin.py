@@ -11,7 +11,7 @@ from tests.node.conftest import OpenNode, do, one
 from tests.node.test_reload import reload_of
 
 from mosaic.core import builder, kinds, nonce, server_act
-from mosaic.core.community_kinds import REPORT
+from mosaic.core.community_kinds import REPORT, SERVER_ACT
 from mosaic.core.keys import SecretKey
 from mosaic.core.record import Record
 from mosaic.core.reference import Id
@@ -200,3 +200,24 @@ async def test_reports_are_shown_and_others_acts_are_not(open_node: OpenNode) ->
         assert await offered(node, forged) is ResultCode.ACCEPTED
         assert [item["id"] for item in await do(node, "admin_reports")] == [report.id.text]
         assert [item["act"] for item in await do(node, "admin_log")] == ["serve"]
+
+
+async def test_what_a_moderator_forges_stops_nobody_from_acting(open_node: OpenNode) -> None:
+    async with open_node("anna") as node:
+        anna, now_ns = node.people.find("anna"), node.clock.now_ns()
+        forged = builder.build(
+            anna.device,
+            author=anna.key,
+            kind=SERVER_ACT,
+            nonce=nonce.from_time(now_ns),
+            timestamp=now_ns,
+            # A name that is a list, which nothing in Python can be named by.
+            payload=b"\xa4\x63act\x61x\x69arguments\xa0\x66reason\x60\x81\x01\x01",
+        )
+        assert await offered(node, forged) is ResultCode.ACCEPTED
+        await do(node, "admin_serve", key=ANNA.public.user_text)
+        newest, oldest = await do(node, "admin_log", verify=True)
+        assert (newest["act"], newest["fault"]) == ("serve", "")
+        assert "have no names" in str(oldest["fault"])
+        await do(node, "admin_drop", ids=[forged.id.text])
+        assert not any(each["fault"] for each in await do(node, "admin_log", verify=True))

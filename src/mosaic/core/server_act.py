@@ -96,15 +96,12 @@ def read(record: Record) -> ServerAct:
     """
     if record.kind != SERVER_ACT:
         raise InvalidContent("the record is no Server Act")
-    try:
-        fields = {_decoded(name): _decoded(value) for name, value in cbor.map_entries(record.payload)}
-    except FormatError as error:
-        raise InvalidContent(f"the payload is no Server Act: {error}") from error
+    fields = _fields(record.payload)
     act, arguments, reason = (fields.get(name) for name in ("act", "arguments", "reason"))
     if not isinstance(act, str) or not isinstance(arguments, dict) or not isinstance(reason, str):
         raise InvalidContent("the payload is no Server Act: `act`, `arguments` or `reason` is missing")
-    if not all(isinstance(name, str) for name in arguments):
-        raise InvalidContent("the payload is no Server Act: an argument has no name")
+    if not _is_value(arguments, _DEPTH):
+        raise InvalidContent("the payload is no Server Act: an argument has no name, or is none")
     link = None
     if "server" in fields or "before" in fields:
         link = _link(fields.get("server"), fields.get("before"))
@@ -120,8 +117,34 @@ def _link(server: object, before: object) -> Link:
         raise InvalidContent(f"the payload is no Server Act: {error}") from error
 
 
+def _fields(payload: bytes) -> dict[str, Any]:
+    """The fields of a payload by their names."""
+    try:
+        entries = cbor.map_entries(payload)
+    except FormatError as error:
+        raise InvalidContent(f"the payload is no Server Act: {error}") from error
+    fields: dict[str, Any] = {}
+    for key, value in entries:
+        name = _decoded(key) if key[0] >> 5 == cbor.TEXT else None
+        if not isinstance(name, str) or name in fields:
+            raise InvalidContent("the payload is no Server Act: its fields have no names, or one twice")
+        fields[name] = _decoded(value)
+    return fields
+
+
+def _is_value(value: object, depth: int) -> bool:
+    """Whether CBOR gave nothing but what an argument may be; its tags make many other things."""
+    if isinstance(value, dict | list):
+        named = isinstance(value, list) or all(isinstance(name, str) for name in value)
+        members = value if isinstance(value, list) else value.values()
+        return depth > 0 and named and all(_is_value(each, depth - 1) for each in members)
+    if isinstance(value, int):
+        return abs(value) < 1 << 64
+    return value is None or isinstance(value, str)
+
+
 def _decoded(data: bytes) -> Any:
     try:
         return cbor2.loads(data, max_depth=_DEPTH)
-    except (cbor2.CBORDecodeError, ValueError, RecursionError) as error:
+    except (cbor2.CBORDecodeError, ValueError, TypeError, RecursionError, OverflowError) as error:
         raise InvalidContent(f"the payload is no Server Act: {error}") from error

@@ -38,6 +38,7 @@ from mosaic.errors import FormatError, InvalidContent
 
 _DEPTH: Final = 3
 _MOST_BITS: Final = 255
+_MOST: Final = (1 << 64) - 1
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
 _TEXTS: Final = frozenset({"name", "serves", "inbox", "contact", "terms", "service_url"})
 _LISTS: Final = frozenset({"roles", "rules"})
@@ -127,15 +128,15 @@ def _checked(name: str, value: object) -> str | tuple[str, ...] | Mapping[str, i
     if name in _LISTS and isinstance(value, list) and all(isinstance(each, str) for each in value):
         return tuple(value)
     if name in _NUMBERS and isinstance(value, dict):
-        most = _MOST_BITS if name == "work" else None
+        most = _MOST_BITS if name == "work" else _MOST
         if all(_is_count(each, most) and isinstance(key, str) for key, each in value.items()):
             return MappingProxyType(value)
     raise InvalidContent(f"the payload is no Server Info: `{name}` is of another type than its own")
 
 
-def _is_count(value: object, most: int | None) -> bool:
+def _is_count(value: object, most: int) -> bool:
     # No bool, which is a number to Python.
-    return type(value) is int and value >= 0 and (most is None or value <= most)
+    return type(value) is int and 0 <= value <= most
 
 
 def _decoded(data: bytes) -> object:

@@ -100,12 +100,11 @@ class ServerLog:
         return record
 
     def holds(self, record: Record) -> bool:
-        """Whether a record is an act of this log."""
-        return (
-            record.kind == SERVER_ACT
-            and self.is_by(record.author) is not None
-            and self._is_here(_read(record)[0])
-        )
+        """Whether a record is an act of this log; one that says nothing that can be read is none to be kept."""
+        if record.kind != SERVER_ACT or self.is_by(record.author) is None:
+            return False
+        act, _ = _read(record)
+        return act is not None and self._is_here(act)
 
     def acts(self, limit: int = 0, *, verify: bool = False) -> Iterator[LoggedAct]:
         """The acts, newest first.
