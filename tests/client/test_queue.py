@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from mosaic.client.address import ServerAddress
 from mosaic.client.backoff import Backoff
 from mosaic.client.queue import Delivery, OutgoingQueue, State, Submitter
 from mosaic.core.url import ServerUrl
-from mosaic.errors import Disconnected, Unreachable
+from mosaic.errors import Disconnected, RecordTooLong, Unreachable
 from mosaic.node.deliveries import Deliveries
 from mosaic.node.private_db import PrivateDb
 from mosaic.wire.result_code import ResultCode
@@ -45,6 +46,7 @@ class World:
             self.connect,
             now_ns=lambda: self.now,
             backoff=Backoff(bytes, first_s=2, most_s=60),
+            owed=self.owed,
         )
 
     @contextlib.asynccontextmanager
@@ -53,6 +55,11 @@ class World:
             raise Unreachable("nobody answered")
         self.senders.append(sender)
         yield Station(self, server)
+
+    async def owed(self, delivery: Delivery, _connection: Submitter) -> bool:
+        if delivery.record == FIRST.data:
+            raise RecordTooLong("no room for the work")
+        return False
 
     async def settle(self) -> None:
         """Runs the queue until nothing is due any more."""
@@ -248,3 +255,31 @@ async def test_two_senders_to_one_server_take_turns(world: World) -> None:
     await world.settle()
     assert sorted(world.senders) == [b"anna", b"ben"]
     assert world.queue.waiting == 0
+
+
+async def test_a_record_that_can_not_be_made_again_holds_up_none_behind_it(world: World) -> None:
+    world.answer = lambda _, record: ResultCode.TOO_FAST if record == FIRST.data else ResultCode.ACCEPTED
+    for record in (FIRST, SECOND_POST):
+        world.queue.add(record.data, b"", [HERE])
+    await world.settle()
+    (first,), (second,) = world.of(FIRST.data), world.of(SECOND_POST.data)
+    assert (first.state, second.state) == (State.REFUSED, State.DELIVERED)
+    assert "no room" in first.note
+
+
+async def test_a_disk_that_is_full_is_not_tried_over_and_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(world.storage, "settle", full)
+    world.queue.add(FIRST.data, b"", [HERE])
+    world.queue.add(FIRST.data, b"", [THERE])
+    task = asyncio.create_task(world.queue.run())
+    for _ in range(200):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert len(world.given) == 2
+    assert {delivery.state for delivery in world.of(FIRST.data)} == {State.QUEUED}

@@ -13,9 +13,11 @@ from tests.core.makers import MASTER, NOW, post
 from tests.node.conftest import HERE, OpenNode, do, one, stored
 
 from mosaic.client.address import ServerAddress
-from mosaic.client.proof_of_work import worked
+from mosaic.client.connection import Connection
+from mosaic.client.proof_of_work import asked_by, worked
 from mosaic.client.queue import Delivery, State
-from mosaic.core.bootstrap import Usage
+from mosaic.core import builder, nonce
+from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
 from mosaic.core.filter import Filter
 from mosaic.core.kinds import MICROBLOG, PROFILE
 from mosaic.core.record import Record
@@ -23,6 +25,7 @@ from mosaic.core.reference import Id
 from mosaic.core.timestamp import Timestamp
 from mosaic.core.url import ServerUrl
 from mosaic.errors import Refused
+from mosaic.node import proof_of_work
 from mosaic.node.control import JsonObject
 from mosaic.node.node import Node
 from mosaic.node.people import Person
@@ -201,3 +204,62 @@ async def test_work_can_be_called_off(world: World) -> None:
 async def test_no_bits_at_most_means_no_work(world: World) -> None:
     with pytest.raises(Refused, match="at most 0"):
         await worked(post(), Signer(MASTER.public, MASTER).worked, 1, timestamp=Timestamp(NOW), most=0)
+
+
+async def test_an_own_server_that_lists_its_people_is_waited_for(world: World) -> None:
+    item = await one(world.bo, "post", text="at home")
+    record = world.bo.records.at(_id(item))[0]
+    use = ServerUse(Usage.OUTBOX, world.ana.server_secret.public)
+    world.bo.use_servers(world.me, UserBootstrap((use,)))
+    delivery = _delivery(world, record)
+    async with world.bo.pool.connect(delivery.server, world.me.device) as connection:
+        assert not await world.bo.work_owed.owed(delivery, connection)
+        # It goes on to say so: then it means work.
+        assert await world.bo.work_owed.owed(dataclasses.replace(delivery, attempts=3), connection)
+
+
+async def test_much_work_is_never_done_before_a_record_is_published(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.write()
+    monkeypatch.setattr(proof_of_work, "_BEFORE", 8)
+    record = posts.post(world.me.signer, "later", now=world.bo.clock.now())
+    server = _delivery(world, record).server
+    assert await world.bo.work_owed.before(world.me, record, [server]) is record
+    monkeypatch.setattr(proof_of_work, "_BEFORE", 9)
+    assert work_bits((await world.bo.work_owed.before(world.me, record, [server])).data) == 9
+
+
+async def test_what_has_no_room_for_work_is_published_without(world: World) -> None:
+    await world.write()
+    record = builder.build(
+        world.me.device,
+        author=world.me.key,
+        kind=MICROBLOG,
+        nonce=nonce.from_time(int(world.bo.clock.now())),
+        timestamp=world.bo.clock.now(),
+        payload=bytes(1_048_576 - 216),
+    )
+    assert await world.bo.work_owed.before(world.me, record, [_delivery(world, record).server]) is record
+
+
+async def test_a_server_is_asked_once_a_minute_and_a_long_answer_is_not_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = world.ana.settings
+    operator = dataclasses.replace(settings.operator, rules=("Be kind. " * 8_000,))
+    world.ana.reconfigure(dataclasses.replace(settings, operator=operator))
+    await OwnServerInfo(world.ana).keep()
+    asked = []
+
+    async def heard(connection: Connection) -> tuple[Record | None, int]:
+        asked.append(connection)
+        return await asked_by(connection)
+
+    monkeypatch.setattr(proof_of_work, "asked_by", heard)
+    await world.write("one")
+    await stored(world.ana, lambda: len(world.at(world.ana)) == 1)
+    await world.write("two")
+    await stored(world.ana, lambda: len(world.at(world.ana)) == 2)
+    assert len(asked) == 1
+    assert known(world.bo.everything, world.ana.server_secret.public) is None

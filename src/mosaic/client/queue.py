@@ -128,7 +128,8 @@ class Submitter(Protocol):
 Owed = Callable[[Delivery, Submitter], Awaitable[bool]]
 """Asked when a server answers TOO_FAST: whether another version was queued in place of the delivery.
 
-Raises Refused when no later try can help, and another PeerError when the server went away.
+Raises Refused, or an error of the record, when no later try can help, and another PeerError when the server
+went away.
 """
 
 
@@ -285,6 +286,14 @@ class OutgoingQueue:
         except MosaicError as error:
             log.warning("a delivery to %s failed: %s", first.server.key.server_text, error)
             self._failed(list(waiting.values()), ProtocolViolation(str(error)))
+        except Exception:
+            # A disk that is full, or a fault of ours: the server counts as busy meanwhile, or all would be
+            # tried again at once, over and over.
+            log.exception("what is queued for %s waits", first.server.key.server_text)
+            failures = self._failures[first.server.key.bytes] = (
+                self._failures.get(first.server.key.bytes, -1) + 1
+            )
+            await asyncio.sleep(self._backoff.seconds(failures))
         finally:
             async with self._settled:
                 self._settled.notify_all()
@@ -297,7 +306,10 @@ class OutgoingQueue:
             try:
                 if await self._owed(delivery, connection):
                     return lambda: None
-            except Refused as error:
+            except MosaicError as error:
+                if isinstance(error, PeerError) and not isinstance(error, Refused):
+                    raise
+                # This record alone is concerned: what is queued behind it goes on.
                 note = str(error)
                 return lambda: self._storage.settle(delivery.number, State.REFUSED, result, note)
         return lambda: self._answered(delivery, result)

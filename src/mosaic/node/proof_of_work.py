@@ -9,7 +9,10 @@ and published anew, since work changes the id. Each record once for each
 server; after that TOO_FAST means to wait.
 
 No work is done for key schedules and profiles, for records of whose signer no
-key is here, and above the bound that is set.
+key is here, and above the bound that is set. A server of one's own that serves
+whom it lists asks its people for none: its TOO_FAST means to wait. Much work
+is done beside, never before a record is published: who writes would wait for
+as long as any server likes that he writes to.
 
 Source: edition §4 (proof of work); docs/architecture.md "Operations".
 """
@@ -19,7 +22,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.connection import Connection
@@ -30,7 +33,7 @@ from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Duplicates
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import Refused
+from mosaic.errors import RecordTooLong, Refused
 from mosaic.node import server_info
 from mosaic.node.clock import Clock
 from mosaic.node.directory import HomeDirectory
@@ -42,6 +45,17 @@ from mosaic.social.signer import Signer
 from mosaic.wire.result_code import ResultCode
 
 _REMEMBERED: Final = 4_096
+_BEFORE: Final = 20
+"""Bits that are done before a record is published: a second or two."""
+_ASKED_NS: Final = 60 * 1_000_000_000
+"""How long a server's answer holds: it may refuse hundreds of records one after another."""
+_KEPT_BYTES: Final = 65_536
+"""A longer Server Info is heard and not kept: it is read for each record that goes to its server."""
+_PATIENCE: Final = 3
+"""How often an own server may say TOO_FAST before it is believed that it means work."""
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 PublishAgain = Callable[[Person, Record, Record], Awaitable[None]]
 """Publishes a record of somebody in place of a former version, in this order."""
@@ -75,7 +89,9 @@ class ProofOfWork:
         self._most = most
         self._clock = clock
         self._done: OrderedDict[tuple[bytes, bytes], None] = OrderedDict()
+        self._asked: OrderedDict[bytes, tuple[int, int | None]] = OrderedDict()
         self._one_at_a_time = asyncio.Lock()
+        self._before_others = asyncio.Lock()
         self.publish_again: PublishAgain | None = None
         """What a record that was made again goes through."""
 
@@ -86,32 +102,37 @@ class ProofOfWork:
             person: Who wrote it.
             record: Nobody else has it yet.
             servers: Where it goes.
-
-        Raises:
-            RecordTooLong: there is no room for the tag.
         """
         known = [self._known(server.key) for server in servers if not self._serves(server.key, person)]
-        bits = max((asked for asked in known if asked <= self._most), default=0)
+        bits = max((asked for asked in known if asked <= min(self._most, _BEFORE)), default=0)
         signer = self._signer_of(person, record)
         if work_bits(record.data) >= bits or signer is None or not self._in_time(record):
             return record
-        return await self._made_again(record, signer, bits, record.timestamp)
+        # Not behind what is made again for others, which may take long.
+        try:
+            async with self._before_others:
+                return await worked(record, signer.worked, bits, timestamp=record.timestamp, most=self._most)
+        except RecordTooLong:
+            return record  # all servers that ask for nothing take it
 
     async def owed(self, delivery: Delivery, connection: Submitter) -> bool:
         """A server has answered TOO_FAST: whether another version is on its way to it now.
 
         Raises:
             Refused: it asks for work that can't be done here; more tries help nobody.
+            RecordTooLong: there is no room for the tag.
             PeerError: it went away.
         """
         record, server = Record(delivery.record), delivery.server.key
-        bits = await self._ask(connection) if isinstance(connection, Connection) else 0
-        if work_bits(record.data) >= bits or record.kind.bytes in INTRODUCTIONS:
-            return False
         place = (server.bytes, record.address.bytes)
-        if place in self._done:
+        if record.kind.bytes in INTRODUCTIONS or place in self._done:
+            return False
+        bits = await self._ask(server, connection) if isinstance(connection, Connection) else 0
+        if work_bits(record.data) >= bits:
             return False
         person = next((each for each in self._people if each.key.bytes == delivery.sender), None)
+        if person is not None and delivery.attempts < _PATIENCE and self._serves_listed(server, person):
+            return False
         signer = None if person is None else self._signer_of(person, record)
         if person is None or signer is None or self.publish_again is None:
             raise _refused(
@@ -121,9 +142,7 @@ class ProofOfWork:
         self._check_newest(record)
         again = await self._made_again(record, signer, bits, self._later_than(record))
         self._check_newest(record)
-        self._done[place] = None
-        while len(self._done) > _REMEMBERED:
-            self._done.popitem(last=False)
+        _keep(self._done, place, None)
         await self.publish_again(person, again, record)
         return True
 
@@ -144,10 +163,14 @@ class ProofOfWork:
         async with self._one_at_a_time:
             return await worked(record, signer.worked, bits, timestamp=timestamp, most=self._most)
 
-    async def _ask(self, connection: Connection) -> int:
-        """How much work a server asks for now; what it says is kept."""
+    async def _ask(self, server: PublicKey, connection: Connection) -> int:
+        """How much work a server asks for now, or a minute ago; what it says is kept."""
+        bits, asked_ns = self._asked.get(server.bytes, (0, None))
+        if asked_ns is not None and abs(self._clock.now_ns() - asked_ns) < _ASKED_NS:
+            return bits
         record, bits = await asked_by(connection)
-        if record is not None:
+        _keep(self._asked, server.bytes, (bits, self._clock.now_ns()))
+        if record is not None and len(record.data) <= _KEPT_BYTES:
             await self._remember([record.data])
         return bits
 
@@ -160,6 +183,11 @@ class ProofOfWork:
         return any(
             each.key == server for usage in Usage for each in self._directory.servers(person.key, usage)
         )
+
+    def _serves_listed(self, server: PublicKey, person: Person) -> bool:
+        """Whether a server is one of somebody's own and says that it serves some people, not everyone."""
+        info = server_info.known(self._records, server)
+        return info is not None and info.serves not in {"", "everyone"} and self._serves(server, person)
 
     def _signer_of(self, person: Person, record: Record) -> Signer | None:
         """Who signed a record, if that is a device or persona of the person whose key is here.
@@ -183,6 +211,14 @@ class ProofOfWork:
 
     def _in_time(self, record: Record) -> bool:
         return abs(self._clock.now_ns() - record.timestamp) < COUNTS_NS
+
+
+def _keep(kept: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
+    """Keeps something among the last few thousand."""
+    kept[key] = value
+    kept.move_to_end(key)
+    while len(kept) > _REMEMBERED:
+        kept.popitem(last=False)
 
 
 def _refused(why: str) -> Refused:
