@@ -30,6 +30,14 @@ thread.join()
 assert after == before or after == found[0] == turns._TURN_NS < (before or 1 << 62), (before, after, found)
 assert os.nice(0) == 3
 """
+OTHERS = """
+import os
+from mosaic.cli import turns
+
+os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+assert not turns.short_turns()
+assert os.sched_getscheduler(0) == os.SCHED_BATCH
+"""
 FILES = """
 import resource
 from mosaic.cli import turns
@@ -43,7 +51,7 @@ assert turns.many_files() == 100
 """
 
 
-@pytest.mark.parametrize("program", [TURNS, FILES], ids=["turns", "files"])
+@pytest.mark.parametrize("program", [TURNS, OTHERS, FILES], ids=["turns", "others", "files"])
 def test_a_process_gets_what_it_asks_for(program: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from types import SimpleNamespace
 
 import pytest
@@ -122,6 +123,25 @@ async def test_what_the_server_bans_for_long_holds_over_a_restart(
         await one(node, "admin_unban", what="192.0.2.1")
     async with open_node("ana") as node:
         assert len(await do(node, "admin_bans")) == 1
+
+
+async def test_a_ban_that_could_not_be_written_is_written_later(
+    open_node: OpenNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_bans: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async with open_node("ana") as node:
+        ban = own_ban(node.clock.now_ns(), "192.0.2.1", 10)
+        node.server.bans.add(ban)
+        node.server.ban_made(ban)
+        with monkeypatch.context() as patch:
+            patch.setattr(node.bans, "_write", full)
+            with pytest.raises(sqlite3.OperationalError):
+                node.bans.write()
+        node.bans.write()
+    async with open_node("ana") as node:
+        assert [each["what"] for each in await do(node, "admin_bans")] == ["192.0.2.1"]
 
 
 async def test_mistakes_are_explained(open_node: OpenNode) -> None:

@@ -34,9 +34,12 @@ FILES: Final = 65_536
 
 
 def short_turns() -> bool:
-    """Asks for short turns for this thread and all that it begins; False where there is no such thing."""
+    """Asks for short turns for this thread and all that it begins; False where there is no such thing.
+
+    Whom his operator has given other turns (idle, batch, real time) they stay.
+    """
     number = _CALLS.get(platform.machine())
-    if sys.platform != "linux" or number is None:
+    if sys.platform != "linux" or number is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
         return False
     asked = _ATTRIBUTES.pack(_ATTRIBUTES.size, 0, 0, os.nice(0), 0, _TURN_NS, 0, 0)
     try:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -85,12 +85,19 @@ class Bans:
 
         Args:
             most: The most bans to be written; the others wait for the next time.
+
+        Raises:
+            sqlite3.Error: the disk would not; all of them wait for the next time.
         """
         names = list(self._unwritten)[:most]
         # In place of one that the operator has lifted or made himself meanwhile, nothing is written.
-        bans = [ban for name in names if (ban := self._unwritten.pop(name)) is self.list.named(name)]
-        if not bans:
-            return
+        bans = [ban for name in names if (ban := self._unwritten[name]) is self.list.named(name)]
+        if bans:
+            self._write(bans)
+        for name in names:
+            del self._unwritten[name]
+
+    def _write(self, bans: Sequence[Ban]) -> None:
         with self._db.transaction():
             self._db.connection.execute("DELETE FROM ban WHERE until_ns <= ?", (self._now_ns(),))
             self._db.connection.executemany(

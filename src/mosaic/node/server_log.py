@@ -100,7 +100,7 @@ class ServerLog:
         return record
 
     def holds(self, record: Record) -> bool:
-        """Whether a record is an act of this log; one that says nothing that can be read is none to be kept."""
+        """Whether a record is an act of this log that can be read."""
         if record.kind != SERVER_ACT or self.is_by(record.author) is None:
             return False
         act, _ = _read(record)
