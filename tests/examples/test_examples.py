@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -130,28 +132,34 @@ def test_read_a_wall(tmp_path: Path) -> None:
         )
 
 
+@contextlib.contextmanager
+def bot_at(home: Path) -> Iterator[str]:
+    """The example's bot; its key."""
+    bot = subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "bot.py"), str(home)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert bot.stdout is not None
+    try:
+        yield bot.stdout.readline().strip()
+    finally:
+        bot.terminate()
+        bot.wait(PATIENCE_S)
+        bot.stdout.close()
+
+
 @pytest.mark.slow
 def test_bot(tmp_path: Path) -> None:
     lines = (EXAMPLES / "bot.py").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 20
     home = tmp_path / "home"
-    with (
-        Node(home, "anna") as anna,
-        subprocess.Popen(
-            [sys.executable, str(EXAMPLES / "bot.py"), str(home)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment(),
-        ) as bot,
-    ):
-        assert bot.stdout is not None
-        key = bot.stdout.readline().strip()
-        with watching("--home", home, "--author", key) as watch:
-            (asked,) = anna.do("post", f"good morning @{key} how are you")
-            answer = watch.until(lambda item: item.get("text"))
+    with Node(home, "anna") as anna, bot_at(home) as key, watching("--home", home, "--author", key) as watch:
+        (asked,) = anna.do("post", f"good morning @{key} how are you")
+        answer = watch.until(lambda item: item.get("text"))
         assert answer["text"] == "anna, that were 6 words."
         assert [post["text"] for post in anna.do("thread", asked["address"])][1:] == [answer["text"]]
-        bot.terminate()
 
 
 @pytest.mark.slow
@@ -161,22 +169,10 @@ def test_bot_with_a_server_of_its_own(tmp_path: Path) -> None:
     (home / "mosaic.toml").write_text(
         '[dht]\nmode = "off"\n\n[listen]\ntcp = "127.0.0.1:0"\nquic = "off"\nws = "off"\n'
     )
-    with (
-        Node(tmp_path / "anna", "anna") as anna,
-        subprocess.Popen(
-            [sys.executable, str(EXAMPLES / "bot.py"), str(home)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment(),
-        ) as bot,
-    ):
-        assert bot.stdout is not None
-        key = bot.stdout.readline().strip()
+    with Node(tmp_path / "anna", "anna") as anna, bot_at(home) as key:
         (status,) = objects("status", "--home", home)
-        where = ["--server", status["urls"][0], "--key", status["server"]]
-        anna.do("follow", key, *where)
+        anna.do("follow", key, "--server", status["urls"][0], "--key", status["server"])
         with watching("--home", anna.home, "--author", key) as watch:
             anna.do("post", f"good morning @{key}")
             answer = watch.until(lambda item: item.get("text"))
         assert answer["text"] == "anna, that were 3 words."
-        bot.terminate()

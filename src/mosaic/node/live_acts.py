@@ -8,12 +8,14 @@ Source: messages.md (SUBSCRIBE), core_tags.md (Notify Public Key).
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mosaic.core import core_tags
 from mosaic.core.filter import Filter
+from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.node import remote
 from mosaic.node.arguments import parse_time
@@ -27,6 +29,8 @@ from mosaic.social.personas import OnlyPersonas
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
+
+_NAME_S: Final = 1.0
 
 
 class LiveActs:
@@ -81,7 +85,16 @@ class LiveActs:
                 if not isinstance(item, Record):
                     yield item
                 elif heard(item) and (post := feeds.post_at(self._node.records, item)) is not None:
+                    await self._introduced(item.author)
                     yield post_object(post, lambda key: profiles.name_of(self._node.records, key))
+
+    async def _introduced(self, author: PublicKey) -> None:
+        """Waits a moment for the name of a stranger: his profile comes right behind his first record."""
+        with contextlib.suppress(TimeoutError), self._node.changes() as changed:
+            async with asyncio.timeout(_NAME_S):
+                while profiles.name_of(self._node.records, author) is None:
+                    await changed.wait()
+                    changed.clear()
 
 
 async def in_order(
