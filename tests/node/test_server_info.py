@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,22 @@ async def test_a_reload_that_changes_it_writes_it_again_and_no_other(
         file.write_text('[server]\nlookups = 8\n[operator]\nname = "Harbour"\n')
         await reload.once()
         assert await OwnServerInfo(node).keep() is None
+
+
+async def test_one_that_was_written_while_the_clock_was_ahead_gives_way(
+    open_node: OpenNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_node("ana") as node:
+        own, key = OwnServerInfo(node), node.server_secret.public
+        with monkeypatch.context() as ahead:
+            ahead.setattr(node.clock, "_unix_ns", lambda: time.time_ns() + 86_400 * 10**9)
+            assert await own.keep() is not None
+        operator = OperatorSettings(name="Harbour")
+        node.reconfigure(dataclasses.replace(node.settings, operator=operator))
+        record = await own.keep()
+        assert latest(node.everything, key) == record
+        assert known(node.everything, key) == told(node.settings)
+        assert await own.keep() is None
 
 
 def test_who_reads_the_inbox_is_told() -> None:

@@ -127,7 +127,10 @@ class OwnServerInfo:
         if before is not None and before.payload == info.payload():
             return None
         now_ns = node.clock.now_ns()
-        if before is not None:
+        if before is not None and before.timestamp >= now_ns + node.settings.server.future_ns:
+            # Written while the clock was ahead: it would stand above all later ones until that time comes.
+            await node.server.moderation.drop([before.id.bytes])
+        elif before is not None:
             now_ns = max(now_ns, before.timestamp + 1)
         record = Signer(secret.public, secret).server_info(info, now_ns)
         (result,) = await node.server.submit([record.data], Way.OWNER, (secret.public.bytes,))
