@@ -32,9 +32,14 @@ def run(quick: bool) -> list[Row]:
     p99_ms = max(honest["post_ms"]["p99"], guest["post_ms"]["p99"])
     if not quick and p99_ms > POST_MS:
         raise RuntimeError(f"one in a hundred honest posts took {p99_ms:.0f} ms or more, not {POST_MS:.0f}")
-    server = found["server"]
+    server, sent = found["server"], found["attack"]
     attacked = {name: server.get(name, 0) for name in ("accepted", "paced", "blocked", "evicted", "bans")}
+    parts = ("links", "records", "filters", "half_open")
     return [
+        *(
+            row(f"flood.sent_{name}", "in all", [sent.get(name, 0)], max(1, sent.get(name, 0)))
+            for name in parts
+        ),
         row("flood.post_p50_ms", "ms", [honest["post_ms"]["p50"]], POST_MS),
         row("flood.post_p99_ms", "ms", [honest["post_ms"]["p99"]], POST_MS),
         row("flood.guest_p99_ms", "ms", [guest["post_ms"]["p99"]], POST_MS),

@@ -19,6 +19,7 @@ def figures(honest_ms: float, guest_ms: float, refused: tuple[str, ...] = ()) ->
             "refused": list(refused),
         },
         "guest": {"post_ms": {"p50": 1.0, "p99": guest_ms}, "refused": []},
+        "attack": {"links": 1},
         "server": {},
         "memory_mib": {"most": 1.0},
     }
