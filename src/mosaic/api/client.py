@@ -17,10 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, TypeVar
 
-from mosaic.api.at_home import AtHome
 from mosaic.api.engine import Engine, NotOpen
 from mosaic.api.identity import Identity
-from mosaic.api.in_memory import InMemory
 from mosaic.api.results import (
     Followed,
     Found,
@@ -73,7 +71,13 @@ class Client:
     def __init__(
         self, identity: Identity | None = None, *, servers: Iterable[Server] = (), dht: str = "mainline"
     ) -> None:
-        self._engine: Engine = InMemory(identity, servers, dht)
+        # Each engine is loaded when it is needed: one with a home brings a whole node.
+        from mosaic.api.in_memory import InMemory  # noqa: PLC0415
+
+        self._run_on(InMemory(identity, servers, dht))
+
+    def _run_on(self, engine: Engine) -> None:
+        self._engine = engine
         self._streams: set[Stream[Any]] = set()
         self._key = ""
         self._running: Engine = NotOpen()
@@ -98,9 +102,11 @@ class Client:
             serve: Where the home has to be opened: others reach its server meanwhile, at the addresses that
                 its settings name, as with `mosaic serve`.
         """
-        client = cls(dht="off")
+        from mosaic.api.at_home import AtHome  # noqa: PLC0415 - as above
+
+        client = cls.__new__(cls)
         path = None if folder is None else Path(folder).expanduser()
-        client._engine = AtHome(path, person, make=make, dht=dht, serve=serve)
+        client._run_on(AtHome(path, person, make=make, dht=dht, serve=serve))  # noqa: SLF001 - its own
         return client
 
     def blocking(self) -> BlockingClient:
@@ -126,6 +132,9 @@ class Client:
     def key(self) -> str:
         """Who acts (`mopub0…`): what others follow. Empty for a reader who is nobody."""
         return self._key
+
+    def __repr__(self) -> str:
+        return f"Client({self._key or 'nobody'})"
 
     # --- saying -----------------------------------------------------------------------------------
 

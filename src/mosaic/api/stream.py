@@ -90,6 +90,9 @@ class Stream(Generic[_T]):
         self._begin()
         if self._lives:
             await self._live.wait()
+        if self._error is not None:
+            await self.aclose()
+            raise self._error
         return self
 
     async def __aexit__(
