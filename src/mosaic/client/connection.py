@@ -18,7 +18,7 @@ from mosaic.client.dht_lookups import DhtLookups
 from mosaic.client.greeting import GREETING, Greeting, Refusal
 from mosaic.client.queries import Queries
 from mosaic.client.refusals import refused
-from mosaic.client.reputation import Observation, What
+from mosaic.client.reputation import Observation, What, of_failure
 from mosaic.client.settings import ClientSettings
 from mosaic.client.submissions import Submissions, Unanswered
 from mosaic.client.sync_exchange import SyncExchange
@@ -361,6 +361,7 @@ class Connection:
             return await self._submissions.submit(record)
         except Unanswered as error:
             if self._last_heard_ns <= asked_ns:
+                self._observe(of_failure(error))
                 self.fail(error)
             raise
 

@@ -1,11 +1,10 @@
 """Which server keeps back records of an author that another of his outboxes has.
 
-Each outbox of somebody should have the same. Each is compared with what is
-here, one after the other; what one of them has beyond is fetched and kept.
-Then it is known of every record which of them have it, and a server that has
-not what another one has is under suspicion. It may be behind for a while, so
-suspicion becomes a word against it only when the record is still lacking some
-time later and the server does not give it when it is asked for it by name.
+Each outbox of somebody should have the same. Where one differs from what is
+here, in either direction, the record is remembered, and some time later, when
+all have had time to catch up, each outbox is asked for it by its name. A
+server that does not give what another one gives keeps it back, whatever it
+said when it was compared.
 
 Source: network.md (outboxes); edition §4 (sync); this project's own design, docs/architecture.md
 "A server is judged".
@@ -13,113 +12,57 @@ Source: network.md (outboxes); edition §4 (sync); this project's own design, do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Final, Generic, TypeVar
 
 from mosaic.core.keys import PublicKey
 
-_SUSPICIONS: Final = 4_096
+_MOST: Final = 4_096
+
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a comparison with one server told. Records by the first 32 bytes of their ids.
-
-    Args:
-        server: Which server.
-        authors: Whose records were compared.
-        lacks: The records that were here, and not there.
-        beyond: Those that were there, and not here; they are here afterwards.
-    """
-
-    server: PublicKey
-    authors: frozenset[PublicKey]
-    lacks: frozenset[bytes]
-    beyond: frozenset[bytes]
-
-
-def lacking(views: Sequence[View], here: Mapping[bytes, PublicKey]) -> dict[PublicKey, frozenset[bytes]]:
-    """Which servers lack records that another server has.
+def kept_back(
+    asked: Mapping[PublicKey, frozenset[_T]], given: Mapping[PublicKey, frozenset[_T]]
+) -> dict[PublicKey, frozenset[_T]]:
+    """Which servers kept back what another one gave.
 
     Args:
-        views: In the order in which servers were compared, of one filter by time.
-        here: The author of each record in `lacks` and `beyond` that counts: it is here now, so that it was
-            neither deleted nor replaced, nor found to be invalid.
+        asked: What each server was asked for; one that could not be asked is not in it.
+        given: What each of them gave.
 
     Returns:
-        For each server that lacks any: which (32 bytes of each id).
+        What each server that kept back anything kept back.
     """
-    came_at: dict[bytes, int] = {}
-    for place, view in enumerate(views):
-        for record in view.beyond:
-            came_at.setdefault(record, place)
-
-    def has(place: int, record: bytes) -> bool:
-        view = views[place]
-        if record in view.lacks or record in view.beyond:
-            return record in view.beyond
-        # It did not differ: both had it, or neither, if it came here only later.
-        return came_at.get(record, -1) < place
-
-    found: dict[PublicKey, set[bytes]] = {}
-    for record, author in here.items():
-        places = [place for place, view in enumerate(views) if author in view.authors]
-        having = {place for place in places if has(place, record)}
-        for place in places:
-            if having and place not in having:
-                found.setdefault(views[place].server, set()).add(record)
-    return {server: frozenset(records) for server, records in found.items()}
+    there = frozenset(one for ones in given.values() for one in ones)
+    found = {server: (wanted & there) - given.get(server, frozenset()) for server, wanted in asked.items()}
+    return {server: ones for server, ones in found.items() if ones}
 
 
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """A record that a server seems to lack.
+class Later(Generic[_T]):
+    """What is to be looked after some time later; the oldest give way when there are too many.
 
     Args:
-        server: Which server.
-        record: The first 32 bytes of the record's id.
-    """
-
-    server: PublicKey
-    record: bytes
-
-
-class Suspicions:
-    """What seemed to be lacking where, and since when; the oldest give way when there are too many.
-
-    Args:
-        grace_ns: How long (ns) a server may be behind.
+        grace_ns: How much later (ns).
     """
 
     def __init__(self, grace_ns: int) -> None:
         self._grace_ns = grace_ns
-        self._since: dict[Suspicion, int] = {}
+        self._since: dict[_T, int] = {}
 
     def __len__(self) -> int:
         return len(self._since)
 
-    def seen(
-        self, found: Mapping[PublicKey, frozenset[bytes]], servers: Sequence[PublicKey], now_ns: int
-    ) -> None:
-        """Takes what all of some servers lack now; what they lack no longer is forgotten."""
-        now = {Suspicion(server, record) for server, records in found.items() for record in records}
-        for gone in [one for one in self._since if one.server in servers and one not in now]:
-            del self._since[gone]
-        for one in sorted(now, key=lambda each: (each.server, each.record)):
+    def note(self, ones: Iterable[_T], now_ns: int) -> None:
+        """Remembers these, as of now (ns)."""
+        for one in ones:
             self._since.setdefault(one, now_ns)
-        while len(self._since) > _SUSPICIONS:
+        while len(self._since) > _MOST:
             del self._since[next(iter(self._since))]
 
-    def due(self, now_ns: int) -> dict[PublicKey, list[bytes]]:
-        """What is lacking for longer than a server may be behind, by server."""
-        found: dict[PublicKey, list[bytes]] = {}
-        for one, since_ns in self._since.items():
-            if now_ns - since_ns >= self._grace_ns:
-                found.setdefault(one.server, []).append(one.record)
-        return found
-
-    def settled(self, server: PublicKey, records: Sequence[bytes]) -> None:
-        """These were looked after."""
-        for record in records:
-            self._since.pop(Suspicion(server, record), None)
+    def due(self, now_ns: int) -> list[_T]:
+        """Takes out those whose time has come by now (ns), the oldest first."""
+        due = [one for one, since_ns in self._since.items() if now_ns - since_ns >= self._grace_ns]
+        for one in due:
+            del self._since[one]
+        return due

@@ -76,6 +76,7 @@ class Node(ReachingHalf):
         self.backups = ScheduledBackups(self)
         self.log = ServerLog(self)
         self.server_checks = ServerChecks(self)
+        self.outbox_checks = OutboxChecks(self)
         self.settings_file = home.folder / SETTINGS
         """Where the settings stand that a backup takes along; another file, if one was named."""
         self.surroundings = surroundings
@@ -254,7 +255,7 @@ class Node(ReachingHalf):
             OwnServerInfo(self).run(),
             self.reputations.run(),
             self.server_checks.run(),
-            OutboxChecks(self).run(),
+            self.outbox_checks.run(),
         ):
             self._tasks.append(asyncio.create_task(kept_up(job)))
 

@@ -1,7 +1,9 @@
-"""Compares the outboxes of people: does each still have what another one has?
+"""Looks whether outboxes still have what they should: one's own, and those of people who are followed.
 
-    own outboxes       with what is here        what is lacking is handed in again, and told
-    others' outboxes   each with what is here   what one has beyond is fetched; who lacks it is asked again
+    own outboxes       asked for what they took, some minutes later; twice a day compared with what is here:
+                       what is lacking is handed in again, and told
+    others' outboxes   each is compared with what is here: what one has beyond is fetched; what differed is
+                       asked for by name at each of them some minutes later
 
 Outboxes of many people at one server take one comparison. Where nothing
 differs it costs some kilobytes: the people's keys and one message each way.
@@ -15,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mosaic.client.comparing import Difference, compare
 from mosaic.client.outbox import SERVERS_OF_A_ROLE
@@ -23,11 +25,12 @@ from mosaic.client.queue import State
 from mosaic.client.reach import Manner
 from mosaic.client.reputation import Observation, What
 from mosaic.client.syncing import Direction
-from mosaic.client.withheld import Suspicions, View, lacking
+from mosaic.client.withheld import Later, kept_back
 from mosaic.core.bootstrap import Usage
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
+from mosaic.core.reference import Id
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import MosaicError, PeerError, StoreCrowded
 from mosaic.node.alarms import Failing
@@ -44,18 +47,35 @@ _SECOND: Final = 1_000_000_000
 GRACE_NS: Final = 600 * _SECOND
 """How long (ns) a server may be behind the others."""
 _OWN_NS: Final = 30 * 86_400 * _SECOND
-_OTHERS_NS: Final = 2 * 86_400 * _SECOND
+_OTHERS_NS: Final = 3 * 86_400 * _SECOND
 _PEOPLE: Final = 60
 _MOST: Final = 2_000
+_JUDGED: Final = 256
 _BATCH: Final = 256
 _ASKED: Final = 64
+_SAMPLE: Final = 8
 _FIRST_S: Final = 300.0
-_AGAIN_S: Final = 43_200.0
+_LOOK_S: Final = 60.0
+_AGAIN_NS: Final = 43_200 * _SECOND
 _HANDED_IN_MOST: Final = 5
 
 
+class Taken(NamedTuple):
+    """A record that a server has taken.
+
+    Attributes:
+        server: The server.
+        person: Whose record it is.
+        id: The record.
+    """
+
+    server: PublicKey
+    person: PublicKey
+    id: Id
+
+
 class OutboxChecks:
-    """Compares, now and then.
+    """Looks now and then.
 
     Args:
         node: The open home.
@@ -63,26 +83,63 @@ class OutboxChecks:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._suspicions = Suspicions(GRACE_NS)
+        self._taken: Later[Taken] = Later(GRACE_NS)
+        self._differed: Later[bytes] = Later(GRACE_NS)
+        self._lost: dict[tuple[PublicKey, PublicKey], set[Id]] = {}
 
     async def run(self) -> None:
-        """Compares until cancelled; first when the node has been running for a while."""
+        """Looks until cancelled; compares when the node has been running for a while, then twice a day."""
         await asyncio.sleep(_FIRST_S)
+        compared_ns = 0
         while True:
-            await self.look()
-            # Whoever is behind has caught up by then, or keeps something back.
-            await asyncio.sleep(GRACE_NS / _SECOND + 1)
-            await self.confirm()
-            await asyncio.sleep(_AGAIN_S)
+            now_ns = self._node.clock.now_ns()
+            if abs(now_ns - compared_ns) >= _AGAIN_NS:
+                compared_ns = now_ns
+                await self.compare()
+            await self.ask()
+            await asyncio.sleep(_LOOK_S)
 
-    async def look(self) -> None:
+    async def compare(self) -> None:
         """Compares all outboxes once."""
         for person in list(self._node.people):
-            for server in self._node.directory.servers(person.key, Usage.OUTBOX)[:SERVERS_OF_A_ROLE]:
-                await self._own(person, server.key)
+            for server in self._own_outboxes(person.key):
+                await self._own(person, server)
         await self._others()
 
+    async def ask(self) -> None:
+        """Asks servers by name for what they took a while ago, and for what differed."""
+        await self._ask_for_taken()
+        await self._ask_for_differing()
+
     # --- own outboxes ----------------------------------------------------------------------------------
+
+    def took(self, server: PublicKey, record: Record) -> None:
+        """A server says that it has taken a record of somebody of this home."""
+        if server in self._own_outboxes(record.author):
+            self._taken.note([Taken(server, record.author, record.id)], self._node.clock.now_ns())
+
+    def _own_outboxes(self, person: PublicKey) -> list[PublicKey]:
+        servers = self._node.directory.servers(person, Usage.OUTBOX)[:SERVERS_OF_A_ROLE]
+        return [server.key for server in servers]
+
+    async def _ask_for_taken(self) -> None:
+        places: dict[tuple[PublicKey, PublicKey], list[Id]] = {}
+        for taken in self._taken.due(self._node.clock.now_ns()):
+            places.setdefault((taken.server, taken.person), []).append(taken.id)
+        for (server, key), ids in places.items():
+            person = next((one for one in self._node.people if one.key == key), None)
+            # What was deleted or replaced meanwhile need not be there.
+            records = [record for one in ids for record in self._node.everything.at(one)]
+            if person is None or not records:
+                continue
+            try:
+                async with self._node.reach.server(server, Manner(person.device)) as connection:
+                    gone = await _still_lacking(connection, records)
+            except PeerError as error:
+                log.info("%s can't be asked for what it took: %s", server.server_text, error)
+                self._taken.note((Taken(server, key, one) for one in ids), self._node.clock.now_ns())
+                continue
+            self._tell(person, server, gone, [record.id for record in records])
 
     async def _own(self, person: Person, server: PublicKey) -> None:
         """One own outbox: what it had taken and lacks now is told, and handed in again."""
@@ -96,35 +153,58 @@ class OutboxChecks:
                 found = await self._compared(connection, own, wanted)
                 records = [Record(data) for data in await own.read(found.ours[:_MOST])]
                 gone, never = self._sorted(records, server)
-                gone = await _still_lacking(connection, gone)
+                newest = {one.id: one for one in (*gone, *self._newest(wanted, server))}
+                gone = await _still_lacking(connection, list(newest.values()))
+                asked = list(self._lost.get((person.key, server), ()))
+                still = {one.id for one in gone}
+                given = {record.id for record in await connection.get(asked[:_ASKED])} if asked else set()
         except (PeerError, StoreCrowded) as error:
             log.info("own records can't be compared with %s: %s", server.server_text, error)
             return
-        again = [record for record in gone if self._may_go_again(record, server)]
-        for record in again:
-            node.deliveries.again(record.id.bytes, server.bytes, now_ns)
         for record in never:
             node.queue.add(record.data, person.key.bytes, [address])
-        if again:
-            node.queue.wake()
+        self._tell(person, server, gone, [one for one in asked if one in given and one not in still])
+
+    def _tell(self, person: Person, server: PublicKey, gone: Sequence[Record], looked: Iterable[Id]) -> None:
+        """Says what of a person's records a server has lost, hands it in again, and forgets what is back.
+
+        Args:
+            person: Whose records.
+            server: Which server.
+            gone: What it does not give.
+            looked: What it was asked for.
+        """
+        node = self._node
+        lost = self._lost.setdefault((person.key, server), set())
+        lost.difference_update(looked)
+        lost.update(record.id for record in gone)
+        # What was deleted or replaced meanwhile need not be there.
+        lost.intersection_update([one for one in lost if node.everything.at(one)])
+        for record in gone:
+            if self._may_go_again(record, server):
+                node.deliveries.again(record.id.bytes, server.bytes, node.clock.now_ns())
         if gone:
-            node.reputations.noted(server, Observation(What.WITHHELD, len(gone), _gone_words(len(gone))))
-        node.alarms.tell(person.key, server, Failing.WITHHOLDS, _gone_words(len(gone)) if gone else None)
+            node.queue.wake()
+            words = _gone_words(len(gone))
+            node.reputations.noted(server, Observation(What.WITHHELD, len(gone), words))
+        node.alarms.tell(person.key, server, Failing.WITHHOLDS, _gone_words(len(lost)) if lost else None)
 
     def _sorted(self, records: Iterable[Record], server: PublicKey) -> tuple[list[Record], list[Record]]:
         """Of what a server lacks: what it once took, and what was never handed in to it."""
         gone, never = [], []
         for record in records:
-            state = self._state(record, server)
+            of_it = self._node.deliveries.of_record(record.id.bytes)
+            state = next((each.state for each in of_it if each.server.key == server), None)
             if state is None:
                 never.append(record)
             elif state is State.DELIVERED:
                 gone.append(record)
         return gone, never
 
-    def _state(self, record: Record, server: PublicKey) -> State | None:
-        of_it = self._node.deliveries.of_record(record.id.bytes)
-        return next((each.state for each in of_it if each.server.key == server), None)
+    def _newest(self, wanted: Filter, server: PublicKey) -> list[Record]:
+        """Some of the newest records that a server has taken: it may say that it has them, not give them."""
+        newest = self._node.everything.newest_first(wanted, _SAMPLE)
+        return self._sorted(newest, server)[0]
 
     def _may_go_again(self, record: Record, server: PublicKey) -> bool:
         """Whether it is worth while: a server that drops it each time need not get it for ever."""
@@ -133,75 +213,77 @@ class OutboxChecks:
 
     # --- others' outboxes ------------------------------------------------------------------------------
 
+    def differed(self, difference: Difference) -> None:
+        """Takes in what differs of people who are followed: the newest of it is asked for later."""
+        records = sorted((*difference.ours, *difference.theirs), reverse=True)
+        self._differed.note(records[:_JUDGED], self._node.clock.now_ns())
+
     async def _others(self) -> None:
-        """The outboxes of people who are followed and have more than one."""
+        """Compares the outboxes of people who are followed and have more than one."""
         node = self._node
         now_ns = node.clock.now_ns()
         places: dict[PublicKey, list[PublicKey]] = {}
         for person in map(PublicKey, node.db.all_followed()):
-            outboxes = node.directory.servers(person, Usage.OUTBOX)[:SERVERS_OF_A_ROLE]
+            outboxes = self._own_outboxes(person)
             for outbox in outboxes if len(outboxes) > 1 else ():
-                places.setdefault(outbox.key, []).append(person)
-        views: list[View] = []
+                places.setdefault(outbox, []).append(person)
         for server, people in places.items():
-            if node.reputations.failing(server):
-                continue
             for start in range(0, len(people), _PEOPLE):
-                wanted = _window(people[start : start + _PEOPLE], now_ns - _OTHERS_NS, now_ns - GRACE_NS)
-                view = await self._view(server, people[start : start + _PEOPLE], wanted)
-                if view is not None:
-                    views.append(view)
-        here = await self._here(views)
-        compared = list(dict.fromkeys(view.server for view in views))
-        self._suspicions.seen(lacking(views, here), compared, now_ns)
+                if not node.reputations.failing(server):
+                    wanted = _window(people[start : start + _PEOPLE], now_ns - _OTHERS_NS, now_ns - GRACE_NS)
+                    await self._other(server, wanted)
 
-    async def _view(self, server: PublicKey, people: Sequence[PublicKey], wanted: Filter) -> View | None:
-        """What one server has of some people, and what it lacks; what is lacking here comes from there."""
-        node = self._node
-        address = node.directory.address(server)
-        own = HomeRecords(node, SyncPlan(address, None, wanted, Direction.DOWN))
+    async def _other(self, server: PublicKey, wanted: Filter) -> None:
+        """What one server has of some people; what is lacking here comes from there."""
+        address = self._node.directory.address(server)
+        own = HomeRecords(self._node, SyncPlan(address, None, wanted, Direction.DOWN))
         try:
-            async with node.reach.server(address) as connection:
+            async with self._node.reach.server(address) as connection:
                 found = await self._compared(connection, own, wanted)
-                await self._fetch(connection, found.theirs[:_MOST])
+                self.differed(found)
+                lacking = found.theirs[:_MOST]
+                for start in range(0, len(lacking), _BATCH):
+                    run = lacking[start : start + _BATCH]
+                    batch = [one.data async for one in connection.sync_get(run)]
+                    if batch:
+                        await self._node.mirror(batch)
         except (PeerError, StoreCrowded) as error:
             log.info("%s can't be compared with other outboxes: %s", server.server_text, error)
-            return None
-        return View(server, frozenset(people), frozenset(found.ours), frozenset(found.theirs[:_MOST]))
 
-    async def _fetch(self, connection: Connection, prefixes: Sequence[bytes]) -> None:
-        """Keeps what a server has beyond: somebody else may have kept it back."""
-        for start in range(0, len(prefixes), _BATCH):
-            batch = [one.data async for one in connection.sync_get(prefixes[start : start + _BATCH])]
-            if batch:
-                await self._node.mirror(batch)
-
-    async def _here(self, views: Sequence[View]) -> dict[bytes, PublicKey]:
-        """The authors of what differed and is here now."""
-        differed = sorted({record for view in views for record in view.lacks | view.beyond})[: 4 * _MOST]
-        found = await self._read(self._node.server_secret.public, differed) if differed else []
-        return {record.data[:32]: record.author for record in found}
-
-    async def confirm(self) -> None:
-        """Asks servers by name for what they lacked a while ago: what they don't give they keep back."""
+    async def _ask_for_differing(self) -> None:
+        """Asks each outbox of their authors for what differed somewhere a while ago."""
         node = self._node
-        for server, prefixes in self._suspicions.due(node.clock.now_ns()).items():
-            records = await self._read(server, prefixes[:_ASKED])
+        now_ns = node.clock.now_ns()
+        asked: dict[PublicKey, frozenset[Id]] = {}
+        wanted: dict[PublicKey, list[Id]] = {}
+        for record in await self._read(self._differed.due(now_ns)):
+            # What is older may have been let go of by one server sooner than by another.
+            if now_ns - record.timestamp.ns < _OTHERS_NS:
+                for server in self._own_outboxes(record.author):
+                    wanted.setdefault(server, []).append(record.id)
+        given: dict[PublicKey, frozenset[Id]] = {}
+        for server, ids in wanted.items():
+            some = ids[:_ASKED]
             try:
                 async with node.reach.server(server) as connection:
-                    kept_back = await _still_lacking(connection, records)
+                    found = await connection.get(some)
             except MosaicError as error:
-                log.info("%s can't be asked for what it lacked: %s", server.server_text, error)
+                log.info("%s can't be asked for what differed: %s", server.server_text, error)
                 continue
-            self._suspicions.settled(server, prefixes)
-            if kept_back:
-                words = f"it lacks {len(kept_back)} records that other outboxes of their authors have"
-                node.reputations.noted(server, Observation(What.WITHHELD, len(kept_back), words))
+            asked[server], given[server] = frozenset(some), frozenset(record.id for record in found)
+            if found:
+                await node.mirror([record.data for record in found])
+        for server, ids_kept in kept_back(asked, given).items():
+            words = f"it does not give {len(ids_kept)} records that another outbox of their author gives"
+            node.reputations.noted(server, Observation(What.WITHHELD, len(ids_kept), words))
 
-    async def _read(self, server: PublicKey, prefixes: Sequence[bytes]) -> list[Record]:
-        """Those of some records that are here and that everybody may read."""
-        plan = SyncPlan(self._node.directory.address(server), None, Filter(()), Direction.DOWN)
-        return [Record(data) for data in await HomeRecords(self._node, plan).read(prefixes)]
+    async def _read(self, prefixes: Sequence[bytes]) -> list[Record]:
+        """Those of some records that everybody may read and that were neither deleted nor replaced."""
+        if not prefixes:
+            return []
+        own = self._node.directory.address(self._node.server_secret.public)
+        records = HomeRecords(self._node, SyncPlan(own, None, Filter(()), Direction.DOWN))
+        return [Record(data) for data in await records.read(prefixes)]
 
     async def _compared(self, connection: Connection, own: HomeRecords, wanted: Filter) -> Difference:
         items = await own.gather(wanted)
@@ -224,4 +306,4 @@ def _window(people: Sequence[PublicKey], since_ns: int, until_ns: int) -> Filter
 
 def _gone_words(count: int) -> str:
     what = "one of your records" if count == 1 else f"{count} of your records"
-    return f"it has no longer {what} that it had taken"
+    return f"it does not give {what} that it had taken"

@@ -135,6 +135,7 @@ class ServerChecks:
         note = self._node.reputations.noted
         if result.is_success:
             note(server, Observation(What.ACCEPTED))
+            self._node.outbox_checks.took(server, record)
             if result is ResultCode.ACCEPTED and now_ns - self._clock_read.get(server, 0) > _CLOCK_AGAIN_NS:
                 self._probes[server] = _Probe(record, answered.asked_ns, now_ns)
                 while len(self._probes) > _PROBES:
