@@ -12,9 +12,11 @@ from tests.server.world import FailingStore
 
 from mosaic.client.backoff import Backoff
 from mosaic.client.settings import ClientSettings
+from mosaic.core import vouch
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import Marker
 from mosaic.core.kind import Readers
+from mosaic.core.nonce import FIXED
 from mosaic.errors import StoreFull
 from mosaic.node import follower
 from mosaic.node.follower import Follower, Group, Settings
@@ -100,6 +102,24 @@ async def test_what_was_read_is_handed_in_until_it_is_stored_or_refused(
     await reading._store(Group(CARA.key, (CARA.key,)), [first, second])
     assert handed_in == [2, 2, 1, 1, 1, 1]
     assert not script
+
+
+@pytest.mark.claim("C6")
+async def test_vouches_are_handed_in_before_schedules_and_these_before_all_else() -> None:
+    listing = CARA.schedule(1)
+    word = vouch.build(CARA.master, [listing.id], 2, nonce=FIXED)
+    handed_in: list[bytes] = []
+
+    async def mirror(records: Sequence[bytes], received_by_ns: int | None = None) -> Sequence[ResultCode]:
+        handed_in.extend(records)
+        return [ACCEPTED] * len(records)
+
+    reading = Follower.__new__(Follower)
+    reading._mirror = mirror
+    backoff = Backoff(bytes, 0.1, 1.0)
+    reading._settings = Settings(ClientSettings(), backoff, lambda _: None, lambda _: None, lambda _: None)
+    await reading._store(Group(CARA.key, (CARA.key,)), [CARA.record(3), listing, word])
+    assert handed_in == [word.data, listing.data, CARA.record(3).data]
 
 
 @pytest.mark.claim("C6", "C7")
