@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import click
 
+from mosaic.cli import moving
 from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common, server
 from mosaic.cli.output import clean, print_object, say, text_of
@@ -17,7 +18,7 @@ from mosaic.node.control import JsonObject
 @common
 @click.pass_context
 def servers(context: click.Context, options: Common) -> None:
-    """List the servers that you use; add and remove some.
+    """List the servers that you use; add, remove, or move from one to another.
 
     Friends read your posts at your outboxes and write to your inboxes. They
     find these in the DHT by your key, so a change needs no word to anybody.
@@ -25,45 +26,6 @@ def servers(context: click.Context, options: Common) -> None:
     if context.invoked_subcommand is None:
         for item in act(options.home, "servers", options.arguments()):
             _show(options, item)
-
-
-@servers.command()
-@click.argument("server_key", metavar="mosrv0…")
-@click.option(
-    "--use",
-    "uses",
-    multiple=True,
-    type=click.Choice(["outbox", "inbox", "encryption"]),
-    help="What for; may be repeated. Everything without it.",
-)
-@click.option("--url", metavar="URL", help="Where it listens, if the DHT does not tell.")
-@click.option("--invitation", metavar="CODE", help="The code by which its operator lets you in.")
-@common
-def add(
-    options: Common, server_key: str, uses: tuple[str, ...], url: str | None, invitation: str | None
-) -> None:
-    """Use one more server, or use one for something else.
-
-    \b
-    Examples:
-      mosaic servers add mosrv0…
-      mosaic servers add mosrv0… --use outbox --use inbox
-    """
-    given = options.arguments(server_key=server_key, uses=list(uses), url=url, invitation=invitation)
-    for item in act(options.home, "servers_add", given):
-        _show(options, item)
-
-
-@servers.command()
-@click.argument("server_key", metavar="mosrv0…")
-@common
-def remove(options: Common, server_key: str) -> None:
-    """Use a server no more."""
-    for item in act(options.home, "servers_remove", options.arguments(server_key=server_key)):
-        if options.as_json:
-            print_object(item)
-        else:
-            say(f"{text_of(item, 'key')} is not used any more.")
 
 
 @servers.command("list")
@@ -143,6 +105,9 @@ def info(options: Common, server: str | None, key: str | None) -> None:
         else:
             _tell(item)
 
+
+for command in (moving.add, moving.remove, moving.move, moving.moves, moving.resume, moving.cancel):
+    servers.add_command(command)
 
 _LINES = (
     ("name", "Name"),

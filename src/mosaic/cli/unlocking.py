@@ -66,6 +66,16 @@ def master_options(command: _Command) -> _Command:
     return master_file_options(offline(command))
 
 
+def given_with_master(given: JsonObject, unlocking: MasterOptions) -> JsonObject:
+    """An act's arguments with what opens the master key. Raises UsageError if a file can't be read."""
+    given = {**given, **({"offline": True} if unlocking.offline else {})}
+    if unlocking.file is not None:
+        given["master"] = _content(unlocking.file)
+    if unlocking.password_file is not None:
+        given["password"] = first_line(unlocking.password_file)
+    return given
+
+
 def act_with_master(
     options: Common, name: str, given: JsonObject, unlocking: MasterOptions, *, working: bool = False
 ) -> list[JsonObject]:
@@ -75,11 +85,7 @@ def act_with_master(
         PasswordNeeded: it is, and nobody is there to be asked.
         UsageError: a file can't be read.
     """
-    given = {**given, **({"offline": True} if unlocking.offline else {})}
-    if unlocking.file is not None:
-        given["master"] = _content(unlocking.file)
-    if unlocking.password_file is not None:
-        given["password"] = first_line(unlocking.password_file)
+    given = given_with_master(given, unlocking)
     try:
         return list(act(options.home, name, given, working=working))
     except PasswordNeeded:

@@ -101,6 +101,9 @@ class Publisher:
             order.wanted = wanted
             order.failures = 0
             order.wake.set()
+        else:
+            # Who signs may be another one now: a key that was opened for one act is closed after it.
+            order.wanted = replace(order.wanted, signer=signer)
 
     def keep(self, key: PublicKey, salt: bytes) -> None:
         """Keeps alive what the owner of a key published last, without his secret."""

@@ -31,6 +31,7 @@ from mosaic.node.key_acts import KeyActs
 from mosaic.node.live_acts import LiveActs
 from mosaic.node.master_acts import MasterActs
 from mosaic.node.moderation_acts import ModerationActs
+from mosaic.node.moving_acts import MovingActs
 from mosaic.node.people import Person
 from mosaic.node.publishing_acts import PublishingActs
 from mosaic.node.reading_acts import ReadingActs
@@ -60,6 +61,7 @@ class Acts:
         self._reading = ReadingActs(node, finder, working=working)
         self._servers = ServerActs(node, finder)
         self._bootstraps = BootstrapActs(node, finder)
+        self._moving = MovingActs(node, finder, working=working)
         self._keys = KeyActs(node, finder, working=working)
         self._master = MasterActs(node, finder)
         self._live = LiveActs(node, finder)
@@ -78,6 +80,7 @@ class Acts:
             **self._reading.table(),
             **self._servers.table(),
             **self._bootstraps.table(),
+            **self._moving.table(),
             **self._live.table(),
             **self._finding.table(),
             **self._keys.table(),

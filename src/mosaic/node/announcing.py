@@ -89,12 +89,12 @@ def to_tell(where: Announcement, server: SecretKey, people: People, roles: Choic
         yield Told(SecretSigner(server), ServerBootstrap.fitting(where.urls))
     usage = suited(where, roles)
     for person in people:
-        bootstrap = _fitting(UserBootstrap.parse(person.bootstrap), server.public, usage)
+        bootstrap = fitting(UserBootstrap.parse(person.bootstrap), server.public, usage)
         if bootstrap.outboxes and bootstrap.inboxes:
             yield Told(MasterSigner(people, person), bootstrap)
 
 
-def _fitting(bootstrap: UserBootstrap, server: PublicKey, usage: Usage) -> UserBootstrap:
+def fitting(bootstrap: UserBootstrap, server: PublicKey, usage: Usage) -> UserBootstrap:
     """A bootstrap in which one server is used for what it is suited for alone."""
     narrowed = (
         ServerUse(entry.usage & usage, entry.key) if entry.key == server and entry.usage & usage else entry

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mosaic.client.reach import Manner
-from mosaic.client.refusals import refused
-from mosaic.core import nonce
 from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import ServerUrl
@@ -17,14 +14,14 @@ from mosaic.errors import UsageError
 from mosaic.node import my_servers
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
-from mosaic.node.master import Unlocking
+from mosaic.node.moving_acts import usage_of, uses_of
 from mosaic.node.people import Person
 from mosaic.node.shapes import my_server_object
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
 
-_NAMES = {"outbox": Usage.OUTBOX, "inbox": Usage.INBOX, "encryption": Usage.ENCRYPTION}
+_EVERYTHING = Usage.OUTBOX | Usage.INBOX | Usage.ENCRYPTION
 
 
 class BootstrapActs:
@@ -83,7 +80,8 @@ class BootstrapActs:
         """
         arguments, person = self._finder.begin(given)
         entry = ServerUse(
-            _usage(arguments.texts("uses")), PublicKey.parse_server(arguments.text("server_key"))
+            usage_of(arguments.texts("uses")) or _EVERYTHING,
+            PublicKey.parse_server(arguments.text("server_key")),
         )
         before = UserBootstrap.parse(person.bootstrap).entries
         known = any(one.key == entry.key for one in before)
@@ -93,7 +91,7 @@ class BootstrapActs:
             self._node.directory.learn(person.key, entry.key, ServerUrl.parse(url), entry.usage)
         code = arguments.optional_text("invitation")
         if code is not None:
-            await self._bring(person, entry.key, code, arguments.unlocking())
+            await self._node.moving.bring(person, entry.key, code, arguments.unlocking())
         self._change(person, after if known else (*before, entry))
         yield self._object(entry)
 
@@ -113,16 +111,6 @@ class BootstrapActs:
         self._change(person, left)
         yield {"key": key.server_text}
 
-    async def _bring(self, person: Person, server: PublicKey, code: str, unlocking: Unlocking) -> None:
-        """Hands in the answer to an invitation, signed by the master key."""
-        now, at = self._node.clock.now(), nonce.random(self._node.surroundings.entropy(nonce.NONCE_LENGTH))
-        with await self._node.people.unlock(person, unlocking) as master:
-            record = master.invitation(code, now, at)
-        async with self._node.reach.server(server, Manner(person.device)) as connection:
-            result = await connection.submit(record.data)
-        if not result.is_success:
-            raise refused(result, "the server does not take the invitation")
-
     def _change(self, person: Person, entries: tuple[ServerUse, ...]) -> None:
         bootstrap = UserBootstrap(entries)
         bootstrap.publishable()
@@ -134,17 +122,7 @@ class BootstrapActs:
         urls = node.urls if mine else node.directory.address(entry.key).urls
         return {
             "key": entry.key.server_text,
-            "uses": [name for name, usage in _NAMES.items() if entry.usage & usage],
+            "uses": list(uses_of(entry.usage)),
             "mine": mine,
             "urls": [str(url) for url in urls],
         }
-
-
-def _usage(names: list[str]) -> Usage:
-    unknown = set(names) - set(_NAMES)
-    if unknown:
-        raise UsageError(f"{unknown.pop()!r} is no use of a server", hint=f"Choose of {', '.join(_NAMES)}.")
-    usage = Usage(0)
-    for name in names or _NAMES:
-        usage |= _NAMES[name]
-    return usage

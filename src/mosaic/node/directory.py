@@ -21,6 +21,7 @@ from mosaic.node.bootstraps import Bootstraps
 from mosaic.node.clock import Clock
 from mosaic.node.deliveries import parse_urls
 from mosaic.node.hints import Hints, mentioned
+from mosaic.node.moves import Moves
 from mosaic.node.private_db import PrivateDb
 from mosaic.social.records import Records
 
@@ -57,6 +58,7 @@ class HomeDirectory:
         self._own_server = own_server
         self._own = own
         self._hints = Hints(db)
+        self._moves = Moves(db)
 
     def servers(self, person: PublicKey, usage: Usage) -> Sequence[ServerAddress]:
         """The servers that somebody uses so, the preferred first; without URLs where these are not known."""
@@ -86,6 +88,10 @@ class HomeDirectory:
 
     def _addresses(self, servers: Iterable[PublicKey]) -> list[ServerAddress]:
         return [self.address(key) for key in dict.fromkeys(servers) if key != self._own_server]
+
+    def left(self, person: PublicKey) -> Sequence[ServerAddress]:
+        """The servers that somebody of this home has given up, and where others may still look."""
+        return [self.address(key) for key in self._moves.kept(person) if key != self._own_server]
 
     def lives_here(self, person: PublicKey) -> bool:
         """Whether somebody's home is this one."""

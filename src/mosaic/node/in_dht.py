@@ -196,6 +196,30 @@ class InDht:
         self._told = wanted
         self._changed()
 
+    async def replace(self, signer: BootstrapSigner, bootstrap: UserBootstrap) -> None:
+        """Publishes another bootstrap of a person, now, and reads it back.
+
+        Whoever calls this tells afterwards (`tell`) what stays published.
+
+        Args:
+            signer: Signs it.
+            bootstrap: What it says.
+
+        Raises:
+            Unreachable: the DHT is off, or did not take it.
+            InvalidBootstrap: it may not be published.
+        """
+        if not self.is_on:
+            raise Unreachable("the DHT is off", hint="Name one: mosaic serve --dht mainline")
+        self._publisher.set(signer, bootstrap, again=True)
+        told = await self._publisher.publish(signer.public, bootstrap.salt)
+        if told.state is not PublicationState.PUBLISHED:
+            raise Unreachable(
+                f"your servers could not be published: {told.detail}",
+                hint="Your followers see no change yet. It is tried again as long as the node runs;"
+                " `mosaic servers resume` tries it now.",
+            )
+
     async def keep(self, key: PublicKey) -> Outcome:
         """Lets what a person published last stand in the DHT: looked up, written again as it is, read back.
 

@@ -254,4 +254,23 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (person, server_key, what)
     ) STRICT, WITHOUT ROWID;
     """,
+    # 8: changes of a person's servers that are under way.
+    """
+    -- `old` and `new`: keys of servers; one of them may be NULL. `uses`: bits of a user bootstrap.
+    CREATE TABLE move (
+        number INTEGER PRIMARY KEY,
+        person BLOB NOT NULL,
+        old BLOB,
+        new BLOB,
+        uses INTEGER NOT NULL,
+        step TEXT NOT NULL,
+        begun_ns INTEGER NOT NULL,
+        until_ns INTEGER NOT NULL DEFAULT 0,
+        reached INTEGER NOT NULL DEFAULT 0,
+        fetched INTEGER NOT NULL DEFAULT 0,
+        handed INTEGER NOT NULL DEFAULT 0,
+        lacking INTEGER NOT NULL DEFAULT 0,
+        note TEXT NOT NULL DEFAULT ''
+    ) STRICT;
+    """,
 )

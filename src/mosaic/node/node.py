@@ -34,6 +34,7 @@ from mosaic.node.kept_items import kept_items
 from mosaic.node.kind_counts import KindCounts
 from mosaic.node.listeners import ListenAt, Listeners
 from mosaic.node.mirrors import Mirrors
+from mosaic.node.moving import Moving
 from mosaic.node.observed import kept_up
 from mosaic.node.operating import Operating
 from mosaic.node.outbox_checks import OutboxChecks
@@ -74,6 +75,7 @@ class Node(ReachingHalf):
         self.operating: Operating | None = None
         self.kind_counts = KindCounts()
         self.backups = ScheduledBackups(self)
+        self.moving = Moving(self)
         self.log = ServerLog(self)
         self.server_checks = ServerChecks(self)
         self.outbox_checks = OutboxChecks(self)
@@ -111,7 +113,7 @@ class Node(ReachingHalf):
         follow()
         self.listeners.announce_as(settings.public)
         self.live.replace(settings)
-        self._announce()
+        self.announce()
         self.tell_changed()
 
     # --- opening ---------------------------------------------------------------------------------
@@ -236,7 +238,7 @@ class Node(ReachingHalf):
         self.deliveries.retry_now(self.clock.now_ns())
         self.dht.start()
         self._working = True
-        self._announce()
+        self.announce()
         self.look_again()
         retention = self.server.moderation.retain(self.rules.retention)
         upkeep = Upkeep(self.store, self.settings.upkeep_s, retention)
@@ -252,6 +254,7 @@ class Node(ReachingHalf):
             self.backups.run(),
             self.bans.run(),
             self.kept_items.run(),
+            self.moving.run(),
             OwnServerInfo(self).run(),
             self.reputations.run(),
             self.server_checks.run(),
@@ -259,7 +262,7 @@ class Node(ReachingHalf):
         ):
             self._tasks.append(asyncio.create_task(kept_up(job)))
 
-    def _announce(self) -> None:
+    def announce(self) -> None:
         """Publishes where the own server is, and which servers the people of this home use."""
         if self._working and self.dht.is_on:
             where = announced(self.listeners, self.settings)
@@ -267,7 +270,9 @@ class Node(ReachingHalf):
             self.dht.tell(where, to_tell(where, self.server_secret, self.people, roles))
 
     def look_again(self) -> None:
-        """Begins to look for, read and deliver to those who are followed or written to by now."""
+        """Looks for, reads and delivers to those who are followed or written to by now, if it works."""
+        if not self._working:
+            return
         followed = self._followed()
         self.server.contacts.tell(person.bytes for person in followed)
         self.seeker.want([*followed, *self.unaddressed.people(), *self._who_use_others()])
@@ -353,13 +358,13 @@ class Node(ReachingHalf):
         self.server.people_changed()
         for record in records:
             await self.publish(person, record)
-        self._announce()
+        self.announce()
         return person
 
     def came(self, person: Person) -> None:
         """Somebody came to live here who had lived elsewhere: the own server serves him from now on."""
         self._publishing.introduce(person.key)
-        self._announce()
+        self.announce()
         self.tell_changed()
 
     def use_device(self, person: Person, device: SecretKey) -> Person:
@@ -373,7 +378,7 @@ class Node(ReachingHalf):
         """Lets a person use these servers: they get the key schedule and profile, friends find them."""
         self.people.use_servers(person, bootstrap)
         self._publishing.introduce(person.key)
-        self._announce()
+        self.announce()
         self.tell_changed()
 
     def follow(self, person: Person, named: NamedKey, server: ServerAddress | None) -> bool:
@@ -389,15 +394,13 @@ class Node(ReachingHalf):
         elif named.server:
             self.directory.learn(named.key, named.key, None, Usage.OUTBOX)
         new = self.db.follow(person.key.bytes, named.key.bytes, self.clock.now_ns())
-        if self._working:
-            self.look_again()
+        self.look_again()
         return new
 
     def unfollow(self, person: Person, key: PublicKey) -> bool:
         """Stops following somebody; whether that person was followed."""
         was = self.db.unfollow(person.key.bytes, key.bytes)
-        if self._working:
-            self.look_again()
+        self.look_again()
         return was
 
     async def publish(self, person: Person, record: Record, about: Record | None = None) -> Published:
@@ -412,7 +415,7 @@ class Node(ReachingHalf):
             Refused: the own server does not take it.
         """
         published = await self._publishing.publish(person, record, about)
-        if self._working and self.unreached(record):
+        if self.unreached(record):
             self.look_again()
         return published
 

@@ -138,7 +138,7 @@ class Publishing:
 
     def _destinations(self, record: Record, about: Record | None) -> list[ServerAddress]:
         """The servers that a record goes to, each once; also those that have the one that it is about."""
-        servers = destinations(record, self._directory)
+        servers = [*destinations(record, self._directory), *self._directory.left(record.author)]
         if about is not None:
             servers += destinations(about, self._directory)
             servers += [delivery.server for delivery in self._queue.of_record(about.id.bytes)]

@@ -102,6 +102,16 @@ class NodeSettings:
             "unit": "s",
         },
     )
+    left_kept_s: float = field(
+        default=7200.0,
+        metadata={
+            "help": "how long a server that a person has given up is still written to and read,"
+            " until nobody looks there any more",
+            "at": "node.left_kept",
+            "unit": "s",
+            "least": 0,
+        },
+    )
     upkeep_s: float = field(
         default=3600.0,
         metadata={

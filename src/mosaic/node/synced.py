@@ -84,19 +84,20 @@ class HomeRecords(OwnRecords):
     Args:
         node: The open home.
         plan: What is synced.
+        trusted: Whether the server is to be one of the person's own: it gets what he may read.
 
     Attributes:
         came: What came from there last (32 bytes of each id): it need not go back.
     """
 
-    def __init__(self, node: Node, plan: SyncPlan) -> None:
+    def __init__(self, node: Node, plan: SyncPlan, *, trusted: bool = False) -> None:
         self._node = node
         self.came: dict[bytes, None] = {}
         self._viewers: tuple[bytes, ...] = ()
         person = plan.person
         if person is not None:
             own_servers = UserBootstrap.parse(person.bootstrap).entries
-            if plan.server.key in {entry.key for entry in own_servers}:
+            if trusted or plan.server.key in {entry.key for entry in own_servers}:
                 self._viewers = (person.key.bytes, person.device.public.bytes)
 
     async def gather(self, wanted: Filter) -> SyncSet:

@@ -130,6 +130,12 @@ class BlobLedger:
             ).fetchone()
         return Usage(int(row[0]), int(row[1]))
 
+    def brought_by(self, key: bytes) -> list[bytes]:
+        """The hashes (32 bytes each) of what somebody brought."""
+        with self._file.reading() as db:
+            rows = db.execute("SELECT hash FROM upload WHERE key = ? ORDER BY hash", (key,))
+            return [bytes(row[0]) for row in rows]
+
     def total(self) -> Usage:
         """What all blobs are together."""
         with self._file.reading() as db:
