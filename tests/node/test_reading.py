@@ -106,7 +106,7 @@ async def test_what_was_read_is_handed_in_until_it_is_stored_or_refused(
 
 @pytest.mark.claim("C6")
 async def test_vouches_are_handed_in_before_schedules_and_these_before_all_else() -> None:
-    listing = CARA.schedule(1)
+    said, listing = CARA.record(3), CARA.schedule(1)
     word = vouch.build(CARA.master, [listing.id], 2, nonce=FIXED)
     handed_in: list[bytes] = []
 
@@ -118,8 +118,8 @@ async def test_vouches_are_handed_in_before_schedules_and_these_before_all_else(
     reading._mirror = mirror
     backoff = Backoff(bytes, 0.1, 1.0)
     reading._settings = Settings(ClientSettings(), backoff, lambda _: None, lambda _: None, lambda _: None)
-    await reading._store(Group(CARA.key, (CARA.key,)), [CARA.record(3), listing, word])
-    assert handed_in == [word.data, listing.data, CARA.record(3).data]
+    await reading._store(Group(CARA.key, (CARA.key,)), [said, listing, word])
+    assert handed_in == [word.data, listing.data, said.data]
 
 
 @pytest.mark.claim("C6", "C7")
