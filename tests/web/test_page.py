@@ -327,7 +327,14 @@ MINE = MyServer(
     sent=678,
     waiting=2,
     troubles=[
-        Trouble("failing", "mosrv0mine", "…", "Wait, or `mosaic servers move A <B>`.", "2026-01-02T03:04:05Z")
+        Trouble(
+            "failing",
+            "mosrv0mine",
+            "…",
+            "nobody <there>",
+            "Wait, or `mosaic servers move A <B>`.",
+            "2026-01-02T03:04:05Z",
+        )
     ],
 )
 
@@ -343,6 +350,7 @@ async def test_a_server_that_fails_is_told_on_every_page_with_what_to_do() -> No
     page = (await client.get("/servers")).text
     assert "<code>mosaic servers move A &lt;B&gt;</code>" in page
     assert "does badly" in page
+    assert "nobody &lt;there&gt;." in page
     assert "outbox, inbox" in page
     assert "12 KB from it, 678 bytes to it" in page
     assert "2 records to be delivered" in page

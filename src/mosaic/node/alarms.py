@@ -72,13 +72,13 @@ class Alarm:
         if self.what is Failing.FAILING and offline:
             return "No other server is reached either: look whether this machine is online, and wait."
         away = (
-            f"`mosaic servers move {key} mosrv0…` moves you to another server; your followers do nothing."
+            f"Move to another server: `mosaic servers move {key} mosrv0…`. Your followers do nothing."
             if alone
-            else f"`mosaic servers remove {key}` does without it; `mosaic servers move {key} mosrv0…` puts"
-            " another one in its place. Your followers do nothing."
+            else f"Do without it: `mosaic servers remove {key}`. Or put another one in its place:"
+            f" `mosaic servers move {key} mosrv0…`. Your followers do nothing."
         )
         if self.what is Failing.FAILING and now_ns - self.since_ns < _HOUR_NS:
-            return f"Wait a little: it may only be restarting. If it stays away, {away}"
+            return f"Wait a little: it may only be restarting. If it stays away: {away}"
         return f"{_FIRST[self.what]}{away}"
 
 

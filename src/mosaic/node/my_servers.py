@@ -36,6 +36,8 @@ class Trouble:
     """mosrv0."""
     words: str
     """A sentence."""
+    note: str
+    """What exactly."""
     act: str
     """What is proposed: one sentence or more."""
     since_iso: str
@@ -119,4 +121,4 @@ def trouble(node: Node, person: Person, alarm: Alarm) -> Trouble:
         offline=checks.is_offline(alarm.since_ns),
     )
     since = Timestamp(alarm.since_ns).iso(0)
-    return Trouble(alarm.what.value, alarm.server.server_text, alarm.words(), act, since)
+    return Trouble(alarm.what.value, alarm.server.server_text, alarm.words(), alarm.note, act, since)

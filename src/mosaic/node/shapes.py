@@ -176,6 +176,7 @@ def trouble_object(trouble: Trouble) -> JsonObject:
         "what": trouble.what,
         "server": trouble.server,
         "words": trouble.words,
+        "note": trouble.note,
         "act": trouble.act,
         "since_iso": trouble.since_iso,
     }
