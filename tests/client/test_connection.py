@@ -125,6 +125,12 @@ async def test_what_is_not_valid_or_was_not_asked_for_never_reaches_the_caller(w
     assert connection.dropped == 2
 
 
+async def test_a_server_that_gives_more_than_was_asked_for_is_not_heard_out(wire: Wire) -> None:
+    wire.server.held = [POSTS[0]]
+    wire.server.extra = [POSTS[1].data, POSTS[2].data]
+    assert await everything(wire, limit=2) == POSTS[:2]
+
+
 async def test_what_a_server_sends_twice_is_given_once(wire: Wire) -> None:
     wire.server.held = [POSTS[0]]
     wire.server.extra = [POSTS[0].data, POSTS[1].data, POSTS[1].data]

@@ -96,9 +96,13 @@ class Queries:
     async def query(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record, None]:
         """What a filter matches, newest first. See `Connection.query`."""
         query_id, frame = self._session.query(wanted.encode(), _limit(limit))
+        came = 0
         async with contextlib.aclosing(self._read(query_id, frame, self._filtered(wanted))) as items:
             async for item in items:
                 if isinstance(item, Record):
+                    came += 1
+                    if limit and came > limit:
+                        return  # who asked for a few is not prepared for whatever a server gives
                     yield item
 
     async def subscribe(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record | CaughtUp, None]:
