@@ -12,8 +12,10 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from types import TracebackType
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,7 +29,7 @@ from mosaic.errors import HomeInUse
 from mosaic.node.acts import Acts
 from mosaic.node.arguments import Arguments
 from mosaic.node.clock import Clock
-from mosaic.node.control import JsonObject, reach
+from mosaic.node.control import Act, JsonObject, ask, reach
 from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node
 from mosaic.node.stranger import StrangerActs
@@ -36,6 +38,7 @@ from mosaic.transport.sockets import SocketNetwork
 from mosaic.wire.limits import SPOOL_PREFIX, frame_limits
 
 Items = AsyncGenerator[JsonObject, None]
+_Ask: TypeAlias = Callable[[str, JsonObject], Items]
 
 # Another command may hold the home for a moment.
 _PATIENCE_S = 15.0
@@ -63,30 +66,41 @@ def act(home: Home, name: str, arguments: JsonObject, *, working: bool = False) 
 def _stepwise(items: Items) -> Iterator[JsonObject]:
     """An asynchronous generator, one step at a time, on an event loop of its own."""
     with asyncio.Runner() as runner:
+        yield from _steps(runner, items)
 
-        async def step() -> JsonObject | None:
-            return await anext(items, None)
 
-        def run_step() -> JsonObject | None:
-            coroutine = step()
-            try:
-                return runner.run(coroutine)
-            except asyncio.CancelledError:
-                # Nobody but an interrupt cancels a step. The runner forgets which it was when the
-                # interrupt comes between its handler's installation and the step's beginning.
-                raise KeyboardInterrupt from None
-            finally:
-                # An interrupt may come before it has begun.
-                coroutine.close()
+def _steps(runner: asyncio.Runner, items: Items) -> Iterator[JsonObject]:
+    async def step() -> JsonObject | None:
+        return await anext(items, None)
 
+    def run_step() -> JsonObject | None:
+        coroutine = step()
         try:
-            while (item := run_step()) is not None:
-                yield item
+            return runner.run(coroutine)
+        except asyncio.CancelledError:
+            # Nobody but an interrupt cancels a step. The runner forgets which it was when the
+            # interrupt comes between its handler's installation and the step's beginning.
+            raise KeyboardInterrupt from None
         finally:
-            runner.run(items.aclose())
+            # An interrupt may come before it has begun.
+            coroutine.close()
+
+    try:
+        while (item := run_step()) is not None:
+            yield item
+    finally:
+        runner.run(items.aclose())
 
 
 async def _in_home(home: Home, name: str, arguments: JsonObject, *, working: bool) -> Items:
+    async with _at_home(home, working=working) as ask, contextlib.aclosing(ask(name, arguments)) as items:
+        async for item in items:
+            yield item
+
+
+@contextlib.asynccontextmanager
+async def _at_home(home: Home, *, working: bool) -> AsyncIterator[_Ask]:
+    """How acts of a home are asked for: of the node that runs on it, or of one that runs meanwhile."""
     home.check()
     give_up = time.monotonic() + _PATIENCE_S
     while True:
@@ -103,9 +117,7 @@ async def _in_home(home: Home, name: str, arguments: JsonObject, *, working: boo
             try:
                 if working:
                     node.work()
-                async with contextlib.aclosing(Acts(node, working=working).table()[name](arguments)) as items:
-                    async for item in items:
-                        yield item
+                yield _asking(Acts(node, working=working).table())
             finally:
                 await node.stop()
             return
@@ -116,13 +128,50 @@ async def _in_home(home: Home, name: str, arguments: JsonObject, *, working: boo
                 raise
             await asyncio.sleep(_PAUSE_S)
             continue
-        try:
-            async with contextlib.aclosing(asking.ask(name, arguments)) as items:
-                async for item in items:
-                    yield item
-        finally:
-            await asking.close()
+        await asking.close()
+        yield lambda name, arguments: ask(home.socket, name, arguments)
         return
+
+
+def _asking(table: Mapping[str, Act]) -> _Ask:
+    return lambda name, arguments: table[name](arguments)
+
+
+class Conversation:
+    """Several acts of one home, of which one may go on while another is asked for.
+
+    Args:
+        home: The home.
+        working: Whether a home that is free is also worked in (delivers, follows) meanwhile.
+    """
+
+    def __init__(self, home: Home, *, working: bool) -> None:
+        self._runner = asyncio.Runner()
+        self._entering = _at_home(home, working=working)
+        self._ask: _Ask | None = None
+
+    def __enter__(self) -> Conversation:
+        self._runner.__enter__()
+        try:
+            self._ask = self._runner.run(self._entering.__aenter__())
+        except BaseException:
+            self._runner.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._ask is not None:
+                self._runner.run(self._entering.__aexit__(None, None, None))
+        finally:
+            self._runner.close()
+
+    def act(self, name: str, arguments: JsonObject) -> Iterator[JsonObject]:
+        """Runs an act and gives its objects as they come. Raises MosaicError."""
+        assert self._ask is not None
+        return _steps(self._runner, self._ask(name, arguments))
 
 
 async def _as_stranger(name: str, arguments: JsonObject, spool: Path) -> Items:

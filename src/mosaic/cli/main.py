@@ -30,6 +30,7 @@ def _version() -> str:
 _COMMANDS = {
     "people": ("init", "whoami", "profile", "where"),
     "keys": ("key",),
+    "pairing": ("pair",),
     "inviting": ("invite", "find"),
     "serving": ("serve", "run"),
     "opening": ("page",),

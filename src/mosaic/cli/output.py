@@ -38,6 +38,7 @@ _EXITS: tuple[tuple[type[MosaicError], Exit], ...] = (
     (errors.PeerError, Exit.UNREACHABLE),
     (errors.LocalError, Exit.LOCAL),
     (errors.WrongPassword, Exit.LOCAL),
+    (errors.PairingFailed, Exit.REFUSED),
     (errors.UsageError, Exit.USAGE),
     (errors.InvalidRecord, Exit.REFUSED),
     (errors.InvalidJson, Exit.REFUSED),

@@ -58,6 +58,7 @@ BLOCK_LIST_ENTRY: Final = _kind(26, _REPLACEABLE, _ALL)
 VOUCH: Final = _kind(27, _UNIQUE, _ALL)
 SERVER_ACT: Final = _kind(28, _UNIQUE, _AUTHOR)
 INVITATION: Final = _kind(29, _EPHEMERAL, _AUTHOR)
+PAIRING: Final = _kind(30, _EPHEMERAL, _TAGGED)
 
 NAMES: Final[Mapping[Kind, str]] = MappingProxyType(
     {
@@ -93,5 +94,6 @@ NAMES: Final[Mapping[Kind, str]] = MappingProxyType(
         VOUCH: "Vouch",
         SERVER_ACT: "Server Act",
         INVITATION: "Invitation",
+        PAIRING: "Pairing",
     }
 )

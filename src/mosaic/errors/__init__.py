@@ -30,6 +30,7 @@ The first level says whose doing it is, which decides who has to act:
     ├── SealingError            something can't be encrypted to somebody now
     │   ├── NoEncryptionKey     the person has published no key for it
     │   └── ScheduleStale       the person's keys were last looked up too long ago
+    ├── PairingFailed           two devices could not be paired
     ├── PeerError               the other side of a connection
     │   ├── Unreachable         nobody answered
     │   ├── WrongServerKey      somebody else answered
@@ -67,6 +68,7 @@ from mosaic.errors.base import (
 )
 from mosaic.errors.encryption import (
     NoEncryptionKey,
+    PairingFailed,
     ScheduleStale,
     SealingError,
     Undecryptable,
@@ -180,6 +182,7 @@ __all__ = [
     "MasterAway",
     "MosaicError",
     "NoEncryptionKey",
+    "PairingFailed",
     "PasswordNeeded",
     "PeerError",
     "ProtocolViolation",

@@ -34,3 +34,9 @@ class ScheduleStale(SealingError):
     """The keys of this person were last looked up more than an hour ago."""
 
     default_hint = "Try again as soon as one of the person's outboxes is reached."
+
+
+class PairingFailed(MosaicError):
+    """Two devices could not be paired; nothing of it holds on either."""
+
+    default_hint = "Begin again: `mosaic pair` on the device that you have, a new code for the new one."

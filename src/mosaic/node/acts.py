@@ -32,6 +32,7 @@ from mosaic.node.live_acts import LiveActs
 from mosaic.node.master_acts import MasterActs
 from mosaic.node.moderation_acts import ModerationActs
 from mosaic.node.moving_acts import MovingActs
+from mosaic.node.pairing_acts import PairingActs
 from mosaic.node.people import Person
 from mosaic.node.publishing_acts import PublishingActs
 from mosaic.node.reading_acts import ReadingActs
@@ -66,6 +67,7 @@ class Acts:
         self._master = MasterActs(node, finder)
         self._live = LiveActs(node, finder)
         self._finding = FindingActs(node)
+        self._pairing = PairingActs(node, finder, working=working)
         self._finder = finder
 
     def table(self) -> dict[str, Act]:
@@ -85,6 +87,7 @@ class Acts:
             **self._finding.table(),
             **self._keys.table(),
             **self._master.table(),
+            **self._pairing.table(),
             **JoiningActs(self._node, working=self._working).table(),
             **ExchangeActs(self._node).table(),
             **SyncActs(self._node).table(),

@@ -118,6 +118,30 @@ class KeyBook:
             if own.use is Use.ENCRYPTION and own.sealed is not None
         ]
 
+    def revealed(self, own: OwnKey) -> bytes | None:
+        """The secret of a kept key (32 bytes), None where it is not here. Raises HomeDamaged."""
+        return None if own.sealed is None else self._vault.open(own.sealed).reveal()
+
+    def hand_in(
+        self, person: PublicKey, key: bytes, use: Use, label: str, secret: bytes | None, made_ns: int
+    ) -> None:
+        """Keeps a key that another device of the person handed over, if its secret is the one of the key.
+
+        Args:
+            person: Whose (master key).
+            key: The public key, 32 bytes.
+            use: What for.
+            label: What its owner calls it.
+            secret: Its secret (32 bytes), if it was handed over.
+            made_ns: When it came here, ns.
+        """
+        sealable = None if secret is None else SecretKey.from_seed(secret)
+        if secret is not None and sealable is not None:
+            public = X25519Secret(secret).public if use is Use.ENCRYPTION else sealable.public.bytes
+            if public != key:
+                return
+        self.keep(person, key, use, label, sealable, made_ns)
+
     def set_device(self, person: PublicKey, device: SecretKey) -> None:
         """From now on this key signs for the person on this machine."""
         self._db.execute(

@@ -331,12 +331,12 @@ class Node(ReachingHalf):
         if self._stopped:
             return
         self._stopped = True
+        await self.pairings.stop()
         # A task that is cancelled before it has begun leaves its job behind, never awaited.
         await asyncio.sleep(0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
         await self.seeker.stop()
         await self.follower.stop()
         self._own_server.close()

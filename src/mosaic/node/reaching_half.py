@@ -33,6 +33,7 @@ from mosaic.node.follower import Follower, Settings
 from mosaic.node.home_finder import HomeFinder
 from mosaic.node.in_dht import InDht
 from mosaic.node.observed import Observed
+from mosaic.node.pairing_acts import Pairings
 from mosaic.node.people import People
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.proof_of_work import ProofOfWork
@@ -83,6 +84,7 @@ class ReachingHalf(Observed, abc.ABC):
     def _found(self, key: PublicKey) -> None: ...
 
     def _client(self, stack: contextlib.AsyncExitStack) -> None:
+        self.pairings = Pairings()
         near = self.settings.dht.is_private or self.settings.client.private_addresses
         client = dataclasses.replace(self.settings.client, private_addresses=near)
         around, entropy = self.surroundings, self.surroundings.entropy

@@ -166,6 +166,7 @@ _ERRORS: Final[dict[ResultCode, tuple[type[errors.MosaicError], ...]]] = {
         errors.SealingError,
         errors.NoEncryptionKey,
         errors.ScheduleStale,
+        errors.PairingFailed,
         errors.LocalError,
         errors.HomeExists,
         errors.HomeInUse,
