@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NoReturn, cast
 
 import pytest
 from tests.core.makers import post
 from tests.node.conftest import HERE, OpenNode, do, one, stored
 from tests.server.world import FailingStore
 
-from mosaic.client.backoff import Backoff
-from mosaic.client.settings import ClientSettings
 from mosaic.core import vouch
 from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import Marker
 from mosaic.core.kind import Readers
 from mosaic.core.nonce import FIXED
 from mosaic.errors import StoreFull
-from mosaic.node import follower
-from mosaic.node.follower import Follower, Group, Settings
+from mosaic.node import read_records
+from mosaic.node.read_records import ReadRecords
 from mosaic.policy.submission import Way
 from mosaic.testing import Person
 from mosaic.testing.people import kind_of
@@ -72,10 +70,14 @@ async def test_what_can_not_be_written_is_told_to_who_mirrors(open_node: OpenNod
         assert await node.mirror([record]) == [ACCEPTED]
 
 
+def never() -> NoReturn:
+    raise AssertionError("nothing is to be asked for")
+
+
 async def test_what_was_read_is_handed_in_until_it_is_stored_or_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(follower, "_TRY_TO_STORE_AGAIN_S", 0.0)
+    monkeypatch.setattr(read_records, "_TRY_TO_STORE_AGAIN_S", 0.0)
     first, second = post(payload=b"1"), post(payload=b"2")
     script: list[object] = [
         StoreFull(),
@@ -95,11 +97,8 @@ async def test_what_was_read_is_handed_in_until_it_is_stored_or_refused(
             raise answer
         return cast("Sequence[ResultCode]", answer)
 
-    reading = Follower.__new__(Follower)
-    reading._mirror = mirror
-    backoff = Backoff(bytes, 0.1, 1.0)
-    reading._settings = Settings(ClientSettings(), backoff, lambda _: None, lambda _: None, lambda _: None)
-    await reading._store(Group(CARA.key, (CARA.key,)), [first, second])
+    reading = ReadRecords(mirror, lambda _: None)
+    await reading.store(CARA.key, [first, second], never)
     assert handed_in == [2, 2, 1, 1, 1, 1]
     assert not script
 
@@ -114,11 +113,8 @@ async def test_vouches_are_handed_in_before_schedules_and_these_before_all_else(
         handed_in.extend(records)
         return [ACCEPTED] * len(records)
 
-    reading = Follower.__new__(Follower)
-    reading._mirror = mirror
-    backoff = Backoff(bytes, 0.1, 1.0)
-    reading._settings = Settings(ClientSettings(), backoff, lambda _: None, lambda _: None, lambda _: None)
-    await reading._store(Group(CARA.key, (CARA.key,)), [said, listing, word])
+    reading = ReadRecords(mirror, lambda _: None)
+    await reading.store(CARA.key, [said, listing, word], never)
     assert handed_in == [word.data, listing.data, said.data]
 
 

@@ -274,6 +274,9 @@ def following(options: Common) -> None:
         for persona in personas if isinstance(personas, list) else []:
             say(f"  only {persona}")
         say(f"  {text_of(item, 'state')}")
+        old = item.get("old_posts")
+        if isinstance(old, dict) and not old["done"]:
+            say(f"  older posts are being fetched: {old['records']} so far")
         outboxes = item.get("outboxes")
         for outbox in outboxes if isinstance(outboxes, list) else []:
             if isinstance(outbox, dict):

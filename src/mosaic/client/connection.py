@@ -23,6 +23,7 @@ from mosaic.client.settings import ClientSettings
 from mosaic.client.submissions import Submissions, Unanswered
 from mosaic.client.sync_exchange import SyncExchange
 from mosaic.client.told import told
+from mosaic.client.traffic import Traffic
 from mosaic.core.dht_item import DhtItem
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
@@ -68,6 +69,7 @@ class Connection:
         settings: Choices of the client.
         now_ns: The clock.
         url: Where the server was dialled, if that was at a URL.
+        traffic: Counts what passes, if anybody wants to know.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Connection:
         settings: ClientSettings,
         now_ns: Callable[[], int],
         url: ServerUrl | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self.url = url
         """Where the server was dialled, None for one in this process."""
@@ -93,6 +96,8 @@ class Connection:
         self._last_heard_ns = now_ns()
         self._idle_since_ns = now_ns()
         self._greeting = greeting
+        self._traffic = traffic or Traffic()
+        self._tally = self._traffic.link()
         self._queries = Queries(session, settings, self._send, self._put)
         self._submissions = Submissions(session, settings, self._send)
         self._lookups = DhtLookups(session, settings.answer_s, self._send)
@@ -101,7 +106,6 @@ class Connection:
         self.syncs = SyncExchange(session, settings.sync_answer_s, self._send, self._put)
         """Compares what is here with what the server has."""
         self._observe: Callable[[Observation], None] = lambda _: None
-        self._meter: Callable[[int, int], None] = lambda *_: None
         self.closed: MosaicError | None = None
         """Why the connection is over, or None while it is not."""
 
@@ -123,15 +127,9 @@ class Connection:
             self.fail(Unreachable("the server did not greet in time"))
             raise Unreachable("the server did not greet in time") from None
 
-    def watch(self, observe: Callable[[Observation], None], meter: Callable[[int, int], None]) -> None:
-        """Tells from now on when the server answers what it may not, and of every byte.
-
-        Args:
-            observe: Told what is seen.
-            meter: Told how many bytes came, and how many went.
-        """
+    def watch(self, observe: Callable[[Observation], None]) -> None:
+        """Tells `observe` from now on when the server answers what it may not."""
         self._observe = observe
-        self._meter = meter
         self._queries.wrong = lambda why: observe(Observation(What.WRONG, note=why))
 
     @property
@@ -206,6 +204,7 @@ class Connection:
 
     def _over(self, error: MosaicError) -> None:
         self.closed = error
+        self._traffic.end(self._tally)
         if not self._ready.done():
             self._ready.set_exception(error)
             self._ready.exception()  # nobody has to wait for it
@@ -222,12 +221,12 @@ class Connection:
         """Takes a batch of what the network has for this link, in order: (`what`, data) as in `Network`."""
         arrived: list[tuple[int, bytes]] = []
         now = self._last_heard_ns = self._now_ns()
-        self._meter(sum(len(data) for what, data in batch if what < _FRAMES), 0)
         for what, data in batch:
             if self.closed is not None:
                 return
             event: events.ClientEvent | None
             if what < _FRAMES:
+                self._tally.came(what, len(data))
                 event = self._session.receive(data, now)
                 if isinstance(event, events.RecordArrived):
                     arrived.append((event.query_id, event.record))
@@ -287,8 +286,9 @@ class Connection:
             self.fail(error)
             return
         if frames:
-            self._network.send(self._link, frames)
+            self._put(frames)
         if self._greeting.is_done and not self._ready.done():
+            self._tally.server = self._greeting.server_key
             self._ready.set_result(None)
 
     def _event(self, event: events.ClientEvent) -> None:  # noqa: C901 - one case an event
@@ -335,13 +335,13 @@ class Connection:
 
     def _put(self, frame: bytes) -> int:
         """Sends a frame without waiting; how many bytes wait in the network, below 0 if the link is gone."""
-        self._meter(0, len(frame))
+        self._tally.went(frame, len(frame))
         return self._network.send(self._link, frame)
 
     def _send_file(self, head: bytes, path: str, length: int) -> None:
         if self.closed is not None:
             raise self.closed
-        self._meter(0, len(head) + length)
+        self._tally.went(head, len(head) + length)
         if self._network.send_file(self._link, head, path, 0, length) < 0:
             raise self._gone()
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from mosaic.client.way import Form, Way
 from mosaic.core.keys import PublicKey
-from mosaic.core.url import ServerUrl
+from mosaic.core.url import Scheme, ServerUrl
 
 _URLS_OF_A_SERVER = 32
 
@@ -77,7 +77,12 @@ class ProcessMemory:
 
 
 def in_order(
-    urls: Iterable[ServerUrl], remembered: Sequence[Remembered], now_ns: int, avoid_ns: int
+    urls: Iterable[ServerUrl],
+    remembered: Sequence[Remembered],
+    now_ns: int,
+    avoid_ns: int,
+    *,
+    lasting: bool = False,
 ) -> list[Way]:
     """The URLs of a server in the order in which they are tried, each once, with the form to begin with.
 
@@ -86,15 +91,16 @@ def in_order(
         remembered: What is known of them.
         now_ns: The time.
         avoid_ns: How long a URL that failed goes last, in ns.
+        lasting: Whether the connection is to last. Then QUIC goes behind the others: routers forget UDP so
+            soon that it has to be kept awake every few seconds, day and night.
     """
     known: Mapping[ServerUrl, Remembered] = {entry.url: entry for entry in remembered}
 
-    def rank(url: ServerUrl) -> int:
+    def rank(url: ServerUrl) -> tuple[bool, bool, bool]:
         entry = known.get(url, Remembered(url))
         # A clock that was set back must not banish a URL for good.
-        if entry.failed_ns and abs(now_ns - entry.failed_ns) < avoid_ns:
-            return 2
-        return 0 if entry.worked_ns else 1
+        avoided = bool(entry.failed_ns) and abs(now_ns - entry.failed_ns) < avoid_ns
+        return avoided, lasting and url.scheme is Scheme.QUIC, not avoided and not entry.worked_ns
 
     return [
         Way(url, known.get(url, Remembered(url)).form or Form.CERTIFICATE)

@@ -57,12 +57,15 @@ class Dialler:
         self._resolve = surroundings.resolve
         self._proxies = ProxyRules.parse(settings.proxy)
 
-    async def reach(self, server: ServerAddress, secret: SecretKey | None = None) -> Connection:
+    async def reach(
+        self, server: ServerAddress, secret: SecretKey | None = None, *, lasting: bool = False
+    ) -> Connection:
         """A connection over the first of a server's URLs that leads to it.
 
         Args:
             server: The key that it has to prove, and its URLs.
             secret: Whose key is proven to it; None connects as nobody.
+            lasting: Whether it is to last, see `in_order`.
 
         Raises:
             WrongServerKey: only others answered.
@@ -71,7 +74,7 @@ class Dialler:
         """
         avoid_ns = int(self._settings.avoid_s * _SECOND)
         remembered = self._memory.remembered(server.key)
-        ways = in_order(server.urls, remembered, self._now_ns(), avoid_ns)[:_URLS]
+        ways = in_order(server.urls, remembered, self._now_ns(), avoid_ns, lasting=lasting)[:_URLS]
         tried: list[Tried] = []
         reached: Connection | None = None
         with contextlib.suppress(TimeoutError):

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -89,6 +89,8 @@ class Following:
             same server. 0 asks for all that is stored.
         overlap_s: How far back to begin again, against clocks that disagree.
         known: Whether a record is at hand from an earlier run, and need not be given again.
+        at_hand: The records (32 bytes of each id) at hand of those that servers may have received since a
+            time (ns): they need not send them again. A filter holds 63 of them.
         sleep: Waits some seconds.
     """
 
@@ -102,6 +104,7 @@ class Following:
         heard_until_ns: int | Mapping[PublicKey, int] = 0,
         overlap_s: int = 3_600,
         known: Callable[[Record], bool] = lambda _: False,
+        at_hand: Callable[[int], Sequence[bytes]] = lambda _: (),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._connect = connect
@@ -112,6 +115,7 @@ class Following:
         self._heard: dict[PublicKey | None, int] = {}
         self._overlap_ns = overlap_s * _SECOND
         self._known = known
+        self._at_hand = at_hand
         self._sleep = sleep
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._failures = 0
@@ -181,7 +185,8 @@ class Following:
         added: list[FilterElement] = []
         if ReceivedSince not in types:
             added.append(ReceivedSince(Timestamp(since)))
-        if Exclude not in types and self._seen:
-            latest = list(self._seen)[-_EXCLUDED:]
-            added.append(Exclude(tuple(latest)))
+        if Exclude not in types:
+            latest = tuple(dict.fromkeys([*list(self._seen)[-_EXCLUDED:], *self._at_hand(since)]))
+            if latest:
+                added.append(Exclude(latest[:_EXCLUDED]))
         return Filter(self._wanted.elements + tuple(added))

@@ -36,8 +36,6 @@ _Place: TypeAlias = tuple[bytes, bytes]
 # Attempts that somebody was faster than, and that go on so that their end is known.
 _STRAGGLERS: Final = 32
 _LOOK_AGAIN_S: Final = 30
-# Of how many servers the bytes are counted.
-_METERED: Final = 4_096
 
 
 @dataclass(slots=True)
@@ -69,15 +67,16 @@ class LinkPool:
         surroundings: Surroundings | None = None,
     ) -> None:
         surroundings = surroundings or Surroundings()
-        self._linker = Linker(dialer, settings, now_ns, surroundings.entropy)
+        self._linker = Linker(dialer, settings, now_ns, surroundings.entropy, surroundings.traffic)
         self._dialler = Dialler(self._linker, settings, now_ns, surroundings)
+        self.passed = surroundings.traffic
+        """What has passed over all connections."""
         self._settings = settings
         self._now_ns = now_ns
         self._open: dict[_Place, Connection] = {}
         self._streams: set[Connection] = set()
         self._dials: dict[_Place, _Dial] = {}
         self._stragglers: set[asyncio.Task[None]] = set()
-        self._traffic: dict[PublicKey, list[int]] = {}
         self._looked_ns = 0
         self.observe = surroundings.observe
         """Told what is seen of servers."""
@@ -89,7 +88,12 @@ class LinkPool:
 
     @contextlib.asynccontextmanager
     async def connect(
-        self, server: ServerAddress, secret: SecretKey | None = None, *, own_stream: bool = False
+        self,
+        server: ServerAddress,
+        secret: SecretKey | None = None,
+        *,
+        own_stream: bool = False,
+        lasting: bool = False,
     ) -> AsyncIterator[Connection]:
         """A connection to a server, shared with whoever else uses it.
 
@@ -97,13 +101,14 @@ class LinkPool:
             server: The key that it has to prove, and its URLs.
             secret: Whose key is proven to it; None connects as nobody.
             own_stream: Over QUIC, not to share it: a stream of its own, if the server allows one more.
+            lasting: Whether it is to last: a new one goes over QUIC only where nothing else leads there.
 
         Raises:
             WrongServerKey: only others answered.
             PeerError: the server answered and would not, or nobody answered (Unreachable). All of them
                 say in `tried` which URLs were tried, and why each failed.
         """
-        connection = await self._shared(server, secret)
+        connection = await self._shared(server, secret, lasting=lasting)
         with contextlib.ExitStack() as leaving:
             leaving.enter_context(connection)
             if own_stream and connection.has_streams:
@@ -111,7 +116,7 @@ class LinkPool:
                 leaving.callback(self._leave, connection)
             yield connection
 
-    async def _shared(self, server: ServerAddress, secret: SecretKey | None) -> Connection:
+    async def _shared(self, server: ServerAddress, secret: SecretKey | None, *, lasting: bool) -> Connection:
         """The open connection, or a new one; who comes while it is dialled waits for the same dial."""
         place = (server.key.bytes, secret.public.bytes if secret else b"")
         known = self._open.get(place)
@@ -119,7 +124,9 @@ class LinkPool:
             return known
         dial = self._dials.get(place)
         if dial is None:
-            dial = self._dials[place] = _Dial(asyncio.create_task(self._dial(place, server, secret)))
+            dial = self._dials[place] = _Dial(
+                asyncio.create_task(self._dial(place, server, secret, lasting=lasting))
+            )
             dial.task.add_done_callback(_seen)
         dial.waiting += 1
         try:
@@ -136,10 +143,12 @@ class LinkPool:
                 if self._dials.get(place) is dial:
                     del self._dials[place]
 
-    async def _dial(self, place: _Place, server: ServerAddress, secret: SecretKey | None) -> Connection:
+    async def _dial(
+        self, place: _Place, server: ServerAddress, secret: SecretKey | None, *, lasting: bool
+    ) -> Connection:
         begun_ns = self._now_ns()
         try:
-            connection = await self._dialler.reach(server, secret)
+            connection = await self._dialler.reach(server, secret, lasting=lasting)
         except PeerError as error:
             if server.urls:  # who is known by no address has not failed
                 self.observe(server.key, of_failure(error))
@@ -150,20 +159,12 @@ class LinkPool:
         return connection
 
     def _watch(self, connection: Connection, server: PublicKey) -> None:
-        traffic = self._traffic.setdefault(server, [0, 0])
-        while len(self._traffic) > _METERED:
-            del self._traffic[next(iter(self._traffic))]
-
-        def meter(received: int, sent: int) -> None:
-            traffic[0] += received
-            traffic[1] += sent
-
-        connection.watch(partial(self.observe, server), meter)
+        connection.watch(partial(self.observe, server))
 
     def traffic(self, server: PublicKey) -> tuple[int, int]:
         """How many bytes of frames came from a server, and how many went to it, since the pool was made."""
-        received, sent = self._traffic.get(server, (0, 0))
-        return received, sent
+        passed = self.passed.by_server().get(server, {}).values()
+        return sum(each.came for each in passed), sum(each.went for each in passed)
 
     async def _stream(self, connection: Connection) -> Connection:
         """A stream beside a connection; the connection itself where there can be none."""

@@ -17,6 +17,7 @@ from mosaic.client.connection import Connection
 from mosaic.client.greeting import Proof, Refusal
 from mosaic.client.settings import ClientSettings
 from mosaic.client.switch import Switch
+from mosaic.client.traffic import Traffic
 from mosaic.client.way import Form, Way
 from mosaic.core.authentication import NONCE_LENGTH
 from mosaic.core.keys import PublicKey, SecretKey
@@ -65,6 +66,7 @@ class Linker:
         settings: Choices of the client.
         now_ns: The clock.
         entropy: Random bytes of a length.
+        traffic: Counts what passes.
     """
 
     def __init__(
@@ -73,9 +75,10 @@ class Linker:
         settings: ClientSettings,
         now_ns: Callable[[], int],
         entropy: Callable[[int], bytes],
+        traffic: Traffic | None = None,
     ) -> None:
         self._dialer = dialer
-        self._switch = Switch(dialer, settings, now_ns)
+        self._switch = Switch(dialer, settings, now_ns, traffic)
         self._settings = settings
         self._entropy = entropy
         self._authorities = Authorities(settings.authorities_file)

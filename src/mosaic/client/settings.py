@@ -31,6 +31,10 @@ class ClientSettings:
             "help": "how long a quiet server may take to say that it is there before it counts as gone"
         },
     )
+    compare_s: float = field(
+        default=3_600.0,
+        metadata={"help": "how often it is compared what the other servers of people have who are followed"},
+    )
     avoid_s: float = field(
         default=600.0, metadata={"help": "how long an address that failed is tried after all others"}
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from mosaic.client.dial_memory import DialMemory, ProcessMemory
 from mosaic.client.reputation import Observe, nobody_notes
 from mosaic.client.resolving import Resolve, system_resolve
+from mosaic.client.traffic import Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,11 @@ class Surroundings:
         resolve: Gives the addresses of a name.
         entropy: Random bytes of a length.
         observe: Told what is seen of servers.
+        traffic: Counts what passes.
     """
 
     memory: DialMemory = field(default_factory=ProcessMemory)
     resolve: Resolve = system_resolve
     entropy: Callable[[int], bytes] = secrets.token_bytes
     observe: Observe = nobody_notes
+    traffic: Traffic = field(default_factory=Traffic)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from mosaic.client.connection import Connection
 from mosaic.client.greeting import Greeting, Proof
 from mosaic.client.settings import ClientSettings
+from mosaic.client.traffic import Traffic
 from mosaic.core.url import ServerUrl
 from mosaic.protocol.client_session import ClientSession
 from mosaic.protocol.client_upgrade import ClientUpgrade
@@ -24,9 +25,17 @@ class Switch:
         network: The network; it is started here.
         settings: Choices of the client.
         now_ns: The clock.
+        traffic: Counts what passes, if anybody wants to know.
     """
 
-    def __init__(self, network: Network, settings: ClientSettings, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        settings: ClientSettings,
+        now_ns: Callable[[], int],
+        traffic: Traffic | None = None,
+    ) -> None:
+        self._traffic = traffic or Traffic()
         self._network = network
         self._settings = settings
         self._now_ns = now_ns
@@ -52,7 +61,8 @@ class Switch:
             url: Where it was dialled.
             greeting: How it becomes usable, where that takes more than HELLO.
         """
-        made = Connection(self._network, link, greeting or self.greeting(), self._settings, self._now_ns, url)
+        greets = greeting or self.greeting()
+        made = Connection(self._network, link, greets, self._settings, self._now_ns, url, self._traffic)
         self._connections[link] = made
         return made
 

@@ -20,13 +20,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
+from mosaic.client.comparing import compare
 from mosaic.client.connection import Connection
 from mosaic.core.filter import Filter
 from mosaic.core.filter_element import FilterElement, ReceivedSince, Since, Until
 from mosaic.core.record import Record
 from mosaic.core.timestamp import MAX_NS, Timestamp
 from mosaic.errors import Refused, StoreCrowded
-from mosaic.sync.reconciling import ITEM_BYTES, Initiator, SyncSet, split_ids
+from mosaic.sync.reconciling import SyncSet
 from mosaic.wire.result_code import ResultCode
 
 _RUN: Final = 512
@@ -200,35 +201,20 @@ class Syncing:
 
     # --- comparing
 
-    async def _compare(self, wanted: Filter) -> tuple[bytes, bytes]:
-        """The ids (32 bytes each, joined) that only we have, and those that only the server has."""
+    async def _compare(self, wanted: Filter) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+        """The ids (32 bytes each) that only we have, and those that only the server has."""
         items = await self._own.gather(wanted)
-        initiator = Initiator(items, self._most_needed)
-        first = initiator.begin()
-        ours, theirs = bytearray(), bytearray()
-        query_id, message = await self._connection.syncs.begin(wanted, first)
+        found = await compare(self._connection.syncs, items, wanted, self._most_needed)
         self.progress.compared += len(items)
-        self.progress.messages += len(first) + len(message)
-        try:
-            while True:
-                # About 5 ms a million records: long enough to leave it to a thread.
-                learned = await asyncio.to_thread(initiator.take, message)
-                ours += learned.ours
-                theirs += learned.theirs
-                if learned.answer is None:
-                    break
-                message = await self._connection.syncs.go_on(query_id, learned.answer)
-                self.progress.messages += len(learned.answer) + len(message)
-        finally:
-            self._connection.syncs.close(query_id)
-        return (bytes(ours) if self._direction.up else b""), (bytes(theirs) if self._direction.down else b"")
+        self.progress.messages += found.messages
+        return (found.ours if self._direction.up else ()), (found.theirs if self._direction.down else ())
 
     # --- exchanging
 
-    async def _exchange(self, ours: bytes, theirs: bytes) -> AsyncGenerator[None, None]:
+    async def _exchange(self, ours: Sequence[bytes], theirs: Sequence[bytes]) -> AsyncGenerator[None, None]:
         # The oldest first: a key schedule comes before what it lets be judged.
-        down, up = sorted(split_ids(theirs)), sorted(split_ids(ours))
-        self.progress.left = (len(ours) + len(theirs)) // ITEM_BYTES
+        down, up = sorted(theirs), sorted(ours)
+        self.progress.left = len(ours) + len(theirs)
         yield
         begin, count = 0, _FIRST_RUN
         while begin < len(down):

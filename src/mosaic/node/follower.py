@@ -1,98 +1,60 @@
-"""Follows people: reads their outboxes and hands what comes to the own server.
+"""Follows people: reads each at one of his outboxes and hands what comes to the own server.
 
-One task for each person and outbox. What was read is remembered, so that a
-restart goes on where it stopped; what is read is stored by the own server like
-anything else, so that feeds show it and it survives a restart.
+    whom do I follow → their outboxes → few servers that cover them (`client.cover`)
+        → one subscription for many people (`reading_group`) → the own server (`read_records`)
 
-Source: network.md (outboxes); this project's own design, docs/architecture.md "A person acts".
+When a server fails, its people are read at the next of their outboxes at once.
+What was heard of each is remembered for each server, so that a restart and
+whoever takes over go on where reading stopped, and what is here already is
+left out. What is older is fetched apart (`history`); what the other outboxes
+have beyond is found by comparing (`comparing`).
+
+Source: network.md (outboxes); this project's own design, docs/architecture.md "Whom one follows is read".
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final
 
 from mosaic.client.backoff import Backoff
 from mosaic.client.connection import Connection
+from mosaic.client.cover import cover
 from mosaic.client.following import Event, Following, Heard, Lost
 from mosaic.client.link_pool import LinkPool
+from mosaic.client.outages import Outages
 from mosaic.client.outbox import SERVERS_OF_A_ROLE
 from mosaic.client.settings import ClientSettings
-from mosaic.core import core_tags
 from mosaic.core.bootstrap import Usage
-from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
-from mosaic.core.key_schedule import KeySchedule
 from mosaic.core.keys import PublicKey
-from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
-from mosaic.core.url import Scheme, ServerUrl
-from mosaic.errors import MosaicError, Unreachable
+from mosaic.errors import Unreachable
 from mosaic.node.clock import Clock
 from mosaic.node.directory import HomeDirectory
 from mosaic.node.private_db import PrivateDb
-from mosaic.wire.result_code import ResultCode
+from mosaic.node.read_records import BATCH, ReadRecords
+from mosaic.node.reading_group import CONNECTED, CONNECTING, MOST, Group, parted
 
 log = logging.getLogger(__name__)
 
-_WAITING = 1_024
-_BATCH = 512
-_TRY_TO_STORE_AGAIN_S = 5.0
-_TRIES = 4
-_SECOND = 1_000_000_000
+IN_RESERVE: Final = "in reserve"
+"""The state of an outbox that is not read because another one is."""
 
-
-class Mirror(Protocol):
-    """The way to the own server for records that were read elsewhere."""
-
-    async def __call__(
-        self, records: Sequence[bytes], received_by_ns: int | None = None
-    ) -> Sequence[ResultCode]:
-        """Hands records in; what became of each.
-
-        Args:
-            records: Whole records.
-            received_by_ns: By when an outbox of their author says that it received them (ns), if it does.
-
-        Raises:
-            MosaicError: some could not be written.
-        """
-
-
-# A filter holds 63 keys. People who are followed later get subscriptions of their own until the next start.
-_PEOPLE_IN_A_GROUP = 60
-
-
-CONNECTED = "connected"
-CONNECTING = "connecting"
-
-
-@dataclass(slots=True)
-class Group:
-    """People who are read from one server by one subscription.
-
-    Args:
-        server: The server's key.
-        people: Who is read.
-        state: `connected`, `connecting`, or why not.
-        next_try_ns: When it is tried again (a Mosaic timestamp) if the last try failed.
-        urls: Where the last try went.
-        via: What the connection goes over, once there is one.
-        task: What keeps it up.
-    """
-
-    server: PublicKey
-    people: tuple[PublicKey, ...]
-    state: str = CONNECTING
-    next_try_ns: int = 0
-    urls: tuple[ServerUrl, ...] = ()
-    via: Scheme | None = None
-    task: asyncio.Task[None] | None = None
+_WAITING: Final = 1_024
+_SECOND: Final = 1_000_000_000
+_FIRST_PATIENCE_S: Final = 5.0
+# What somebody wrote while he was offline comes later than its time says.
+_OFFLINE_NS: Final = 2 * 86_400 * _SECOND
+_AHEAD_NS: Final = 900 * _SECOND
+_LEAST: Final = 0.05
+_EXCLUDED: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +64,36 @@ class Settings:
     Args:
         client: Choices of the client.
         backoff: How tries are spaced.
-        schedule_of: The key schedule of somebody that is at hand.
+        score: How well a server does, 0 to 1.
+        at_hand: The records (32 bytes of each id) at hand of some people since a time.
         reached: Told whenever a server was reached.
         lost: Told whenever a server was lost, or not reached.
+        late: Told whenever a server let people wait who can be read elsewhere.
+        begun: Told of people who are read newly, and from which time (ns) on all comes that they write.
+        heard: Told at which server some people have been heard up to now.
+        taken_over: Told which people are read at a server now who were read at others before.
     """
 
     client: ClientSettings
     backoff: Backoff
-    schedule_of: Callable[[PublicKey], KeySchedule | None]
+    score: Callable[[PublicKey], float]
+    at_hand: Callable[[Sequence[PublicKey], Timestamp], Sequence[bytes]]
     reached: Callable[[PublicKey], None]
     lost: Callable[[PublicKey], None]
+    late: Callable[[PublicKey], None]
+    begun: Callable[[PublicKey, int], None]
+    heard: Callable[[PublicKey, Sequence[PublicKey]], None]
+    taken_over: Callable[[PublicKey, Sequence[PublicKey]], None]
 
 
 class Follower:
-    """Keeps up one subscription for each followed person and outbox.
+    """Keeps up the subscriptions by which everybody is read who is followed.
 
     Args:
         db: Where is remembered what was read.
         directory: Who uses which servers.
         pool: Connections to servers.
-        mirror: Takes what was read.
+        storing: Takes what was read.
         clock: The clock.
         settings: Choices.
     """
@@ -131,66 +103,173 @@ class Follower:
         db: PrivateDb,
         directory: HomeDirectory,
         pool: LinkPool,
-        mirror: Mirror,
+        storing: ReadRecords,
         clock: Clock,
         settings: Settings,
     ) -> None:
         self._db = db
         self._directory = directory
         self._pool = pool
-        self._mirror = mirror
+        self._storing = storing
         self._clock = clock
         self._settings = settings
+        self._outages = Outages(clock.now_ns, settings.backoff)
         self._groups: list[Group] = []
-        self._asked_back: set[tuple[PublicKey, PublicKey, PublicKey, int]] = set()
+        self._overlap_ns = settings.client.overlap_s * _SECOND
+        self._read_at: dict[PublicKey, PublicKey] = {}
+
+    # --- who is read where ---------------------------------------------------------------------------
 
     def update(self) -> None:
-        """Begins and ends subscriptions as the private database and the directory say.
+        """Begins and ends subscriptions as follows, outboxes, and how servers do, say by now.
 
         A subscription that waits for a server at places where it no longer is begins again.
         """
-        wanted: dict[PublicKey, set[PublicKey]] = {}
-        for key in self._db.all_followed():
-            person = PublicKey(key)
-            for server in list(self._directory.servers(person, Usage.OUTBOX))[:SERVERS_OF_A_ROLE]:
-                wanted.setdefault(server.key, set()).add(person)
+        wanted = self._wanted()
         for group in list(self._groups):
-            if not wanted.get(group.server, set()).issuperset(group.people) or self._has_moved(group):
-                self._groups.remove(group)
-                if group.task is not None:
-                    group.task.cancel()
-        for place, people in wanted.items():
-            self._begin(place, people - {who for g in self._groups if g.server == place for who in g.people})
+            stays = wanted.get(group.server, set()).issuperset(group.people)
+            if not stays or self._has_moved(group):
+                self._end(group)
+        for server, people in wanted.items():
+            read = {who for group in self._groups if group.server == server for who in group.people}
+            self._begin(server, people - read)
+
+    def outboxes(self) -> Mapping[PublicKey, Sequence[PublicKey]]:
+        """The outboxes of everybody who is followed: the first three, the preferred first."""
+        return {
+            person: [server.key for server in self._directory.servers(person, Usage.OUTBOX)][
+                :SERVERS_OF_A_ROLE
+            ]
+            for person in map(PublicKey, self._db.all_followed())
+        }
+
+    def _wanted(self) -> dict[PublicKey, set[PublicKey]]:
+        """Who is to be read at each server.
+
+        Whoever has no server that answers is tried at all of his: the first that does is read.
+        """
+        outboxes, score = self.outboxes(), functools.cache(self._score)
+        covered = cover(outboxes, score, self._kept(outboxes))
+        wanted = {server: set(people) for server, people in covered.items()}
+        for person, servers in outboxes.items():
+            if not any(score(server) > _LEAST or self._is_connected(server) for server in servers):
+                for server in servers:
+                    wanted.setdefault(server, set()).add(person)
+        return wanted
+
+    def _kept(self, outboxes: Mapping[PublicKey, Sequence[PublicKey]]) -> dict[PublicKey, PublicKey]:
+        """Where people are read now, or were last."""
+        kept: dict[PublicKey, PublicKey] = {}
+        for group in sorted(self._groups, key=lambda one: one.state == CONNECTED):
+            kept.update(dict.fromkeys(group.people, group.server))
+        for person, servers in outboxes.items():
+            if person not in kept:
+                heard = {self._db.heard_until(server.bytes, person.bytes): server for server in servers}
+                if last := max(heard, default=0):
+                    kept[person] = heard[last]
+        return kept
+
+    def _score(self, server: PublicKey) -> float:
+        """How well a server does; least where it did not answer lately, 0 where it is not worth a try now."""
+        score = max(_LEAST, self._settings.score(server))
+        if self._is_connected(server):
+            return score
+        urls = self._directory.address(server).urls
+        if not urls or self._outages.lasts(server, urls):
+            return 0.0
+        return _LEAST if self._outages.doubts(server, urls) else score
+
+    def _is_connected(self, server: PublicKey) -> bool:
+        return any(group.server == server and group.state == CONNECTED for group in self._groups)
 
     def _has_moved(self, group: Group) -> bool:
         """Whether a server that can't be reached is known to be elsewhere by now."""
         return group.state != CONNECTED and self._directory.address(group.server).urls != group.urls
 
+    # --- groups --------------------------------------------------------------------------------------
+
     def _begin(self, server: PublicKey, people: set[PublicKey]) -> None:
-        """Begins to read people from a server, those apart of whom nothing was read yet."""
-        new = {who for who in people if not self._db.heard_until(server.bytes, who.bytes)}
-        for some in (sorted(people - new), sorted(new)):
-            for start in range(0, len(some), _PEOPLE_IN_A_GROUP):
-                group = Group(server, tuple(some[start : start + _PEOPLE_IN_A_GROUP]))
-                group.urls = self._directory.address(server).urls
-                self._groups.append(group)
-                group.task = asyncio.create_task(self._follow(group))
+        """Begins to read people from a server; they join those who came lately."""
+        if not people:
+            return
+        for group in self._groups:
+            if group.server == server and group.takes_more and len(group.people) + len(people) <= MOST:
+                self._end(group)
+                people = people | set(group.people)
+                break
+        now_ns = self._clock.now_ns()
+        last = {person: self._db.heard_last(person.bytes) for person in people}
+        for person in sorted(people):
+            if not last[person]:
+                last[person] = now_ns
+                # Whatever is younger was received since then, by a clock that differs by as much as may be.
+                self._settings.begun(person, now_ns - self._overlap_ns + _AHEAD_NS)
+        for some in self._told_apart(parted(people, last.__getitem__), last):
+            self._start(
+                Group(
+                    server,
+                    some,
+                    resumes_ns=min(last[person] for person in some),
+                    is_first=any(not self._db.heard_until(server.bytes, who.bytes) for who in some),
+                )
+            )
+
+    def _told_apart(
+        self, groups: Sequence[tuple[PublicKey, ...]], last: Mapping[PublicKey, int]
+    ) -> Iterator[tuple[PublicKey, ...]]:
+        """The same, in halves where more is at hand than a filter can say is not to be sent again."""
+        for people in groups:
+            since = self._at_hand_since(min(last[person] for person in people) - self._overlap_ns)
+            if len(people) == 1 or len(self._settings.at_hand(people, since)) <= _EXCLUDED:
+                yield people
+            else:
+                middle = len(people) // 2
+                yield from self._told_apart((people[:middle], people[middle:]), last)
+
+    @staticmethod
+    def _at_hand_since(received_ns: int) -> Timestamp:
+        """The least timestamp of what a server may have received since a time (ns) that is not old."""
+        return Timestamp(max(0, received_ns - _AHEAD_NS))
+
+    def _start(self, group: Group) -> None:
+        group.urls = self._directory.address(group.server).urls
+        self._groups.append(group)
+        group.task = asyncio.create_task(self._follow(group))
+        takes_over = any(person in self._read_at for person in group.people)
+        patience_s = self._settings.client.next_server_s if takes_over else _FIRST_PATIENCE_S
+        group.patience = asyncio.get_running_loop().call_later(patience_s, self._no_longer, group)
+
+    def _end(self, group: Group) -> None:
+        self._groups.remove(group)
+        group.end()
+
+    def _no_longer(self, group: Group) -> None:
+        """Waits no longer for a server whose people can be read elsewhere."""
+        if group in self._groups and group.state != CONNECTED:
+            self._outages.late(group.server, group.urls)
+            self._settings.late(group.server)
+            self.update()
 
     def groups(self) -> Sequence[Group]:
         """All subscriptions, as they are now."""
         return tuple(self._groups)
 
     def state(self, person: PublicKey) -> dict[PublicKey, str]:
-        """For each outbox of a followed person: `connected`, `connecting`, or why not."""
-        return {group.server: group.state for group in self._groups if person in group.people}
+        """For each outbox of a followed person: `connected`, `connecting`, `in reserve`, or why not."""
+        states = {group.server: group.state for group in self._groups if person in group.people}
+        servers = self._directory.servers(person, Usage.OUTBOX)[:SERVERS_OF_A_ROLE]
+        rest = IN_RESERVE if states else CONNECTING
+        return {server.key: states.get(server.key, rest) for server in servers}
 
     async def stop(self) -> None:
         """Ends all subscriptions."""
-        tasks = [group.task for group in self._groups if group.task is not None]
+        groups = tuple(self._groups)
         self._groups.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for group in groups:
+            group.end()
+        await asyncio.gather(*(group.task for group in groups if group.task), return_exceptions=True)
+
+    # --- one group -----------------------------------------------------------------------------------
 
     async def _follow(self, group: Group) -> None:
         """Reads a group until cancelled. What nobody foresaw is told, and that group tried again later."""
@@ -205,14 +284,20 @@ class Follower:
             await asyncio.sleep(self._settings.client.retry_most_s)
 
     async def _read_group(self, group: Group) -> None:
-        server = group.server
+        client = self._settings.client
+        # A server that was not heard yet may have had all of it just now, from where its author used to be.
+        back_ns = self._overlap_ns + (_AHEAD_NS if group.is_first else _OFFLINE_NS)
+        since = Timestamp(max(0, group.resumes_ns - back_ns))
         following = Following(
             lambda: self._connect(group),
-            Filter.of(authors=group.people),
+            Filter.of(authors=group.people, since=since),
             now_ns=self._clock.now_ns,
             backoff=self._settings.backoff,
-            heard_until_ns=min(self._db.heard_until(server.bytes, who.bytes) for who in group.people),
-            overlap_s=self._settings.client.overlap_s,
+            heard_until_ns=group.resumes_ns,
+            overlap_s=client.overlap_s,
+            at_hand=lambda received_ns: self._settings.at_hand(
+                group.people, self._at_hand_since(received_ns)
+            ),
         )
         waiting: asyncio.Queue[Event] = asyncio.Queue(_WAITING)
         async with asyncio.TaskGroup() as tasks:
@@ -226,7 +311,7 @@ class Follower:
         group.urls = address.urls
         if not address.urls:
             raise Unreachable("it is not known yet where this server listens")
-        async with self._pool.connect(address, own_stream=True) as connection:
+        async with self._pool.connect(address, own_stream=True, lasting=True) as connection:
             group.via = None if connection.url is None else connection.url.scheme
             yield connection
 
@@ -237,111 +322,45 @@ class Follower:
                 await waiting.put(event)
 
     async def _write(self, group: Group, waiting: asyncio.Queue[Event]) -> None:
-        """Stores what was read, as much at once as has come."""
+        """Stores what was read, as much at once as has come; notes how far that is only then."""
+
+        def troubled(why: str) -> None:
+            group.state = why
+
         while True:
             events = [await waiting.get()]
-            while not waiting.empty() and len(events) < _BATCH:
+            while not waiting.empty() and len(events) < BATCH:
                 events.append(waiting.get_nowait())
-            await self._store(group, [event for event in events if isinstance(event, Record)])
+            if group.state != CONNECTED and not all(isinstance(event, Lost) for event in events):
+                self._reached(group)
+            records = [event for event in events if isinstance(event, Record)]
+            if records:
+                await self._storing.store(group.server, records, lambda: self._connect(group), troubled)
             self._note(group, events)
 
-    async def _store(self, group: Group, records: Sequence[Record]) -> None:
-        """Hands records to the own server until it has stored or refused them all.
-
-        Nothing is noted as heard before that. Schedules go first, since they
-        tell what the others are worth, and Vouches before them, so that nothing
-        goes that stays valid; what still waits for one is tried again some times.
-        """
-        left = sorted(records, key=_importance)
-        doubted: list[Record] = []
-        tries = 0
-        while left:
-            try:
-                results = await self._mirror([record.data for record in left])
-            except MosaicError as error:
-                group.state = f"what was read can't be stored: {error}"
-                log.warning("what was read from %s can't be stored: %s", group.server.server_text, error)
-            else:
-                answered = list(zip(left, results, strict=True))
-                left = [record for record, result in answered if result.is_server_error]
-                doubted += [record for record, result in answered if _may_doubt(record, result)]
-                tries += 1
-                if left and tries == _TRIES:
-                    log.warning("%d records from %s were not taken", len(left), group.server.server_text)
-                    break
-            if left:
-                await asyncio.sleep(_TRY_TO_STORE_AGAIN_S)
-        await self._ask_back(group, doubted)
-
-    async def _ask_back(self, group: Group, doubted: Sequence[Record]) -> None:
-        """Fetches what keys signed before they were revoked since a time, though it comes here later.
-
-        It counts if the author's outbox had it by then (edition §3); asked once for each revocation.
-        """
-        for author, signer, since in _revocations(doubted, self._settings.schedule_of):
-            asked = (group.server, author, signer, since)
-            if asked in self._asked_back:
-                continue
-            self._asked_back.add(asked)
-            wanted = Filter.of(authors=[author], signers=[signer], received_until=Timestamp(since))
-            try:
-                async with self._connect(group) as connection:
-                    batch: list[bytes] = []
-                    async for record in connection.query(wanted):
-                        batch.append(record.data)
-                        if len(batch) == _BATCH:
-                            await self._mirror(batch, since)
-                            batch = []
-                    await self._mirror(batch, since)
-            except MosaicError as error:
-                self._asked_back.discard(asked)
-                log.warning("what %s had in time can't be read: %s", group.server.server_text, error)
+    def _reached(self, group: Group) -> None:
+        """The server answers: whoever is in the group is read here, and nowhere else."""
+        group.state = CONNECTED
+        self._outages.reached(group.server)
+        moved = [who for who in group.people if self._read_at.get(who, group.server) != group.server]
+        self._read_at.update(dict.fromkeys(group.people, group.server))
+        self._settings.reached(group.server)
+        if moved:
+            self._settings.taken_over(group.server, moved)
+        self.update()
 
     def _note(self, group: Group, events: Sequence[Event]) -> None:
         """Remembers how far was read and how the connection does."""
-        for event in events:
-            if isinstance(event, Lost):
-                group.state = str(event.error)
-                group.next_try_ns = self._clock.now_ns() + int(event.wait_s * _SECOND)
-                self._settings.lost(group.server)
-            elif isinstance(event, Heard) and group.state != CONNECTED:
-                group.state = CONNECTED
-                self._settings.reached(group.server)
         heard = max((event.until_ns for event in events if isinstance(event, Heard)), default=0)
         if heard:
+            group.state = CONNECTED
             with self._db.transaction():
                 for person in group.people:
                     self._db.set_heard_until(group.server.bytes, person.bytes, heard)
-
-
-def _importance(record: Record) -> int:
-    """What is handed in before what."""
-    return 0 if record.kind == VOUCH else 1 if record.kind == KEY_SCHEDULE else 2
-
-
-def _may_doubt(record: Record, result: ResultCode) -> bool:
-    """Whether a record was refused for its signer, or is a new schedule that may have made others go."""
-    return result is ResultCode.UNAUTHORIZED or (
-        result is ResultCode.ACCEPTED and record.kind == KEY_SCHEDULE
-    )
-
-
-def _revocations(
-    doubted: Sequence[Record], schedule_of: Callable[[PublicKey], KeySchedule | None]
-) -> Iterator[tuple[PublicKey, PublicKey, int]]:
-    """The revocations since a time that concern some records, each once: author, signer, time (ns)."""
-    found: dict[tuple[PublicKey, PublicKey, int], None] = {}
-    for record in doubted:
-        schedule = schedule_of(record.author)
-        if schedule is None:
-            continue
-        signers = (
-            [PublicKey(key) for key in core_tags.subkeys(record)]
-            if record.kind == KEY_SCHEDULE
-            else [record.signer]
-        )
-        for signer in signers:
-            since = schedule.revoked_past(signer)
-            if since is not None and (record.kind == KEY_SCHEDULE or record.timestamp <= since):
-                found[record.author, signer, since] = None
-    return iter(found)
+            self._settings.heard(group.server, group.people)
+        if isinstance(lost := events[-1], Lost):
+            group.state = str(lost.error)
+            group.next_try_ns = self._clock.now_ns() + int(lost.wait_s * _SECOND)
+            self._outages.failed(group.server, group.urls)
+            self._settings.lost(group.server)
+            self.update()

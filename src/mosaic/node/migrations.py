@@ -273,4 +273,24 @@ MIGRATIONS: tuple[str, ...] = (
         note TEXT NOT NULL DEFAULT ''
     ) STRICT;
     """,
+    # 9: how far old posts of followed people were fetched, and when outboxes were compared last.
+    """
+    -- `before_ns`: everything newer is here, 0 = nothing was asked for yet; `done`: everything older, too.
+    CREATE TABLE history (
+        author BLOB PRIMARY KEY,
+        before_ns INTEGER NOT NULL,
+        records INTEGER NOT NULL,
+        done INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    -- Whoever was read before had all of it asked for at once.
+    INSERT INTO history SELECT DISTINCT author, 0, 0, 1 FROM heard;
+
+    -- When what a server has of somebody was compared with what is here.
+    CREATE TABLE compared (
+        server_key BLOB NOT NULL,
+        author BLOB NOT NULL,
+        at_ns INTEGER NOT NULL,
+        PRIMARY KEY (server_key, author)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

@@ -242,15 +242,15 @@ class Node(ReachingHalf):
         self.look_again()
         retention = self.server.moderation.retain(self.rules.retention)
         upkeep = Upkeep(self.store, self.settings.upkeep_s, retention)
-        mirrors = Mirrors(self)
         for job in (
             self.queue.run(),
             self.pool.maintain(),
             self.schedules.run(),
             own_schedule.keep_heard(self),
+            *self.reading_jobs(),
             upkeep.run(),
             blob_upkeep(self).run(),
-            mirrors.run(),
+            Mirrors(self).run(),
             self.backups.run(),
             self.bans.run(),
             self.kept_items.run(),

@@ -282,6 +282,13 @@ class PrivateDb:
         ).fetchone()
         return 0 if row is None else int(row[0])
 
+    def heard_last(self, author: bytes) -> int:
+        """Up to when `author` was read from any server (a Mosaic timestamp); 0 = from none yet."""
+        (until_ns,) = self._db.execute(
+            "SELECT max(until_ns) FROM heard WHERE author = ?", (author,)
+        ).fetchone()
+        return int(until_ns or 0)
+
     def set_heard_until(self, server_key: bytes, author: bytes, until_ns: int) -> None:
         """Remembers up to when everything was read; never goes back."""
         self._db.execute(

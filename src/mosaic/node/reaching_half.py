@@ -8,7 +8,8 @@ from __future__ import annotations
 import abc
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import TYPE_CHECKING, Final, cast
 
 from mosaic.client.address import ServerAddress
 from mosaic.client.backoff import Backoff
@@ -17,19 +18,24 @@ from mosaic.client.link_pool import LinkPool
 from mosaic.client.own_servers import OwnServers
 from mosaic.client.queue import Answered, OutgoingQueue
 from mosaic.client.reach import Manner, Reach
+from mosaic.client.reputation import Observation, What
+from mosaic.client.settings import ClientSettings
 from mosaic.client.surroundings import Surroundings as ClientSurroundings
 from mosaic.core.bootstrap import Usage, UserBootstrap
+from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.errors import Unreachable
 from mosaic.node.alarms import Alarms
 from mosaic.node.asked_servers import AskedServers
 from mosaic.node.bootstraps import Bootstraps
 from mosaic.node.clock import Clock
+from mosaic.node.comparing import Comparing
 from mosaic.node.deliveries import Deliveries
 from mosaic.node.dialled import Dialled
 from mosaic.node.directory import HomeDirectory
 from mosaic.node.finding import Finding
 from mosaic.node.follower import Follower, Settings
+from mosaic.node.history import History, HistoryProgress
 from mosaic.node.home_finder import HomeFinder
 from mosaic.node.in_dht import InDht
 from mosaic.node.observed import Observed
@@ -37,6 +43,7 @@ from mosaic.node.pairing_acts import Pairings
 from mosaic.node.people import People
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.proof_of_work import ProofOfWork
+from mosaic.node.read_records import ReadRecords
 from mosaic.node.records import OwnRecords
 from mosaic.node.reputations import Reputations
 from mosaic.node.rules import Rules
@@ -47,6 +54,12 @@ from mosaic.node.surroundings import Surroundings
 from mosaic.node.unaddressed import Unaddressed
 from mosaic.transport.settings import TransportSettings
 from mosaic.wire.result_code import ResultCode
+
+if TYPE_CHECKING:
+    from mosaic.node.node import Node
+
+_AT_HAND: Final = 64
+"""How many records that are here are looked for at most: a server is told 63, not to send them again."""
 
 
 class ReachingHalf(Observed, abc.ABC):
@@ -145,14 +158,59 @@ class ReachingHalf(Observed, abc.ABC):
             own=self.server_secret.public,
             served=self.rules.served.is_ours,
         )
+        self._reading_half(client, backoff)
+
+    def _reading_half(self, client: ClientSettings, backoff: Backoff) -> None:
+        """What reads those who are followed."""
+        self.comparing = Comparing(cast("Node", self))
+        self.storing = ReadRecords(self.mirror, self.everything.schedule, self.pool.passed.came_twice)
+        self.history = History(
+            HistoryProgress(self.db),
+            self.connect_to,
+            self.storing,
+            self.everything.prefixes,
+            finished=lambda _person: self.comparing.wake(),
+            changed=self.tell_changed,
+        )
         self.follower = Follower(
             self.db,
             self.directory,
             self.pool,
-            self.mirror,
+            self.storing,
             self.clock,
-            Settings(client, backoff, self.everything.schedule, self.seeker.reached, self.seeker.lost),
+            Settings(
+                client,
+                backoff,
+                score=self.reputations.score,
+                at_hand=lambda people, since: self.everything.prefixes(
+                    Filter.of(authors=people, since=since), _AT_HAND
+                ),
+                reached=self.seeker.reached,
+                lost=self.seeker.lost,
+                late=lambda server: self.reputations.noted(server, Observation(What.SLOW)),
+                begun=self.history.begun,
+                heard=self.history.heard,
+                taken_over=self.comparing.soon,
+            ),
         )
+
+    def reading_jobs(self) -> tuple[Coroutine[object, None, None], ...]:
+        """What goes on by itself while the node reads."""
+        return self.history.run(), self.comparing.run()
+
+    @contextlib.asynccontextmanager
+    async def connect_to(self, server: PublicKey) -> AsyncIterator[Connection]:
+        """A connection to a server as nobody, where it is known to be.
+
+        Raises:
+            Unreachable: it is not known where it listens, or nobody answers there.
+            PeerError: the server would not. See `LinkPool.connect`.
+        """
+        address = self.directory.address(server)
+        if not address.urls:
+            raise Unreachable("it is not known yet where this server listens")
+        async with self.pool.connect(address) as connection:
+            yield connection
 
     def _own_bootstrap(self, person: PublicKey) -> UserBootstrap | None:
         """What somebody of this home publishes about his servers, None for others."""

@@ -133,10 +133,12 @@ class ReadingActs:
     def _followed_object(self, key: PublicKey) -> JsonObject:
         node = self._node
         outboxes = node.follower.state(key)
+        history = node.history.progress(key)
         return {
             "key": key.user_text,
             "name": profiles.name_of(node.records, key),
             "state": states.of_person(node, key) if self._working else "not running",
+            "old_posts": {"records": history.records, "done": history.done},
             "outboxes": [
                 {
                     "server": server.key.server_text,

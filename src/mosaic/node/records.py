@@ -51,6 +51,10 @@ class OwnRecords:
                 if found == limit:
                     return
 
+    def prefixes(self, wanted: Filter, limit: int) -> list[bytes]:
+        """What the filter matches, shown or not, by the first 32 bytes of each id; the newest `limit`."""
+        return [stored.record.data[:32] for stored in self._source.query(wanted, self._viewers(), limit)]
+
     def at(self, reference: Reference) -> list[Record]:
         """What a reference names and may be shown, newest first."""
         schedules: dict[bytes, KeySchedule | None] = {}

@@ -14,7 +14,8 @@ from mosaic.client.proxies import ProxyRules
 from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import Scheme
-from mosaic.node.follower import CONNECTED, CONNECTING, Group
+from mosaic.node.follower import IN_RESERVE
+from mosaic.node.reading_group import CONNECTED, CONNECTING, Group
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
@@ -34,7 +35,7 @@ class ServerState:
     """mopub0 of the followed people whom it serves; empty for the own server."""
     mine: bool
     state: str
-    """`connected`, `connecting`, `waiting`, `failed` or `listening` (the own one)."""
+    """`connected`, `connecting`, `in reserve`, `waiting`, `failed` or `listening` (the own one)."""
     via: str
     """How it is connected: `QUIC`, `TCP`, `WebSocket`, or an empty text."""
     detail: str
@@ -124,6 +125,10 @@ def _read(node: Node) -> list[ServerState]:
     return [_server(node, key, of) for key, of in people.items()]
 
 
+def _is_read(node: Node, person: PublicKey) -> bool:
+    return any(person in group.people and group.state == CONNECTED for group in node.follower.groups())
+
+
 def _server(node: Node, key: PublicKey, of: Sequence[PublicKey]) -> ServerState:
     groups = [group for group in node.follower.groups() if group.server == key]
     connected = next((group for group in groups if group.state == CONNECTED), None)
@@ -132,6 +137,8 @@ def _server(node: Node, key: PublicKey, of: Sequence[PublicKey]) -> ServerState:
     state, detail = "connecting", ""
     if connected is not None:
         state = "connected"
+    elif not groups and all(_is_read(node, person) for person in of):
+        state, detail = IN_RESERVE, "these people are read elsewhere"
     elif failed is not None:
         state, detail = "failed" if urls else "waiting", _group_words(node, failed)
     through = found_through(node, [key, *of])

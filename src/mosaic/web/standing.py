@@ -58,7 +58,7 @@ def notes(status: Status) -> list[Note]:
 
 
 def _servers(servers: Sequence[ServerState]) -> Note:
-    read = [server for server in servers if not server.mine]
+    read = [server for server in servers if not server.mine and server.state != "in reserve"]
     connected = sum(server.state == "connected" for server in read)
     if not read:
         own = next((server for server in servers if server.mine), None)
@@ -92,6 +92,7 @@ _SERVER: Final = {
     "listening": Note(Level.GOOD, "listens for others"),
     "connected": Note(Level.GOOD, "connected"),
     "connecting": Note(Level.PARTLY, "connecting"),
+    "in reserve": Note(Level.GOOD, "in reserve"),
     "waiting": Note(Level.PARTLY, "waiting"),
     "failed": Note(Level.BAD, "not connected"),
 }

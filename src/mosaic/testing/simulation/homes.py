@@ -26,7 +26,10 @@ _SERVER: Final = ServerSettings(
     check_threads=1,
 )
 PERSON: Final = NodeSettings(
-    client=ClientSettings(private_addresses=True), dht=ENTRY, server=_SERVER, settle_s=0.0
+    client=ClientSettings(private_addresses=True, compare_s=60.0),
+    dht=ENTRY,
+    server=_SERVER,
+    settle_s=0.0,
 )
 SERVER: Final = NodeSettings(
     client=ClientSettings(private_addresses=True),
