@@ -36,6 +36,7 @@ class World:
         self.away: set[ServerAddress] = set()
         self.given: list[tuple[ServerAddress, bytes]] = []
         self.senders: list[bytes] = []
+        self.without_room: set[bytes] = set()
         self.open()
 
     def open(self) -> None:
@@ -57,7 +58,7 @@ class World:
         yield Station(self, server)
 
     async def owed(self, delivery: Delivery, _connection: Submitter) -> bool:
-        if delivery.record == FIRST.data:
+        if delivery.record in self.without_room:
             raise RecordTooLong("no room for the work")
         return False
 
@@ -258,6 +259,7 @@ async def test_two_senders_to_one_server_take_turns(world: World) -> None:
 
 
 async def test_a_record_that_can_not_be_made_again_holds_up_none_behind_it(world: World) -> None:
+    world.without_room = {FIRST.data}
     world.answer = lambda _, record: ResultCode.TOO_FAST if record == FIRST.data else ResultCode.ACCEPTED
     for record in (FIRST, SECOND_POST):
         world.queue.add(record.data, b"", [HERE])

@@ -11,11 +11,13 @@ import ast
 from collections.abc import Awaitable, Callable
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 
 import pytest
 
 from mosaic.core.filter import Filter
+from mosaic.core.keys import SecretKey
 from mosaic.core.reference import Id
 from mosaic.core.tag import Tag
 from mosaic.node.records import OwnRecords
@@ -274,7 +276,9 @@ async def test_what_goes_up_to_another_server_is_what_its_owner_may_read(tmp_pat
             found: Seen = set()
             for access in ACCESS:
                 home = HomeRecords.__new__(HomeRecords)
-                home._node = here.world  # type: ignore[assignment]
+                # All that it takes of a node: the store, and which server is its own.
+                node = SimpleNamespace(store=here.world.store, server_secret=SecretKey.from_seed(bytes(32)))
+                home._node = node  # type: ignore[assignment]
                 home._viewers = tuple(here.viewers_of(viewer, access) or ()) if own else ()
                 if here.records[access] in home._read([here.records[access][:32]]):
                     found.add(access)
@@ -324,6 +328,8 @@ PLACES: Final[dict[str, str]] = {
     "node/mirrors.py Mirror._up: store.follow": "up",
     "node/synced.py HomeRecords.gather: store.scan": "sync set",
     "node/synced.py HomeRecords.at: store.read": "up",
+    "node/own_copy.py OwnCopy._positions: store.follow": "up",
+    "node/own_copy.py OwnCopy._papers: everything.newest_first": "up",
     "node/records.py OwnRecords.newest_first: source.query": "page",
     "node/records.py OwnRecords.at: source.get": "page",
     "node/records.py OwnRecords.schedule_record: source.query": "page",
@@ -349,6 +355,12 @@ PLACES: Final[dict[str, str]] = {
     "server/authority.py Authority._read_vouches: store.scan": "within: who may sign",
     "server/authority.py Authority._read: store.scan": "within: who may sign",
     "server/authority.py Authority._authors_that_tag: store.scan": "within: who may sign",
+    "node/own_copy.py OwnCopy._who_wrote: store.scan": "within: whose key schedules are lacking",
+    "node/own_copy.py OwnCopy._newest: RecordSource": "within: what a server is asked for",
+    "node/own_copy.py OwnCopy._blobs: store.read": "within: which blobs are named",
+    "node/outbox_checks.py OutboxChecks._ask_for_taken: everything.at": "within: what a server is asked for",
+    "node/outbox_checks.py OutboxChecks._tell: everything.at": "within: how much a server lacks",
+    "node/outbox_checks.py OutboxChecks._newest: everything.newest_first": "within: what it is asked for",
     "node/own_schedule.py OwnSchedule.received: RecordSource": "within: ids alone, which a Vouch tells",
     "node/own_schedule.py OwnSchedule.signed: RecordSource": "within: how many there are",
     "server/contacts.py Contacts._read_all: store.scan": "within: who is a contact",
