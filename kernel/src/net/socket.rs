@@ -30,14 +30,21 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Drops what still comes into `buffer`, until the peer has `ended`; then it is ready.
+/// How often `drop_rest` reads before others have their turn, and the clock is looked at.
+const AT_ONCE: usize = 32;
+
+/// Drops what still comes into `buffer`, until the peer has `ended`; then it is ready. Of a peer who sends
+/// without end a little is dropped at a time.
 pub fn drop_rest(
     stream: &TcpStream,
     ended: &mut bool,
     buffer: &mut [u8],
     cx: &mut Context<'_>,
 ) -> Poll<()> {
-    while !*ended {
+    for _ in 0..AT_ONCE {
+        if *ended {
+            return Poll::Ready(());
+        }
         match stream.try_read(buffer) {
             Ok(0) => *ended = true,
             Ok(_) => {}
@@ -49,7 +56,8 @@ pub fn drop_rest(
             Err(_) => *ended = true,
         }
     }
-    Poll::Ready(())
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 /// Bytes that the system may hold each way for a UDP socket that many connections share.
@@ -96,4 +104,49 @@ fn set_option(
         return Err(io::Error::last_os_error());
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn who_sends_without_end_keeps_no_thread() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .unwrap();
+        let _within = runtime.enter();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        let stream = TcpStream::from_std(accepted).unwrap();
+        peer.write_all(&[7; 8_192]).unwrap();
+        runtime.block_on(stream.readable()).unwrap();
+        let woken = Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        let mut ended = false;
+        let poll = drop_rest(&stream, &mut ended, &mut [0; 16], &mut cx);
+        assert!(poll.is_pending() && !ended);
+        assert!(woken.0.load(Ordering::SeqCst));
+        let left = stream.try_read(&mut [0; 16_384]).unwrap();
+        assert_eq!(left, 8_192 - AT_ONCE * 16);
+    }
 }
