@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from mosaic.client.address import ServerAddress
 from mosaic.client.connection import Connection
 from mosaic.client.named_key import NamedKey
-from mosaic.client.queue import Answered
 from mosaic.core.bootstrap import Usage, UserBootstrap
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.record import Record
@@ -224,6 +223,7 @@ class Node(ReachingHalf):
             )
             self.work_owed.publish_again = self._publish_again
             await self._publishing.publish_missing(self.people)
+            self.comparing.told = self.outbox_checks.differed
             self.kept_items = kept_items(self)
             self._stack = stack.pop_all()
 
@@ -288,9 +288,6 @@ class Node(ReachingHalf):
         """A server begins to fail, or does well again."""
         self.server_checks.judge()
         self.tell_changed()
-
-    def _answered(self, answered: Answered) -> None:
-        self.server_checks.answered(answered)
 
     def _found(self, key: PublicKey) -> None:
         """Something was found out about the servers of a key, or where a server is.

@@ -2,11 +2,8 @@
 
     own outboxes       asked for what they took, some minutes later; twice a day compared with what is here:
                        what is lacking is handed in again, and told
-    others' outboxes   each is compared with what is here: what one has beyond is fetched; what differed is
-                       asked for by name at each of them some minutes later
-
-Outboxes of many people at one server take one comparison. Where nothing
-differs it costs some kilobytes: the people's keys and one message each way.
+    others' outboxes   are compared where they are read (`comparing`); what differed is asked for by name at
+                       each of them some minutes later
 
 Source: network.md (outboxes); edition §4 (sync); this project's own design, docs/architecture.md
 "A server is judged".
@@ -48,10 +45,8 @@ GRACE_NS: Final = 600 * _SECOND
 """How long (ns) a server may be behind the others."""
 _OWN_NS: Final = 30 * 86_400 * _SECOND
 _OTHERS_NS: Final = 3 * 86_400 * _SECOND
-_PEOPLE: Final = 60
 _MOST: Final = 2_000
 _JUDGED: Final = 256
-_BATCH: Final = 256
 _ASKED: Final = 64
 _SAMPLE: Final = 8
 _FIRST_S: Final = 300.0
@@ -100,11 +95,10 @@ class OutboxChecks:
             await asyncio.sleep(_LOOK_S)
 
     async def compare(self) -> None:
-        """Compares all outboxes once."""
+        """Compares one's own outboxes once."""
         for person in list(self._node.people):
             for server in self._own_outboxes(person.key):
                 await self._own(person, server)
-        await self._others()
 
     async def ask(self) -> None:
         """Asks servers by name for what they took a while ago, and for what differed."""
@@ -213,42 +207,10 @@ class OutboxChecks:
 
     # --- others' outboxes ------------------------------------------------------------------------------
 
-    def differed(self, difference: Difference) -> None:
+    def differed(self, _server: PublicKey, _people: Sequence[PublicKey], difference: Difference) -> None:
         """Takes in what differs of people who are followed: the newest of it is asked for later."""
         records = sorted((*difference.ours, *difference.theirs), reverse=True)
         self._differed.note(records[:_JUDGED], self._node.clock.now_ns())
-
-    async def _others(self) -> None:
-        """Compares the outboxes of people who are followed and have more than one."""
-        node = self._node
-        now_ns = node.clock.now_ns()
-        places: dict[PublicKey, list[PublicKey]] = {}
-        for person in map(PublicKey, node.db.all_followed()):
-            outboxes = self._own_outboxes(person)
-            for outbox in outboxes if len(outboxes) > 1 else ():
-                places.setdefault(outbox, []).append(person)
-        for server, people in places.items():
-            for start in range(0, len(people), _PEOPLE):
-                if not node.reputations.failing(server):
-                    wanted = _window(people[start : start + _PEOPLE], now_ns - _OTHERS_NS, now_ns - GRACE_NS)
-                    await self._other(server, wanted)
-
-    async def _other(self, server: PublicKey, wanted: Filter) -> None:
-        """What one server has of some people; what is lacking here comes from there."""
-        address = self._node.directory.address(server)
-        own = HomeRecords(self._node, SyncPlan(address, None, wanted, Direction.DOWN))
-        try:
-            async with self._node.reach.server(address) as connection:
-                found = await self._compared(connection, own, wanted)
-                self.differed(found)
-                lacking = found.theirs[:_MOST]
-                for start in range(0, len(lacking), _BATCH):
-                    run = lacking[start : start + _BATCH]
-                    batch = [one.data async for one in connection.sync_get(run)]
-                    if batch:
-                        await self._node.mirror(batch)
-        except (PeerError, StoreCrowded) as error:
-            log.info("%s can't be compared with other outboxes: %s", server.server_text, error)
 
     async def _ask_for_differing(self) -> None:
         """Asks each outbox of their authors for what differed somewhere a while ago."""

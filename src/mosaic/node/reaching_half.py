@@ -16,7 +16,7 @@ from mosaic.client.backoff import Backoff
 from mosaic.client.connection import Connection
 from mosaic.client.link_pool import LinkPool
 from mosaic.client.own_servers import OwnServers
-from mosaic.client.queue import Answered, OutgoingQueue
+from mosaic.client.queue import OutgoingQueue
 from mosaic.client.reach import Manner, Reach
 from mosaic.client.reputation import Observation, What
 from mosaic.client.settings import ClientSettings
@@ -49,6 +49,7 @@ from mosaic.node.reputations import Reputations
 from mosaic.node.rules import Rules
 from mosaic.node.schedules import Schedules
 from mosaic.node.seeker import Seeker
+from mosaic.node.server_checks import ServerChecks
 from mosaic.node.settings import NodeSettings
 from mosaic.node.surroundings import Surroundings
 from mosaic.node.unaddressed import Unaddressed
@@ -70,6 +71,7 @@ class ReachingHalf(Observed, abc.ABC):
     surroundings: Surroundings
     people: People
     rules: Rules
+    server_checks: ServerChecks
     records: OwnRecords
     everything: OwnRecords
     server_secret: SecretKey
@@ -89,9 +91,6 @@ class ReachingHalf(Observed, abc.ABC):
 
     @abc.abstractmethod
     def _judged_anew(self, server: PublicKey) -> None: ...
-
-    @abc.abstractmethod
-    def _answered(self, answered: Answered) -> None: ...
 
     @abc.abstractmethod
     def _found(self, key: PublicKey) -> None: ...
@@ -148,7 +147,7 @@ class ReachingHalf(Observed, abc.ABC):
             now_ns=self.clock.now_ns,
             backoff=backoff,
             owed=self.work_owed.owed,
-            answered=self._answered,
+            answered=self.server_checks.answered,
         )
         self.schedules = Schedules(
             finder,
