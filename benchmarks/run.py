@@ -30,6 +30,7 @@ MODULES = (
     "idle",
     "dht",
     "resolving",
+    "moving",
     "syncing",
     "subscribing",
     "backing_up",

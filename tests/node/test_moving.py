@@ -360,3 +360,27 @@ async def test_without_a_dht_nobody_is_led_astray(town: Town) -> None:
         await do(anna, "servers_change", old=key(first), new=key(anna))
     with pytest.raises(MosaicError):
         await do(anna, "servers_change", new="mosaictcp://127.0.0.1:9/")
+
+
+@pytest.mark.claim("C65")
+async def test_what_lies_in_an_inbox_elsewhere_and_what_another_device_wrote_comes_by_itself(
+    town: Town, tmp_path: Path
+) -> None:
+    first = await town.server("first")
+    anna = await town.person("anna", first)
+    before = f"post for @{who(anna).user_text}"
+    await do(first, "post", text=before)
+    await until(anna, lambda: any(each.startswith(b"post for") for each in texts(anna, first)))
+    await do(first, "post", text=f"{before}, and another")
+    await until(anna, lambda: len(texts(anna, first)) == 2)
+    # Another machine of hers, from a backup: same person, the same device key.
+    backup = tmp_path / "laptop.backup"
+    for _ in Backup(anna, "a good password").write(backup):
+        pass
+    with backup.open("rb") as source:
+        restore(source, tmp_path / "elsewhere", "a good password")
+    again = await town.open("elsewhere", listens=False)
+    await post(again, "post from elsewhere")
+    await anna.stop()
+    anna = await town.open("anna", listens=False)
+    await until(anna, lambda: texts(anna, anna) == {b"post from elsewhere"})

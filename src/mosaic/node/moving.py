@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +36,7 @@ from mosaic.node.in_dht import InDht
 from mosaic.node.master import Unlocking
 from mosaic.node.moves import Move, Moves, Step, swapped
 from mosaic.node.own_copy import Counts, OwnCopy
+from mosaic.node.own_reading import OwnReading
 from mosaic.node.people import Person
 
 if TYPE_CHECKING:
@@ -360,6 +361,10 @@ class Moving:
         return self.moves.note(replace(move, step=Step.CANCELLED, note=""))
 
     # --- beside everything else ------------------------------------------------------------------------
+
+    def jobs(self) -> tuple[Coroutine[object, None, None], ...]:
+        """What goes on by itself about a person's own servers: reading them, and changing them."""
+        return self.run(), OwnReading(self._node).run()
 
     async def run(self) -> None:
         """Goes on with what was broken off, and ends what has to wait, until cancelled."""

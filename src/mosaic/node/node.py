@@ -241,20 +241,19 @@ class Node(ReachingHalf):
         self.announce()
         self.look_again()
         retention = self.server.moderation.retain(self.rules.retention)
-        upkeep = Upkeep(self.store, self.settings.upkeep_s, retention)
         for job in (
             self.queue.run(),
             self.pool.maintain(),
             self.schedules.run(),
             own_schedule.keep_heard(self),
             *self.reading_jobs(),
-            upkeep.run(),
+            Upkeep(self.store, self.settings.upkeep_s, retention).run(),
             blob_upkeep(self).run(),
             Mirrors(self).run(),
             self.backups.run(),
             self.bans.run(),
             self.kept_items.run(),
-            self.moving.run(),
+            *self.moving.jobs(),
             OwnServerInfo(self).run(),
             self.reputations.run(),
             self.server_checks.run(),
