@@ -31,6 +31,7 @@ _COMMANDS = {
     "people": ("init", "whoami", "profile", "where"),
     "keys": ("key",),
     "pairing": ("pair",),
+    "recovery": ("recovery",),
     "inviting": ("invite", "find"),
     "serving": ("serve", "run"),
     "opening": ("page",),

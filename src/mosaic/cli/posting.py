@@ -48,6 +48,8 @@ def _publish(options: Common, name: str, arguments: JsonObject) -> None:
             say(text_of(item, "address"))
             for line in shown_deliveries(item):
                 notice(line)
+            if item.get("advice"):
+                notice(text_of(item, "advice"))
         if item.get("refused"):
             sys.exit(Exit.PARTLY)
 

@@ -36,6 +36,7 @@ from mosaic.node.pairing_acts import PairingActs
 from mosaic.node.people import Person
 from mosaic.node.publishing_acts import PublishingActs
 from mosaic.node.reading_acts import ReadingActs
+from mosaic.node.recovery import RecoveryActs
 from mosaic.node.server_acts import ServerActs
 from mosaic.node.shapes import deliveries_object, delivery_object, time_fields
 from mosaic.node.sync_acts import SyncActs
@@ -68,6 +69,7 @@ class Acts:
         self._live = LiveActs(node, finder)
         self._finding = FindingActs(node)
         self._pairing = PairingActs(node, finder, working=working)
+        self._recovery = RecoveryActs(node, finder, working=working)
         self._finder = finder
 
     def table(self) -> dict[str, Act]:
@@ -88,6 +90,7 @@ class Acts:
             **self._keys.table(),
             **self._master.table(),
             **self._pairing.table(),
+            **self._recovery.table(),
             **JoiningActs(self._node, working=self._working).table(),
             **ExchangeActs(self._node).table(),
             **SyncActs(self._node).table(),

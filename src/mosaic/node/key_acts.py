@@ -20,6 +20,7 @@ from mosaic.core.schedule_entry import ATTESTATION, Algorithm, Entry, Marker
 from mosaic.core.schedule_merge import lacks
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import UnknownKey, UsageError
+from mosaic.node import recovery
 from mosaic.node.arguments import Arguments, parse_time
 from mosaic.node.control import Act, Items, Json, JsonObject
 from mosaic.node.finder import Finder
@@ -132,6 +133,8 @@ class KeyActs:
             advice.append(_UNMERGED)
         if book.master_place(person.key) is MasterPlace.HOME:
             advice.append(_MASTER_HERE)
+        if recovery.is_due(self._node, person):
+            advice.append(recovery.DUE)
         return advice
 
     def _key_object(self, person: Person, entry: Entry) -> JsonObject:

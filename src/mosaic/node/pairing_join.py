@@ -15,24 +15,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.client.connection import Connection
-from mosaic.client.syncing import Direction
-from mosaic.core import core_tags, key_schedule
+from mosaic.core import key_schedule
 from mosaic.core.bootstrap import Usage, UserBootstrap
-from mosaic.core.filter import Filter
 from mosaic.core.handover import Handover
 from mosaic.core.key_schedule import KeySchedule
 from mosaic.core.keys import SecretKey
 from mosaic.core.pairing import RANDOM_BYTES, PairingCode
 from mosaic.core.pairing_sides import NewSide
 from mosaic.core.x25519 import KEY_LENGTH, X25519Secret
-from mosaic.errors import HomeExists, InvalidKeySchedule, MosaicError, PairingFailed, StoreError
+from mosaic.errors import HomeExists, InvalidKeySchedule, MosaicError, PairingFailed
+from mosaic.node import own_history
 from mosaic.node.key_book import Use
-from mosaic.node.mirrors import synced
 from mosaic.node.own_schedule import vouches_first
 from mosaic.node.pairing import ANSWER_S, Running, differ, opened, sealed
 from mosaic.node.pairing_line import Line, calling, say
 from mosaic.node.people import Newcomer, Person
-from mosaic.node.synced import SyncPlan
 from mosaic.social.signer import Signer
 
 if TYPE_CHECKING:
@@ -42,7 +39,6 @@ log = logging.getLogger(__name__)
 
 HELLO_AGAIN_S: Final = 5.0
 """After so long the first words are said once more, seconds."""
-_USES = Usage.OUTBOX, Usage.INBOX
 _SILENT = "the other device does not answer: is it still showing this code, and is it on?"
 
 
@@ -233,33 +229,10 @@ class Joining(Running):
     async def _history(self, person: Person, handover: Handover) -> None:
         """Fetches what the person wrote and was sent, from whichever servers answer."""
         self.tell("history")
-        node, failures, reached = self.node, [], False
-        wanted = [
-            Filter.of(authors=[person.key]),
-            Filter.of(tags=[core_tags.notify(person.key)]),
-        ]
-        servers = {each.key: node.directory.address(each.key) for each in handover.servers}
-        for usage in _USES:
-            servers.update({each.key: each for each in node.directory.servers(person.key, usage)})
-        for server in servers.values():
-            for one in wanted:
-                plan = SyncPlan(server, person, one, Direction.DOWN)
-                try:
-                    async with (
-                        node.pool.connect(server, person.device) as connection,
-                        contextlib.aclosing(synced(node, plan, connection)) as steps,
-                    ):
-                        before = self.now.records
-                        async for progress in steps:
-                            self.tell("history", records=before + progress.received)
-                    reached = True
-                except (MosaicError, StoreError) as error:
-                    failures.append(f"{server.key.server_text}: {error}")
-                    break
+        node, reached = self.node, False
+        async for received in own_history.fetch(node, person, [each.key for each in handover.servers]):
+            reached = True
+            self.tell("history", records=received)
         node.look_again()
-        if failures and not reached:
-            self.tell(
-                "history",
-                note="your older posts are not here yet: no server of yours could be read",
-                hint="They come when one of them is reached: `mosaic servers` tells.",
-            )
+        if not reached:
+            self.tell("history", note=own_history.UNREAD, hint=own_history.UNREAD_HINT)

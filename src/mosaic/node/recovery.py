@@ -1,0 +1,219 @@
+"""The recovery sheet: what somebody prints to come back when every device and server is lost.
+
+It holds the master key under a password of the person's own, where the person's
+servers are, and what to do. Without the password nobody can use it; without the
+sheet the password is of no use.
+
+Source: encrypted_secret_key.md, bootstrap.md; this project's own design,
+docs/architecture.md "Keys of people".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Final
+
+from mosaic.core.bootstrap import Usage, UserBootstrap
+from mosaic.core.filter import Filter
+from mosaic.core.handover import named
+from mosaic.core.invite_link import MOST_SERVERS, MOST_URLS, SCHEME, InviteLink, NamedServer
+from mosaic.core.kinds import MICROBLOG
+from mosaic.errors import FormatError, InvalidSecretKey, UsageError
+from mosaic.node import own_history
+from mosaic.node.arguments import Arguments
+from mosaic.node.control import Act, Items, JsonObject
+from mosaic.node.finder import Finder
+from mosaic.node.joining import JoiningActs
+from mosaic.node.master import MasterPlace, Unlocking, sealed_in
+from mosaic.node.pairing_line import own_urls
+from mosaic.node.people import Person
+
+if TYPE_CHECKING:
+    from mosaic.node.node import Node
+
+LONG: Final = 14
+"""Characters from which on a password is not called short."""
+DUE: Final = (
+    "Your master key is on this machine alone: when it is lost, so is your name, for ever. "
+    "`mosaic recovery sheet --html sheet.html` makes a sheet to print; `mosaic recovery later` ends it."
+)
+_LINK: Final = re.compile(rf"^\s*({SCHEME}mopub0\S+)\s*$", re.MULTILINE)
+_NAME: Final = re.compile(r"^Name:\s+(\S.*?)\s*$", re.MULTILINE)
+_DONE, _LATER = "done", "later"
+
+_TEXT = """MOSAIC RECOVERY SHEET
+
+Name:   {name}
+Person: {key}
+
+The master key, under your password:
+
+{sealed}
+
+Where you are found, for whoever looks for you and for you yourself:
+
+{link}
+
+This sheet and your password together are you: nobody can take the name back
+from whoever has both. Keep the sheet where paper is safe, and the password
+where the sheet is not. Without the password the sheet is of no use, and nobody
+can reset it.
+
+To come back on a new machine, install Mosaic, copy this sheet's text into a file, and say:
+
+    mosaic recovery restore FILE
+
+Then make new backups, and revoke the keys of lost devices: mosaic key list,
+mosaic key revoke KEY --since 2d --master FILE
+"""
+
+
+def weakness(password: str) -> str:
+    """What makes a password easy to guess, in words; nothing if nothing is seen."""
+    if len(set(password)) < 5:
+        return "it repeats a few characters"
+    if len(password) < LONG:
+        return f"it has fewer than {LONG} characters"
+    if password.isdigit():
+        return "it is made of digits alone"
+    return ""
+
+
+def is_due(node: Node, person: Person) -> bool:
+    """Whether somebody has posted, has the master key here, and neither sheet nor another copy of it."""
+    if node.people.book.master_place(person.key) is MasterPlace.AWAY:
+        return False
+    if node.db.meta(_meta(person)) is not None:
+        return False
+    wanted = Filter.of(authors=[person.key], kinds=[MICROBLOG])
+    return next(iter(node.records.newest_first(wanted)), None) is not None
+
+
+def asks_now(node: Node, person: Person) -> bool:
+    """Whether somebody is to be asked for a sheet beside what he does; of several times, the first."""
+    asked = f"{_meta(person)} asked"
+    if node.db.meta(asked) is not None or not is_due(node, person):
+        return False
+    node.db.set_meta(asked, "yes")
+    return True
+
+
+def note(node: Node, person: Person, *, done: bool) -> None:
+    """Remembers that there is a sheet, or that nobody wants to be asked again."""
+    node.db.set_meta(_meta(person), _DONE if done else _LATER)
+
+
+def _meta(person: Person) -> str:
+    return f"recovery {person.key.user_text}"
+
+
+class RecoveryActs:
+    """What people do so that they can come back.
+
+    Args:
+        node: The open home.
+        finder: Finds who acts.
+        working: Whether the node delivers by itself.
+    """
+
+    def __init__(self, node: Node, finder: Finder, *, working: bool) -> None:
+        self._node = node
+        self._finder = finder
+        self._joining = JoiningActs(node, working=working)
+
+    def table(self) -> dict[str, Act]:
+        """These acts by their names."""
+        return {
+            "recovery_sheet": self.sheet,
+            "recovery_restore": self.restore,
+            "recovery_later": self.later,
+        }
+
+    async def sheet(self, given: JsonObject) -> Items:
+        """The sheet's text, with the master key under `new_password`; it is opened again to be sure.
+
+        Raises:
+            UsageError: the password is missing or too short.
+            MasterAway: the master key is not here, and no file was given.
+        """
+        arguments, person = self._finder.begin(given)
+        people, password = self._node.people, arguments.text("new_password")
+        with await people.unlock(person, arguments.unlocking()) as master:
+            sealed = await asyncio.to_thread(people.sealed_master, master, password)
+        with await people.unlock(person, Unlocking(sealed, password)):
+            note(self._node, person, done=True)
+        self._node.tell_changed()
+        link = InviteLink(person.key, self._servers(person), follow=True).text
+        text = _TEXT.format(name=person.name, key=person.key.user_text, sealed=sealed, link=link)
+        yield {
+            "name": person.name,
+            "key": person.key.user_text,
+            "sealed": sealed,
+            "link": link,
+            "text": text,
+            "weakness": weakness(password),
+        }
+
+    def _servers(self, person: Person) -> tuple[NamedServer, ...]:
+        own = self._node.server_secret.public
+        found = []
+        for entry in UserBootstrap.parse(person.bootstrap).entries:
+            urls = own_urls(self._node) if entry.key == own else self._node.directory.address(entry.key).urls
+            found.append(NamedServer(entry.key, tuple(urls)[:MOST_URLS]))
+        return named(found)[:MOST_SERVERS] or tuple(found[:1])
+
+    async def restore(self, given: JsonObject) -> Items:
+        """Lets the person of a sheet live here: `master` (its text), `password`, perhaps another `name`.
+
+        The person comes back with profile and posts as far as a server of theirs is reached.
+
+        Raises:
+            InvalidSecretKey: the text is no recovery sheet.
+            UsageError: neither the sheet nor the command tells a name.
+            WrongPassword: the password does not open it.
+            Unreachable: no outbox could be read; with `offline` that does not matter.
+        """
+        arguments, node = Arguments(given), self._node
+        text = arguments.text("master")
+        sealed_in(text)
+        name = arguments.optional_text("name") or _first(_NAME, text)
+        if not name:
+            raise UsageError("the sheet tells no name", hint="Say what you are called here: --name NAME.")
+        link = _first(_LINK, text)
+        servers: list[NamedServer] = []
+        if link:
+            try:
+                told = InviteLink.parse(link)
+            except FormatError as error:
+                raise InvalidSecretKey(f"the sheet's link can't be read: {error}") from None
+            servers = list(told.servers)
+            for server in servers:
+                # The sheet is the person's own word, so even an address in the own network is dialled.
+                for url in server.urls:
+                    node.directory.learn(told.key, server.key, url, Usage.OUTBOX)
+        items = [item async for item in self._joining.join({**given, "name": name})]
+        person = node.people.find(name)
+        note(node, person, done=True)
+        records, reached = 0, False
+        async for received in own_history.fetch(node, person, [server.key for server in servers]):
+            records, reached = received, True
+        node.look_again()
+        yield {
+            **items[-1],
+            "records": records,
+            "note": "" if reached else own_history.UNREAD,
+            "hint": "" if reached else own_history.UNREAD_HINT,
+        }
+
+    async def later(self, given: JsonObject) -> Items:
+        """Asks for no sheet any more."""
+        _, person = self._finder.begin(given)
+        note(self._node, person, done=False)
+        self._node.tell_changed()
+        yield {"name": person.name, "key": person.key.user_text}
+
+
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    found = pattern.search(text)
+    return "" if found is None else found[1]
