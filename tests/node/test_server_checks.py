@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from mosaic.client.queue import State
+from mosaic.core.bootstrap import Usage
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
+from mosaic.dht.mode import DhtMode
 from mosaic.node.alarms import Failing
 from mosaic.node.clock import Clock
 from mosaic.node.control import JsonObject
@@ -263,6 +265,25 @@ def test_who_keeps_back_what_others_give_is_remembered_by_followers_wherever_it_
         await world.ben.stop()
         after = (await world.ben.start()).reputations.of(read_at)
         assert after.withheld == pytest.approx(before.withheld, rel=0.01)
+
+    play(tmp_path, story)
+
+
+def test_whose_server_publishes_what_does_not_lead_to_it_is_told(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        server, node = world.town.servers[1], world.ana.node
+        await world.town.kill(1)
+        # It comes back elsewhere, and publishes nothing any more; ana was told its new place.
+        server.settings = dataclasses.replace(server.settings, dht=DhtMode(on=False))
+        await world.town.revive(1, elsewhere=True)
+        me = PublicKey.parse_user(world.ana.key)
+        node.directory.learn(me, world.key(1), server.node.urls[0], Usage.OUTBOX)
+        await world.town.wait(60 * MINUTE_S)
+        assert await world.what() == [(1, "hidden")]
+        (alarm,) = await world.alarms()
+        assert "is not found by its key" in str(alarm["words"])
+        assert "Tell its operator" in str(alarm["act"])
+        assert node.reputations.of(world.key(1)).stale > 0
 
     play(tmp_path, story)
 
