@@ -36,6 +36,8 @@ MODULES = (
     "backing_up",
     "policies",
     "flood",
+    "data_use",
+    "feed",
 )
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = ("name", "unit", "min", "median", "max", "limit", "ratio")

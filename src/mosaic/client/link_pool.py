@@ -253,6 +253,11 @@ class LinkPool:
             if server is not None:
                 self.observe(server, Observation(What.REACHED, self._now_ns() - begun_ns))
 
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """Those that are open now, without single streams."""
+        return tuple(self._open.values())
+
     def close(self) -> None:
         """Closes all connections, and gives up those under way; what is queued is still sent."""
         for dial in self._dials.values():

@@ -116,6 +116,7 @@ class Follower:
         self._outages = Outages(clock.now_ns, settings.backoff)
         self._groups: list[Group] = []
         self._overlap_ns = settings.client.overlap_s * _SECOND
+        self._outboxes: Mapping[PublicKey, Sequence[PublicKey]] = {}
         self._read_at: dict[PublicKey, PublicKey] = {}
 
     # --- who is read where ---------------------------------------------------------------------------
@@ -125,6 +126,16 @@ class Follower:
 
         A subscription that waits for a server at places where it no longer is begins again.
         """
+        self._outboxes = {
+            person: [server.key for server in self._directory.servers(person, Usage.OUTBOX)][
+                :SERVERS_OF_A_ROLE
+            ]
+            for person in map(PublicKey, self._db.all_followed())
+        }
+        self._plan()
+
+    def _plan(self) -> None:
+        """The same where only how servers do has changed."""
         wanted = self._wanted()
         for group in list(self._groups):
             stays = wanted.get(group.server, set()).issuperset(group.people)
@@ -135,20 +146,15 @@ class Follower:
             self._begin(server, people - read)
 
     def outboxes(self) -> Mapping[PublicKey, Sequence[PublicKey]]:
-        """The outboxes of everybody who is followed: the first three, the preferred first."""
-        return {
-            person: [server.key for server in self._directory.servers(person, Usage.OUTBOX)][
-                :SERVERS_OF_A_ROLE
-            ]
-            for person in map(PublicKey, self._db.all_followed())
-        }
+        """The outboxes of everybody who is followed, as of the last update: three, the preferred first."""
+        return self._outboxes
 
     def _wanted(self) -> dict[PublicKey, set[PublicKey]]:
         """Who is to be read at each server.
 
         Whoever has no server that answers is tried at all of his: the first that does is read.
         """
-        outboxes, score = self.outboxes(), functools.cache(self._score)
+        outboxes, score = self._outboxes, functools.cache(self._score)
         covered = cover(outboxes, score, self._kept(outboxes))
         wanted = {server: set(people) for server, people in covered.items()}
         for person, servers in outboxes.items():
@@ -248,7 +254,7 @@ class Follower:
         if group in self._groups and group.state != CONNECTED:
             self._outages.late(group.server, group.urls)
             self._settings.late(group.server)
-            self.update()
+            self._plan()
 
     def groups(self) -> Sequence[Group]:
         """All subscriptions, as they are now."""
@@ -347,7 +353,9 @@ class Follower:
         self._settings.reached(group.server)
         if moved:
             self._settings.taken_over(group.server, moved)
-        self.update()
+        people = set(group.people)
+        if any(other is not group and not people.isdisjoint(other.people) for other in self._groups):
+            self._plan()
 
     def _note(self, group: Group, events: Sequence[Event]) -> None:
         """Remembers how far was read and how the connection does."""
@@ -363,4 +371,4 @@ class Follower:
             group.next_try_ns = self._clock.now_ns() + int(lost.wait_s * _SECOND)
             self._outages.failed(group.server, group.urls)
             self._settings.lost(group.server)
-            self.update()
+            self._plan()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
@@ -45,8 +46,31 @@ LONGEST_NAME: Final = 64
 
 def name_of(records: Records, key: PublicKey) -> str | None:
     """The `name` that somebody chose, cut where it is over 64 characters, or None if it is not known here."""
-    profile = profile_of(records, key)
-    return None if profile is None else shortened(profile.name)
+    for record in records.newest_first(Filter.of(authors=[key], kinds=[PROFILE])):
+        if record.signer == key and (name := _name_in(record)) is not None:
+            return name
+    return None
+
+
+_REMEMBERED: Final = 16_384
+_names: OrderedDict[bytes, str | None] = OrderedDict()
+
+
+def _name_in(record: Record) -> str | None:
+    """The name in a profile's record, None if it is no valid profile.
+
+    It is remembered by the record's id, which is that of these bytes for ever: pages ask for each post, and
+    there may be 1 MiB of profile around the name.
+    """
+    name = record.data[:48]
+    if name not in _names:
+        try:
+            _names[name] = shortened(profile_format.parse(record).name)
+        except InvalidProfile:
+            _names[name] = None
+        while len(_names) > _REMEMBERED:
+            _names.popitem(last=False)
+    return _names[name]
 
 
 def shortened(name: str) -> str:
