@@ -21,6 +21,7 @@ def connected(status: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.claim("C64", "C2")
 def test_back_on_a_new_server_with_a_backup_and_nothing_else(tmp_path: Path) -> None:
     with Testnet() as net, Node(tmp_path / "ben", "ben", dht=net.entry) as ben:
