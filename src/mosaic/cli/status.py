@@ -17,18 +17,37 @@ from mosaic.node.control import Json, JsonObject
 
 @click.command()
 @click.option("--watch", is_flag=True, help="Tell it again whenever it changes, until interrupted.")
+@click.option(
+    "--traffic", is_flag=True, help="Tell what passed to and from each server since the node began."
+)
 @common
-def status(options: Common, *, watch: bool) -> None:
+def status(options: Common, *, watch: bool, traffic: bool) -> None:
     """Tell how the node does: its addresses, the servers it reads from, the DHT, what waits to be sent."""
     with contextlib.suppress(KeyboardInterrupt):
-        for item in act(options.home, "status", {"watch": watch}):
+        for item in act(options.home, "status", {"watch": watch, "traffic": traffic}):
             if options.as_json:
                 print_object(item)
                 continue
-            for line in shown_status(item):
+            for line in shown_traffic(item) if traffic else shown_status(item):
                 say(line)
             if watch:
                 say()
+
+
+def shown_traffic(item: JsonObject) -> list[str]:
+    """What passed, as lines for people. The DHT is no part of it."""
+    lines = []
+    for server in _list(item.get("traffic")):
+        if not isinstance(server, dict):
+            continue
+        lines.append(_text(server.get("server") or "before a server proved its key"))
+        passed = server.get("passed")
+        for purpose, each in passed.items() if isinstance(passed, dict) else ():
+            if isinstance(each, dict):
+                lines.append(f"  {purpose}: {each['came']} bytes came, {each['went']} went")
+        if server.get("twice"):
+            lines.append(f"  {server['twice']} records came that were here already")
+    return lines or ["Nothing has passed to or from other servers since the node began."]
 
 
 def shown_status(item: JsonObject) -> list[str]:

@@ -124,7 +124,14 @@ class Acts:
         }
 
     async def status(self, given: JsonObject) -> Items:
-        """How the node does; with `watch` again whenever that has changed, without end."""
+        """How the node does; with `watch` again whenever that has changed, without end.
+
+        With `traffic` what passed to and from each server instead, once.
+        """
+        if Arguments(given).flag("traffic"):
+            passed = self._node.pool.passed
+            yield {"traffic": [shapes.traffic_object(passed, server) for server in passed.by_server()]}
+            return
         told = self._status()
         yield told
         if not Arguments(given).flag("watch"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mosaic.client.queue import Delivery
+from mosaic.client.traffic import Traffic
 from mosaic.core import human, kinds, social_kinds
 from mosaic.core.core_tags import Target
 from mosaic.core.keys import PublicKey
@@ -189,6 +190,19 @@ def sync_object(state: SyncState) -> JsonObject:
         "way": state.way,
         "done_iso": Timestamp(state.done_ns).iso(0) if state.done_ns else "",
         "note": state.note,
+    }
+
+
+def traffic_object(traffic: Traffic, server: PublicKey | None) -> JsonObject:
+    """What passed to and from one server since the node began, in bytes; None = before a key was proven."""
+    purposes = traffic.by_server().get(server, {})
+    return {
+        "server": None if server is None else server.server_text,
+        "passed": {
+            str(purpose): {"came": passed.came, "went": passed.went, "messages": passed.messages}
+            for purpose, passed in purposes.items()
+        },
+        "twice": 0 if server is None else traffic.twice.get(server, 0),
     }
 
 
