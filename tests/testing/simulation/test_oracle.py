@@ -60,6 +60,6 @@ def test_a_report_passes_only_when_everything_is_as_it_must_be() -> None:
         assert not failed.passed, name
         assert failed.last_line.startswith("failed: ")
     late = Report("here", 1, [Fault("a", "b", 1, 1, 1, (), 1, 1, 1)], pairs=1)
-    untold = Report("here", 1, [Fault("a", "b", 1, 1, 1, (0.5,), 0, 1, 1, told=1, to_tell=2)], pairs=1)
+    untold = Report("here", 1, [Fault("a", "b", 1, 1, 1, (0.5,), 0, 1, 1, told_s=(1.0,), to_tell=2)], pairs=1)
     assert not late.passed
     assert not untold.passed

@@ -76,7 +76,8 @@ async def dies_and_returns(trial: Trial) -> None:
         trial.dead.discard(server)
         return trial.using(server)
 
-    await trial.mishap("a server dies", "it loses its power; its people have others", dies)
+    fails = [(person, server) for person in trial.using(server)]
+    await trial.mishap("a server dies", "it loses its power; its people have others", dies, fails=fails)
     await trial.town.wait(_BACK_AFTER_S)
     await trial.mishap(
         "it returns elsewhere", "what was written meanwhile by those who have no other", returns
@@ -94,7 +95,8 @@ async def bans(trial: Trial) -> None:
         await _write(trial, banned)
         return banned
 
-    await trial.mishap("a server bans people", "two of its people, who have others", happens)
+    fails = [(person, server) for person in banned]
+    await trial.mishap("a server bans people", "two of its people, who have others", happens, fails=fails)
     for person in banned:
         await trial.leave(person, server)
 
@@ -203,28 +205,29 @@ async def move(trial: Trial) -> None:
 
 
 async def vanish(trial: Trial) -> None:
-    """A third of the servers is gone for good; who has none left uses others from then on."""
+    """A third of the servers is gone for good; who has none left uses another from then on."""
     living = [each for each in range(trial.scale.servers) if each not in trial.dead]
     gone = [living.pop(trial.chance.below(len(living))) for _ in range(trial.scale.servers // 3)]
     concerned = [one for one in trial.town.people if set(gone) & set(trial.uses[one.key])]
-
-    async def moves(person: Dweller) -> None:
-        uses = list(trial.uses[person.key])
-        if set(gone).issuperset(uses):
-            await trial.join(person, living[trial.chance.below(len(living))])
-        for server in uses:
-            if server in gone:
-                await trial.leave(person, server)
+    alone = [one for one in concerned if set(gone).issuperset(trial.uses[one.key])]
+    fails = [(one, server) for one in concerned for server in trial.uses[one.key] if server in gone]
 
     async def happens() -> Sequence[Dweller]:
         for server in gone:
             await trial.town.kill(server)
             trial.dead.add(server)
+        await _write(trial, concerned)
+        return [person for person in concerned if person not in alone]
+
+    async def others() -> Sequence[Dweller]:
         for person in concerned:
-            await moves(person)
+            if person in alone:
+                await trial.join(person, living[trial.chance.below(len(living))])
+            for server in [one for one in trial.uses[person.key] if one in gone]:
+                await trial.leave(person, server)
         await _write(trial, concerned)
         return concerned
 
-    await trial.mishap(
-        "a third of the servers vanish", f"{len(gone)} for good; {len(concerned)} people move", happens
-    )
+    what = f"{len(gone)} for good, used by {len(concerned)} people"
+    await trial.mishap("a third of the servers vanish", what, happens, fails=fails)
+    await trial.mishap("their people use others", f"{len(alone)} of them had none left", others)

@@ -25,8 +25,8 @@ class Fault:
         failed: How many readers of an author were not whole in time.
         link_bytes: What passed between people and servers meanwhile.
         dht_bytes: What passed between them and the DHT.
-        told: How many people whose server failed were told so.
-        to_tell: How many should have been.
+        told_s: When each of those whose server failed was told so, since it happened (seconds, rising).
+        to_tell: How many people should have been told.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Fault:
     failed: int
     link_bytes: int
     dht_bytes: int
-    told: int = 0
+    told_s: tuple[float, ...] = ()
     to_tell: int = 0
 
     @property
@@ -52,10 +52,17 @@ class Fault:
         return max(self.seconds, default=0.0)
 
     @property
+    def told(self) -> int:
+        """How many people were told."""
+        return len(self.told_s)
+
+    @property
     def line(self) -> str:
         """For people."""
         failed = f", {self.failed} NOT WHOLE" if self.failed else ""
-        told = f", told {self.told} of {self.to_tell}" if self.to_tell else ""
+        told = ""
+        if self.to_tell:
+            told = f", {self.told} of {self.to_tell} told within {max(self.told_s, default=0.0):.0f} s"
         return (
             f"{self.name:28} median {self.median_s:6.1f} s  max {self.most_s:6.1f} s  "
             f"links {self.link_bytes / 1_000:8.0f} kB  DHT {self.dht_bytes / 1_000:7.0f} kB  "
@@ -130,9 +137,11 @@ class Report:
             "unseen": list(self.unseen),
             "faults": [
                 {
-                    **{name: value for name, value in asdict(fault).items() if name != "seconds"},
+                    **{name: value for name, value in asdict(fault).items() if not isinstance(value, tuple)},
                     "median_s": round(fault.median_s, 3),
                     "max_s": round(fault.most_s, 3),
+                    "told": fault.told,
+                    "told_max_s": round(max(fault.told_s, default=0.0), 3),
                 }
                 for fault in self.faults
             ],

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from mosaic.core import community_tags
 from mosaic.core.community_kinds import DELETION
@@ -252,7 +252,12 @@ class Trial:
                 pairs.discard(author)
 
     async def mishap(
-        self, name: str, what: str, happens: Callable[[], Awaitable[Sequence[Dweller]]]
+        self,
+        name: str,
+        what: str,
+        happens: Callable[[], Awaitable[Sequence[Dweller]]],
+        *,
+        fails: Sequence[tuple[Dweller, int]] = (),
     ) -> Fault:
         """Lets something happen, and measures until the last reader is whole again.
 
@@ -260,11 +265,13 @@ class Trial:
             name: What it is called in the report.
             what: What happens, in words.
             happens: Lets it happen; gives the authors of whom readers may lack something then.
+            fails: Whom which server fails by it, by its position in the town: they are to be told.
         """
         before, begun_s = self.town.traffic(), self.town.now_s()
         authors = await happens()
         waited = await self.until_whole(authors, begun_s)
         traffic = self.town.traffic().since(before)
+        told_s = await self._until_told(fails, begun_s)
         fault = Fault(
             name,
             what,
@@ -275,12 +282,31 @@ class Trial:
             failed=waited.failed,
             link_bytes=traffic.links,
             dht_bytes=traffic.dht,
+            told_s=tuple(sorted(told_s)),
+            to_tell=len(fails),
         )
         self.report.faults.append(fault)
         self.say(fault.line)
         for (reader, author), difference in list(waited.open().items())[:5]:
             self.say(f"    {self.person(reader).name} of {self.person(author).name}: {difference}")
         return fault
+
+    async def _until_told(self, fails: Sequence[tuple[Dweller, int]], begun_s: float) -> list[float]:
+        """Waits until people are told that a server fails them; after how many seconds each was."""
+        told_s: list[float] = []
+        open_ones = list(fails)
+        while open_ones and self.town.now_s() - begun_s <= self.scale.give_up_s:
+            for person, server in list(open_ones):
+                (status,) = await person.do("status")
+                alarms = cast("list[JsonObject]", status["alarms"])
+                if any(alarm["server"] == self.town.servers[server].key for alarm in alarms):
+                    open_ones.remove((person, server))
+                    told_s.append(self.town.now_s() - begun_s)
+            if open_ones:
+                await self.town.wait(1.0)
+        for person, server in open_ones[:5]:
+            self.say(f"    {person.name} was not told of server {server}")
+        return told_s
 
     async def judge(self) -> None:
         """Looks at everything in the end: each reader at each whom he follows."""
