@@ -147,7 +147,7 @@ class RealTown:
         self.folder = folder
         self.places = places
         self.how = places.how
-        self.caches_s = 0.0
+        self.may_wait = False
         self._loopback = isinstance(places, Loopback)
         self.servers = [self._server(each) for each in range(scale.servers)]
         self.people = [RealHome(folder / f"p{each}", f"person{each}") for each in range(scale.people)]

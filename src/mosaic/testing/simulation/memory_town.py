@@ -72,7 +72,7 @@ class MemoryTown:
         lines: Where each event is written, if that is wanted.
     """
 
-    caches_s = 4_000.0
+    may_wait = True
     how = "one process, memory links, virtual time"
 
     def __init__(

@@ -18,7 +18,6 @@ from mosaic.testing.simulation.trial import Trial, author_keys
 
 _BACK_AFTER_S: Final = 60.0
 _SETTLE_S: Final = 5.0
-_READ: Final = 3
 _SECOND: Final = 1_000_000_000
 _ALONE: Final = 0
 """The first person's server: he uses no other."""
@@ -98,7 +97,7 @@ async def bans(trial: Trial) -> None:
     fails = [(person, server) for person in banned]
     await trial.mishap("a server bans people", "two of its people, who have others", happens, fails=fails)
     for person in banned:
-        await trial.leave(person, server)
+        await trial.change(person, server, None)
 
 
 async def lies(trial: Trial) -> None:
@@ -181,27 +180,37 @@ async def stolen(trial: Trial) -> None:
 
 
 async def move(trial: Trial) -> None:
-    """People leave all their servers for another; the old ones are kept until caches have expired."""
+    """People leave all their servers for another. Hours later somebody new follows them."""
     living = [each for each in range(trial.scale.servers) if each not in trial.dead]
     movers = trial.town.people[1 :: max(2, trial.scale.people // 4)]
-    for person in movers:
-        uses = trial.uses[person.key]
-        others = [server for server in living if server not in uses]
-        new = others[trial.chance.below(len(others))]
-        # Readers look at the first three: the new one must be among them.
-        while len(uses) >= _READ:
-            await trial.leave(person, uses[-1])
-        await trial.join(person, new)
-    await trial.town.wait(trial.town.caches_s)
+
+    async def moves(person: Dweller) -> None:
+        first, *others = trial.uses[person.key]
+        free = [server for server in living if server not in trial.uses[person.key]]
+        await trial.change(person, first, free[trial.chance.below(len(free))])
+        for server in others:
+            await trial.change(person, server, None)
 
     async def happens() -> Sequence[Dweller]:
-        for person in movers if trial.town.caches_s else ():
-            for old in trial.uses[person.key][:-1]:
-                await trial.leave(person, old)
+        await asyncio.gather(*map(moves, movers))
         await _write(trial, movers)
         return movers
 
-    await trial.mishap("people move", f"{len(movers)} people, the old servers were kept for an hour", happens)
+    async def followed() -> Sequence[Dweller]:
+        for person in movers:
+            strangers = [
+                one
+                for one in trial.town.people
+                if one is not person and person.key not in trial.oracle.follows[one.key]
+            ]
+            await trial.follow(strangers[trial.chance.below(len(strangers))], person.key)
+        await _write(trial, movers)
+        return movers
+
+    await trial.mishap("people move", f"{len(movers)} people, each to another server", happens)
+    if trial.town.may_wait:
+        await trial.town.wait(trial.scale.caches_s)
+    await trial.mishap("who moved is followed anew", "old posts come from the new server", followed)
 
 
 async def vanish(trial: Trial) -> None:
@@ -219,12 +228,13 @@ async def vanish(trial: Trial) -> None:
         await _write(trial, concerned)
         return [person for person in concerned if person not in alone]
 
+    async def moves(person: Dweller) -> None:
+        for dead in [one for one in trial.uses[person.key] if one in gone]:
+            free = [server for server in living if server not in trial.uses[person.key]]
+            await trial.change(person, dead, free[trial.chance.below(len(free))])
+
     async def others() -> Sequence[Dweller]:
-        for person in concerned:
-            if person in alone:
-                await trial.join(person, living[trial.chance.below(len(living))])
-            for server in [one for one in trial.uses[person.key] if one in gone]:
-                await trial.leave(person, server)
+        await asyncio.gather(*map(moves, concerned))
         await _write(trial, concerned)
         return concerned
 

@@ -101,11 +101,8 @@ class Town(Protocol):
         ...
 
     @property
-    def caches_s(self) -> float:
-        """So many seconds it takes until what anybody remembers of somebody's servers is looked up again.
-
-        0 where a test can't wait for that.
-        """
+    def may_wait(self) -> bool:
+        """Whether hours pass at once."""
         ...
 
     def now_s(self) -> float:

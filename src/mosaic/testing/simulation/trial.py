@@ -42,6 +42,8 @@ class Scale:
         machines: How many nodes the DHT has.
         follows: How many people each person follows in the beginning.
         acts: How many acts of everyday life there are between mishaps.
+        caches_s: So many seconds are waited, where waiting costs nothing, until nobody believes any more what
+            he knew of the servers of who has moved.
         give_up_s: After so many seconds a reader who is not whole counts as failed.
     """
 
@@ -50,11 +52,12 @@ class Scale:
     machines: int
     follows: int
     acts: int
+    caches_s: float
     give_up_s: float
 
 
-FULL: Final = Scale(servers=20, people=60, machines=20, follows=8, acts=60, give_up_s=300.0)
-SHORT: Final = Scale(servers=7, people=14, machines=10, follows=4, acts=14, give_up_s=300.0)
+FULL: Final = Scale(20, 60, 20, follows=8, acts=60, caches_s=7_400.0, give_up_s=300.0)
+SHORT: Final = Scale(6, 10, 10, follows=3, acts=10, caches_s=0.0, give_up_s=300.0)
 
 
 class Trial:
@@ -91,7 +94,7 @@ class Trial:
         self.oracle.live(self._by_key)
         for place, person in enumerate(town.people):
             number = 1 if place % 4 == 0 else min(_OUTBOXES, scale.servers)
-            self.uses[person.key] = [(place * 7 + each * 3) % scale.servers for each in range(number)]
+            self.uses[person.key] = [(place * 7 + each) % scale.servers for each in range(number)]
         await self._all(self._move_in(person) for person in town.people)
         for person in town.people:
             others = [one.key for one in town.people if one.key != person.key]
@@ -102,7 +105,7 @@ class Trial:
     async def _move_in(self, person: Dweller) -> None:
         chosen, self.uses[person.key] = self.uses[person.key], []
         for server in chosen:
-            await self.join(person, server)
+            await self.change(person, None, server)
 
     # --- what people do ------------------------------------------------------------------------------
 
@@ -167,23 +170,29 @@ class Trial:
         )
         self.oracle.deleted(person.key, address)
 
-    async def join(self, person: Dweller, server: int) -> None:
-        """Uses a server from now on; `server` is its position in the town."""
-        await person.do("servers_add", {"server_key": self.town.servers[server].key})
-        await self._tell_servers(person)
-        self.uses[person.key].append(server)
+    async def change(self, person: Dweller, old: int | None, new: int | None) -> None:
+        """Uses a server in the place of another, one more, or one fewer.
 
-    async def leave(self, person: Dweller, server: int) -> None:
-        """Uses a server no more; `server` is its position in the town."""
-        await person.do("servers_remove", {"server_key": self.town.servers[server].key})
-        await self._tell_servers(person)
-        self.uses[person.key].remove(server)
-
-    async def _tell_servers(self, person: Dweller) -> None:
-        """Publishes which servers somebody uses, where the master key that signs that is not in the home."""
+        Args:
+            person: Who.
+            old: The server that is given up, by its position in the town, if one is.
+            new: The server that is used instead, alike.
+        """
+        # The first takes the place of the own node, which nobody reaches.
+        given: dict[str, object] = {} if self.uses[person.key] else {"old": "here"}
+        for name, server in (("old", old), ("new", new)):
+            if server is not None:
+                given[name] = self.town.servers[server].key
         if person.key in self.masters:
-            given = {"key": person.key, "master": self.masters[person.key], "password": PASSWORD}
-            await person.do("dht_publish", given)
+            given |= {"master": self.masters[person.key], "password": PASSWORD}
+        await person.do("servers_change", given)
+        uses = self.uses[person.key]
+        if old is not None and new is not None:
+            uses[uses.index(old)] = new
+        elif old is not None:
+            uses.remove(old)
+        elif new is not None:
+            uses.append(new)
 
     async def follow(self, person: Dweller, other: str) -> None:
         """Follows somebody by the key alone."""
