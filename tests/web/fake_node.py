@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 import httpx
 
 from mosaic.errors import InvalidText, MosaicError
+from mosaic.node.keys_face import ShownKey, ShownKeys
+from mosaic.node.pairing import Pairing
 from mosaic.web.app import create_app
 from mosaic.web.face import (
     DhtState,
@@ -25,10 +27,36 @@ HOST = "127.0.0.1:8123"
 ORIGIN = f"http://{HOST}"
 
 
+class Keys:
+    """Keys that remember what the page asked of them."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+        self.pairing: Pairing | None = None
+        self.pairs = False
+        self.refusal: MosaicError | None = None
+
+    async def shown(self) -> ShownKeys:
+        key = ShownKey("mopub0laptop", "device", "<i>laptop</i>", "active", "", mine=True)
+        return ShownKeys([key], "in this home", ["Say `mosaic key list`."], self.pairing, self.pairs)
+
+    async def pair(self, password: str) -> None:
+        self.asked.append(("pair", password))
+        if self.refusal is not None:
+            raise self.refusal
+
+    def agree(self, *, same: bool) -> None:
+        self.asked.append(("agree", str(same)))
+
+    async def stop(self) -> None:
+        self.asked.append(("stop",))
+
+
 class Node:
     """A node that remembers what the page asked of it."""
 
     def __init__(self, name: str = "ana") -> None:
+        self.keys = Keys()
         self.name = name
         self.entries: list[Entry] = []
         self.followed: list[FollowedPerson] = []

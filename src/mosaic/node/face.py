@@ -22,6 +22,7 @@ from mosaic.core.url import ServerUrl
 from mosaic.errors import Refused, UnknownPerson, UsageError
 from mosaic.node import my_servers, states
 from mosaic.node.finding_acts import invite_link, opened
+from mosaic.node.keys_face import KeysFace
 from mosaic.node.my_servers import MyServer, Trouble
 from mosaic.node.service import Service, describe
 from mosaic.node.states import DHT_OFF, DhtState, ServerState
@@ -35,7 +36,16 @@ if TYPE_CHECKING:
     from mosaic.node.node import Node
     from mosaic.node.people import Person
 
-__all__ = ["DhtState", "Entry", "Face", "FollowedPerson", "MyServer", "ServerState", "Status", "Trouble"]
+__all__ = [
+    "DhtState",
+    "Entry",
+    "Face",
+    "FollowedPerson",
+    "MyServer",
+    "ServerState",
+    "Status",
+    "Trouble",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,8 @@ class Face:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self.keys = KeysFace(node)
+        """Keys and devices."""
 
     def service(self) -> Service:
         """What people are told about the server."""

@@ -19,6 +19,7 @@ from mosaic.errors import MosaicError
 from mosaic.web.acting import Acting
 from mosaic.web.face import NodeFace
 from mosaic.web.guard import Guard
+from mosaic.web.keys_page import KeysPage
 from mosaic.web.reading import Reading
 from mosaic.web.rendering import HERE, Rendering
 from mosaic.web.service import ServicePage
@@ -40,7 +41,9 @@ def create_app(
     Returns:
         The application; `state.end_streams()` ends what would never end by itself, before the server stops.
     """
-    reading = Reading(node, Rendering(node), settings)
+    rendering = Rendering(node)
+    reading = Reading(node, rendering, settings)
+    keys = KeysPage(node, rendering, settings)
     acting = Acting(node, reading, settings)
     changes = Changes(node, settings.streams)
     app = Starlette(
@@ -53,6 +56,10 @@ def create_app(
             Route("/people", reading.people),
             Route("/servers", reading.servers),
             Route("/servers/check", acting.check_servers, methods=["POST"]),
+            Route("/keys", keys.show),
+            Route("/keys/pair", keys.pair, methods=["POST"]),
+            Route("/keys/agree", keys.agree, methods=["POST"]),
+            Route("/keys/stop", keys.stop, methods=["POST"]),
             Route("/help", reading.help),
             Route("/service", ServicePage(node.service, owner=True).show),
             Route("/begin", acting.begin, methods=["POST"]),

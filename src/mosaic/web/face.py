@@ -12,12 +12,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from mosaic.node.face import DhtState, Entry, FollowedPerson, MyServer, ServerState, Status, Trouble
+from mosaic.node.keys_face import ShownKeys
 from mosaic.node.service import Service
 
 __all__ = [
     "DhtState",
     "Entry",
     "FollowedPerson",
+    "KeysFace",
     "MyServer",
     "NodeFace",
     "ServerState",
@@ -27,8 +29,28 @@ __all__ = [
 ]
 
 
+class KeysFace(Protocol):
+    """A person's keys and devices, seen from the page. Every method may raise MosaicError."""
+
+    async def shown(self) -> ShownKeys:
+        """All keys, and the pairing that is under way."""
+
+    async def pair(self, password: str) -> None:
+        """Shows a code for a new device; `password` opens the master key, if it is under one."""
+
+    def agree(self, *, same: bool) -> None:
+        """Says whether the digits are the same on both devices."""
+
+    async def stop(self) -> None:
+        """Gives the pairing up."""
+
+
 class NodeFace(Protocol):
     """The node, seen from the page. Every method may raise MosaicError."""
+
+    @property
+    def keys(self) -> KeysFace:
+        """Keys and devices."""
 
     def status(self) -> Status:
         """Who and how."""
