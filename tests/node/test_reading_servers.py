@@ -227,6 +227,10 @@ def test_old_posts_come_newest_first_and_go_on_after_a_restart(tmp_path: Path) -
             ]
             for server in here.servers:
                 await server.node.server.submit(old, Way.MIRROR)
+            # Without the author's key schedule nothing is shown.
+            await here.until(
+                lambda: all(each.node.everything.schedule_record(here.key) for each in here.servers)
+            )
             await here.follow()
             # Whenever somebody looks, what is here is the newest of what there is.
             seen: set[int] = set()

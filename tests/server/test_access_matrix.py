@@ -355,6 +355,7 @@ PLACES: Final[dict[str, str]] = {
     "server/authority.py Authority._read_vouches: store.scan": "within: who may sign",
     "server/authority.py Authority._read: store.scan": "within: who may sign",
     "server/authority.py Authority._authors_that_tag: store.scan": "within: who may sign",
+    "node/records.py OwnRecords.prefixes: source.query": "within: what need not be given again",
     "node/own_copy.py OwnCopy._who_wrote: store.scan": "within: whose key schedules are lacking",
     "node/own_copy.py OwnCopy._newest: RecordSource": "within: what a server is asked for",
     "node/own_copy.py OwnCopy._blobs: store.read": "within: which blobs are named",

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from mosaic.client.address import ServerAddress
-from mosaic.core.bootstrap import Usage, UserBootstrap
+from mosaic.core.bootstrap import USED_PER_ROLE, Usage, UserBootstrap
 from mosaic.core.invite_link import NamedServer
 from mosaic.core.keys import PublicKey
 from mosaic.core.reference import Id
@@ -64,8 +64,10 @@ class HomeDirectory:
         """The servers that somebody uses so, the preferred first; without URLs where these are not known."""
         own = self._own(person)
         published = own or self._bootstraps.user(person)
-        keys = () if published is None else published.servers(usage)
-        found = [self.address(key) for key in keys if key != self._own_server]
+        # Where this home is not reached from outside, others are not told of it, and use one more.
+        most = USED_PER_ROLE + (own is not None)
+        keys = () if published is None else published.servers(usage, most)
+        found = [self.address(key) for key in keys if key != self._own_server][:USED_PER_ROLE]
         if own is not None or any(server.urls for server in found):
             return found
         told = [

@@ -161,7 +161,8 @@ class ServerChecks:
             return now_ns - max(repute.failed_ns, checked_ns) >= wait_ns
         if self._hidden.get(server):
             return now_ns - checked_ns >= _LATER_NS
-        return now_ns - max(repute.reached_ns, checked_ns) >= _RARELY_NS or server in self._probes
+        # Also where a link stands all the time: by it nobody learns whether others would find the server.
+        return now_ns - checked_ns >= _RARELY_NS or server in self._probes
 
     async def _check(self, person: PublicKey, server: PublicKey) -> None:
         """Asks a server whether it is there, and looks at what can be told by that."""
