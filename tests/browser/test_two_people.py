@@ -86,7 +86,7 @@ def test_they_find_each_other_by_key_alone_and_talk(serve: Serve, browse: Browse
     ana.tab_to("DisclosureTriangle " + summary(ana))
     ana.press("Enter")
     ana.see("Servers you read")
-    ana.see("connected over QUIC")
+    ana.see("connected over TCP")
     ana.see("Your addresses were last published at")
 
     for tab, node in ((ana, nodes[0]), (bo, nodes[1])):

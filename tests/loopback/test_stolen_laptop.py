@@ -18,7 +18,7 @@ def test_a_laptop_is_stolen(tmp_path: Path) -> None:
         used = (hub.line["server"], "--url", hub.line["tcp"])
         anna = one("init", "--home", laptop, "--name", "anna")
         hub.do("admin serve", anna["key"])
-        one("servers", "add", *used, "--home", laptop)
+        objects("servers", "add", *used, "--home", laptop)
         one("key", "master", "export", file, "--new-password-file", password, "--home", laptop)
         one("key", "master", "forget", file, *given, "--home", laptop)
         one("key", "persona", "add", "pen", "--master", file, *given, "--home", laptop)
