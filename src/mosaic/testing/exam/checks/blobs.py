@@ -212,7 +212,7 @@ async def _stranger(stage: Stage) -> None:
 )
 async def _several(stage: Stage) -> None:
     wire = await stage.as_member()
-    blobs = dict(_blob(20_000 + number) for number in range(8))
+    blobs = dict(_blob(200_000 + number) for number in range(8))
     for digest, blob in blobs.items():
         stage.same(await wire.put_blob(digest, blob), ResultCode.ACCEPTED, "the result")
     wire.send(*(ask.BlobGet(digest) for digest in blobs))
