@@ -129,8 +129,7 @@ class Acts:
         With `traffic` what passed to and from each server instead, once.
         """
         if Arguments(given).flag("traffic"):
-            passed = self._node.pool.passed
-            yield {"traffic": [shapes.traffic_object(passed, server) for server in passed.by_server()]}
+            yield {"traffic": [*shapes.traffic_objects(self._node.pool.passed)]}
             return
         told = self._status()
         yield told

@@ -193,17 +193,19 @@ def sync_object(state: SyncState) -> JsonObject:
     }
 
 
-def traffic_object(traffic: Traffic, server: PublicKey | None) -> JsonObject:
-    """What passed to and from one server since the node began, in bytes; None = before a key was proven."""
-    purposes = traffic.by_server().get(server, {})
-    return {
-        "server": None if server is None else server.server_text,
-        "passed": {
-            str(purpose): {"came": passed.came, "went": passed.went, "messages": passed.messages}
-            for purpose, passed in purposes.items()
-        },
-        "twice": 0 if server is None else traffic.twice.get(server, 0),
-    }
+def traffic_objects(traffic: Traffic) -> list[JsonObject]:
+    """What passed to and from each server since the node began, in bytes; None = before a key was proven."""
+    return [
+        {
+            "server": None if server is None else server.server_text,
+            "passed": {
+                str(purpose): {"came": passed.came, "went": passed.went, "messages": passed.messages}
+                for purpose, passed in purposes.items()
+            },
+            "twice": 0 if server is None else traffic.twice.get(server, 0),
+        }
+        for server, purposes in traffic.by_server().items()
+    ]
 
 
 def dht_object(state: DhtState) -> JsonObject:
