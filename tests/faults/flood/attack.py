@@ -25,7 +25,7 @@ from tests.faults.flood import frames
 IDENTITIES = 64
 BURST = 50
 """False signatures that one link sends at least at once."""
-MOST_BURSTS = 20
+MOST_BURSTS = 40
 """So many of these at once where the attackers are behind, since most links are soon cut."""
 VARIETY = 40
 """Different bursts."""
