@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from mosaic.node.home import Home, try_lock
 from mosaic.node.moves import Step
 from mosaic.node.node import Node
 from mosaic.node.operating_settings import PolicySettings, RoleSettings, ServingSettings
+from mosaic.node.own_copy import Counts, OwnCopy
 from mosaic.node.restore import restore
 from mosaic.node.surroundings import Surroundings
 from mosaic.policy.submission import Submission
@@ -384,3 +385,93 @@ async def test_what_lies_in_an_inbox_elsewhere_and_what_another_device_wrote_com
     await anna.stop()
     anna = await town.open("anna", listens=False)
     await until(anna, lambda: texts(anna, anna) == {b"post from elsewhere"})
+
+
+@pytest.mark.claim("C64")
+async def test_what_fails_after_the_change_is_published_is_tried_again_and_ends(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await town.server("first"), await town.server("second")
+    anna = await town.person("anna", first)
+    await post(anna, "post 1")
+    done = await change(anna, old=key(first), new=key(second))
+    moves, number = anna.moving.moves, done["number"]
+    # The former server could not be read, and had something that nobody else has.
+    moves.note(dataclasses.replace(moves.at(number), reached=False, note="it can't be read"))
+    hand_in, down = OwnCopy.hand_in, True
+
+    def failing(copy: OwnCopy) -> AsyncGenerator[Counts, None]:
+        if down:
+            raise Unreachable("the new server is down")
+        return hand_in(copy)
+
+    monkeypatch.setattr(OwnCopy, "hand_in", failing)
+    with pytest.raises(Unreachable):
+        await do(anna, "servers_resume", working=True)
+    move = moves.at(number)
+    assert (move.step, move.reached) == (Step.KEEP, True)
+    assert "new server is down" in move.note
+    # It is handed on as soon as that works, though the former one was read before.
+    down = False
+    *_, now = await do(anna, "servers_resume", working=True)
+    assert (now["step"], now["note"], now["lacking"]) == ("keep", "", 0)
+    # When its time is over it ends, whatever happens, and says so.
+    down = True
+    moves.note(dataclasses.replace(moves.at(number), until_ns=anna.clock.now_ns()))
+    *_, last = await do(anna, "servers_resume", working=True)
+    assert (last["step"], last["done"]) == ("done", True)
+    assert "could not be handed on" in str(last["note"])
+    assert published(town, anna) == [key(second)]
+
+
+@pytest.mark.claim("C64")
+async def test_two_machines_with_one_device_key_use_the_same_servers(town: Town, tmp_path: Path) -> None:
+    first, second = await town.server("first"), await town.server("second")
+    anna, ben = await town.person("anna", first), await town.open("ben", listens=False)
+    await post(anna, "post 1")
+    await follows(ben, anna)
+    await until(ben, lambda: texts(ben, anna) == {b"post 1"})
+    backup = tmp_path / "laptop.backup"
+    for _ in Backup(anna, "a good password").write(backup):
+        pass
+    with backup.open("rb") as source:
+        restore(source, tmp_path / "elsewhere", "a good password")
+    # The first machine lives on, and changes servers.
+    again = await town.open("elsewhere", listens=False)
+    await change(anna, old=key(first), new=key(second))
+    await do(again, "dht_publish")
+    servers = [key(anna), key(second)]
+    await until(again, lambda: [str(item) for item in _used(again)] == servers)
+    assert [item["key"] for item in await do(again, "servers")] == servers
+    # Neither takes the other's list back, and what either writes is read.
+    await do(anna, "dht_publish")
+    await do(again, "dht_publish")
+    assert published(town, anna) == [key(second)]
+    await first.stop()
+    await post(again, "post from elsewhere")
+    await post(anna, "post 2")
+    await until(ben, lambda: texts(ben, anna) == {b"post 1", b"post from elsewhere", b"post 2"})
+
+
+def _used(node: Node) -> list[str]:
+    person = node.people.find(None)
+    return [entry.key.server_text for entry in UserBootstrap.parse(person.bootstrap).entries]
+
+
+async def test_a_change_of_servers_that_is_not_published_yet_is_not_taken_back(
+    town: Town, tmp_path: Path
+) -> None:
+    first, second, third = [await town.server(name) for name in ("first", "second", "third")]
+    anna = await town.person("anna", first)
+    backup = tmp_path / "laptop.backup"
+    for _ in Backup(anna, "a good password").write(backup):
+        pass
+    with backup.open("rb") as source:
+        restore(source, tmp_path / "elsewhere", "a good password")
+    again = await town.open("elsewhere", listens=False, works=False)
+    await do(again, "servers_add", server_key=key(third), url=str(third.urls[0]))
+    await change(anna, new=key(second))
+    again.look_again()
+    async for _ in again.dht.answers(who(again), USER_SALT, fresh=True):
+        pass
+    assert key(third) in _used(again)

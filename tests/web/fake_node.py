@@ -9,6 +9,7 @@ import httpx
 from mosaic.errors import InvalidText, MosaicError
 from mosaic.node.keys_face import ShownKey, ShownKeys
 from mosaic.node.pairing import Pairing
+from mosaic.node.storage_face import ShownKept, ShownShare, ShownStorage
 from mosaic.web.app import create_app
 from mosaic.web.face import (
     DhtState,
@@ -52,11 +53,44 @@ class Keys:
         self.asked.append(("stop",))
 
 
+class Storage:
+    """What is on a machine; remembers what the page asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, ...]] = []
+        self.refusal: MosaicError | None = None
+
+    async def shown(self) -> ShownStorage:
+        return ShownStorage(
+            stays=[ShownShare("mine", 3, 1_200_000)],
+            cache=[ShownShare("of people followed", 1, 500)],
+            cache_bytes=500,
+            keep_bytes=20_000_000_000,
+            blobs=2,
+            blob_bytes=4_000,
+            own_blob_bytes=1_000,
+            free_bytes=10**11,
+            kept=[
+                ShownKept("mopub0friend", "<b>friend</b>", is_person=True, records=7, bytes=700),
+                ShownKept("moref0post", "", is_person=False, records=1, bytes=300),
+            ],
+        )
+
+    async def keep(self, what: str) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+        self.asked.append(("keep", what))
+
+    def keep_no_longer(self, what: str) -> None:
+        self.asked.append(("no longer", what))
+
+
 class Node:
     """A node that remembers what the page asked of it."""
 
     def __init__(self, name: str = "ana") -> None:
         self.keys = Keys()
+        self.storage = Storage()
         self.name = name
         self.entries: list[Entry] = []
         self.followed: list[FollowedPerson] = []

@@ -186,6 +186,8 @@ def restore(
         print_object(item)
         return
     say(f"{target}: about {manifest.records:,} records of {manifest.server}")
+    notice("If the machine that it is from still runs, stop its node: two of them would be one and the same.")
+    notice("To use both, give one a device key of its own: `mosaic pair` from an empty home.")
     if not item["keys"]:
         notice("The backup is plain: the keys open only where this account's keyring has their password,")
         notice(f"or when you put the file `unlock` into {target}.")

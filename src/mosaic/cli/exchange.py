@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -21,6 +22,8 @@ from mosaic.cli.output import Exit, notice, print_object, say, text_of
 from mosaic.errors import UsageError
 from mosaic.node.control import JsonObject
 
+_TOLD_EVERY: Final = 1_000
+
 
 @click.command()
 @click.argument("file", metavar="[FILE|-]", default="-")
@@ -30,25 +33,45 @@ from mosaic.node.control import JsonObject
     type=click.Choice(["binary", "jsonl"]),
     help="Bytes, or one JSON object a line; else by the name of FILE: jsonl for .jsonl.",
 )
+@click.option(
+    "--archive",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a folder instead that any browser opens: your posts, files and records, and what you keep.",
+)
 @click.option("--from", "position", type=int, metavar="POSITION", help="Begin at this place of the log.")
 @filters
 @common
-def export(options: Common, wanted: JsonObject, file: str, form: str | None, position: int | None) -> None:
+def export(
+    options: Common,
+    wanted: JsonObject,
+    file: str,
+    form: str | None,
+    position: int | None,
+    folder: Path | None,
+) -> None:
     """Write records into a file, or to stdout: all that the home holds, or what a filter lets pass.
 
     With --as NAME only what that person may read. An export that was broken
     off goes on when it is begun again; with --from, take only what came since.
+    With --archive a folder is written, or brought up to date: of yourself and
+    the accounts that you keep, or of each --author.
 
     \b
     Examples:
       mosaic export all.mosaic
       mosaic export --author mopub0… anna.jsonl
+      mosaic export --archive ~/my-posts
       mosaic export | ssh example.org mosaic import -
 
     \f
     Raises:
-        UsageError: there is no such folder.
+        UsageError: there is no such folder, or options don't go together.
     """
+    if folder is not None:
+        _archive(options, wanted, folder.absolute(), other=file != "-" or bool(form or position))
+        return
     form = form or ("jsonl" if file.endswith(".jsonl") else "binary")
     arguments = options.arguments(**wanted, format=form, **{"from": position})
     if file == "-":
@@ -65,6 +88,33 @@ def export(options: Common, wanted: JsonObject, file: str, form: str | None, pos
                 f"{int(text_of(item, 'records')):,} records in {target}; "
                 f"what comes later: --from {text_of(item, 'position')}"
             )
+
+
+def _archive(options: Common, wanted: JsonObject, folder: Path, *, other: bool) -> None:
+    """A folder that any browser opens."""
+    if other or any(value for name, value in wanted.items() if name != "authors"):
+        raise UsageError(
+            "--archive goes with --author alone", hint="`mosaic export FILE` takes the other options."
+        )
+    if not folder.parent.is_dir():
+        raise UsageError(f"there is no folder {folder.parent}", hint="Make it, or name another folder.")
+    arguments = options.arguments(path=str(folder), authors=wanted["authors"])
+    told = -1
+    for item in act(options.home, "archive", arguments):
+        posts = int(text_of(item, "posts"))
+        if options.as_json:
+            print_object(item)
+        elif item["done"]:
+            lacking = int(text_of(item, "blobs_lacking"))
+            say(str(folder / "index.html"))
+            notice(
+                f"{int(text_of(item, 'records')):,} records, {posts:,} posts, "
+                f"{int(text_of(item, 'blobs')):,} files"
+                + (f"; {lacking:,} files are not at hand" if lacking else "")
+            )
+        elif posts // _TOLD_EVERY != told:
+            told = posts // _TOLD_EVERY
+            notice(f"{int(text_of(item, 'records')):,} records, {posts:,} posts so far")
 
 
 def _to_stdout(options: Common, arguments: JsonObject) -> None:

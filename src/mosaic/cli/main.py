@@ -54,6 +54,7 @@ _COMMANDS = {
     ),
     "records": ("get", "query", "watch", "submit", "queue", "encode", "decode", "verify"),
     "blobs": ("blob",),
+    "keeping": ("keep", "usage"),
     "exchange": ("export", "import"),
     "syncing": ("sync",),
     "backup": ("backup", "restore"),

@@ -102,6 +102,16 @@ def text_of(item: Mapping[str, Json], name: str) -> str:
     return "" if value is None else clean(str(value))
 
 
+def short_bytes(text: str) -> str:
+    """A number of bytes, short."""
+    count = float(text)
+    for unit in ("B", "KB", "MB"):
+        if count < 1_000:
+            return f"{count:.0f} {unit}"
+        count /= 1_000
+    return f"{count:.1f} GB"
+
+
 def shown_post(item: JsonObject) -> str:
     """A post as a paragraph: who and when, the text, its reference."""
     who = text_of(item, "author_name") or text_of(item, "author")

@@ -10,7 +10,7 @@ import click
 from mosaic.cli import moving
 from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common, server
-from mosaic.cli.output import clean, print_object, say, text_of
+from mosaic.cli.output import clean, print_object, say, short_bytes, text_of
 from mosaic.node.control import JsonObject
 
 
@@ -65,22 +65,12 @@ def _row(item: JsonObject) -> str:
     uses, latency = item.get("uses"), item.get("latency_ms")
     what = ", ".join(map(str, uses)) if isinstance(uses, list) else ""
     answers = f"{latency} ms" if latency else "-"
-    received, sent = (_size(text_of(item, name)) for name in ("received_bytes", "sent_bytes"))
+    received, sent = (short_bytes(text_of(item, name)) for name in ("received_bytes", "sent_bytes"))
     reached = "this home" if item.get("mine") else text_of(item, "reached_iso") or "never"
     return (
         f"{text_of(item, 'health'):<9} {what:<25} {answers:>8} {received:>9} {sent:>9}  {reached:<20} "
         f"{text_of(item, 'key')}"
     )
-
-
-def _size(text: str) -> str:
-    """A number of bytes, short."""
-    count = float(text)
-    for unit in ("B", "KB", "MB"):
-        if count < 1_000:
-            return f"{count:.0f} {unit}"
-        count /= 1_000
-    return f"{count:.1f} GB"
 
 
 @servers.command()

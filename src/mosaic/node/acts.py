@@ -27,6 +27,7 @@ from mosaic.node.exchange_acts import ExchangeActs
 from mosaic.node.finder import Finder
 from mosaic.node.finding_acts import FindingActs
 from mosaic.node.joining import JoiningActs
+from mosaic.node.keep_acts import KeepActs
 from mosaic.node.key_acts import KeyActs
 from mosaic.node.live_acts import LiveActs
 from mosaic.node.master_acts import MasterActs
@@ -69,6 +70,7 @@ class Acts:
         self._live = LiveActs(node, finder)
         self._finding = FindingActs(node)
         self._pairing = PairingActs(node, finder, working=working)
+        self._keeping = KeepActs(node, finder, working=working)
         self._recovery = RecoveryActs(node, finder, working=working)
         self._finder = finder
 
@@ -91,6 +93,7 @@ class Acts:
             **self._master.table(),
             **self._pairing.table(),
             **self._recovery.table(),
+            **self._keeping.table(),
             **JoiningActs(self._node, working=self._working).table(),
             **ExchangeActs(self._node).table(),
             **SyncActs(self._node).table(),

@@ -75,6 +75,12 @@ class Compared:
             self._known[place] = 0 if row is None else int(row[0])
         return self._known[place]
 
+    def forget(self, person: PublicKey) -> None:
+        """Forgets that anything of a person was ever compared."""
+        for place in [place for place in self._known if place[1] == person]:
+            del self._known[place]
+        self._db.connection.execute("DELETE FROM compared WHERE author = ?", (person.bytes,))
+
     def note(self, server: PublicKey, people: Iterable[PublicKey], at_ns: int) -> None:
         """It was compared at a time (ns) what a server has of some people."""
         with self._db.transaction():
@@ -108,6 +114,12 @@ class Comparing:
         self._soon.setdefault(server, set()).update(people)
         self._not_before_ns.pop(server, None)
         self._woken.set()
+
+    def from_the_beginning(self, person: PublicKey) -> None:
+        """Compares all of somebody anew, at each of his outboxes: what went from here comes again."""
+        self._compared.forget(person)
+        for server in self._node.follower.outboxes().get(person, ()):
+            self.soon(server, [person])
 
     def wake(self) -> None:
         """Looks whether there is something to compare by now."""
@@ -148,18 +160,18 @@ class Comparing:
         self, server: PublicKey, people: Sequence[PublicKey], soon: set[PublicKey]
     ) -> None:
         # Those who were compared at the same time go together, and those who never were.
-        parts: dict[int, list[PublicKey]] = {}
+        parts: dict[tuple[int, int], list[PublicKey]] = {}
         for person in people:
             at_ns = self._compared.at_ns(server, person)
-            day = at_ns // _BACK_NS
-            parts.setdefault(day, []).append(person)
-        for part in parts.values():
+            wanted_ns = self._node.cache.wanted_since_ns(person)
+            parts.setdefault((at_ns // _BACK_NS, wanted_ns), []).append(person)
+        for (_, wanted_ns), part in parts.items():
             for start in range(0, len(part), _PEOPLE):
                 some = part[start : start + _PEOPLE]
                 last_ns = min(self._compared.at_ns(server, person) for person in some)
                 begun_ns = self._node.clock.now_ns()
                 try:
-                    await self.missing_from(server, some, Timestamp(max(0, last_ns - _BACK_NS)))
+                    await self.missing_from(server, some, Timestamp(max(0, wanted_ns, last_ns - _BACK_NS)))
                 except MosaicError as error:
                     log.info("what %s has can't be compared now: %s", server.server_text, error)
                     if isinstance(error, Unreachable | Disconnected):

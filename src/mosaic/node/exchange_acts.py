@@ -1,4 +1,4 @@
-"""The acts `export` and `import`: records out of the home's store into a file, and from a file into it.
+"""The acts `export`, `archive` and `import`: records out of the home's store into files, and back into it.
 
 What is imported goes the same way in as everything else: each record is
 checked, judged by this server's rules, and received now. What was deleted here
@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from mosaic.core import blob_hash
 from mosaic.core.filter import Filter
+from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.errors import HomeDamaged, StoreFull, UsageError
+from mosaic.node.archive import Archive, archived
 from mosaic.node.arguments import Arguments, parse_filter
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.steps import in_thread
@@ -51,6 +53,7 @@ _SLICE: Final = 512
 _TOLD_EVERY: Final = 50_000
 _NAMED_BYTES: Final = 4_096
 _FAULTS: Final = 20
+_AUTHORS: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ class ExchangeActs:
 
     def table(self) -> dict[str, Act]:
         """These acts by their names."""
-        return {"export": self.export, "import": self.import_}
+        return {"export": self.export, "archive": self.archive, "import": self.import_}
 
     # --- export
 
@@ -140,6 +143,31 @@ class ExchangeActs:
                 yield item
         except BrokenPipeError:
             return
+        except OSError as error:
+            raise _not_written(path, error) from error
+
+    async def archive(self, given: JsonObject) -> Items:
+        """Makes a readable archive in the folder `path`: of the person `as`, and of accounts that are kept.
+
+        With `authors` of these alone. Objects with `done` false tell how far it is; the last one what is in
+        it: `records`, `posts`, `blobs` and `blobs_lacking`.
+
+        Raises:
+            UsageError: an argument is none, or the folder holds something else.
+            HomeDamaged: it can't be written.
+        """
+        arguments, node = Arguments(given), self._node
+        people = [PublicKey.parse_user(text) for text in arguments.texts("authors")]
+        if not people:
+            people = [node.people.find(arguments.optional_text("as")).key, *node.kept.people]
+        if len(people) > _AUTHORS:
+            raise UsageError(f"an archive is of {_AUTHORS} people at most", hint="Name some with --author.")
+        archive = Archive(node, arguments.path("path"), people)
+        path = await asyncio.to_thread(archive.prepare)
+        wanted = _Wanted(Filter.of(authors=people), None, 0)
+        try:
+            async for item in archived(archive, self._export(wanted, path, lines=True)):
+                yield item
         except OSError as error:
             raise _not_written(path, error) from error
 

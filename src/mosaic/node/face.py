@@ -26,6 +26,7 @@ from mosaic.node.keys_face import KeysFace
 from mosaic.node.my_servers import MyServer, Trouble
 from mosaic.node.service import Service, describe
 from mosaic.node.states import DHT_OFF, DhtState, ServerState
+from mosaic.node.storage_face import StorageFace
 from mosaic.social import feeds, posts, profiles, threads
 from mosaic.social.feeds import Page, Post
 from mosaic.social.personas import OnlyPersonas
@@ -113,6 +114,8 @@ class Face:
         self._node = node
         self.keys = KeysFace(node)
         """Keys and devices."""
+        self.storage = StorageFace(node)
+        """What is on this machine."""
 
     def service(self) -> Service:
         """What people are told about the server."""

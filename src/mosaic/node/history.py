@@ -96,6 +96,7 @@ class History:
         at_hand: The records (32 bytes of each id) at hand that a filter matches, the newest, at most so many.
         finished: Told of everybody whose posts are all here.
         changed: Told whenever something has come.
+        since_ns: From which timestamp (ns) on somebody's old posts are wanted; the first ones are always.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class History:
         at_hand: Callable[[Filter, int], Sequence[bytes]],
         finished: Callable[[PublicKey], None],
         changed: Callable[[], None],
+        since_ns: Callable[[PublicKey], int] = lambda _person: 0,
     ) -> None:
         self._kept = kept
         self._connect = connect
@@ -113,6 +115,7 @@ class History:
         self._at_hand = at_hand
         self._finished = finished
         self._changed = changed
+        self._since_ns = since_ns
         self._servers: dict[PublicKey, PublicKey] = {}
         self._done: set[PublicKey] = set()
         self._waiting: list[tuple[int, bytes]] = []
@@ -180,7 +183,7 @@ class History:
                 kinds = Filter.of(authors=[person], kinds=_BASICS)
                 basics = await self._fetched(server, connection, kinds, 0)
             records = await self._fetched(server, connection, wanted, limit)
-        after = _after(before, records, limit)
+        after = _after(before, records, limit, self._since_ns(person))
         self._kept.set(person, replace(after, records=after.records + len(basics)))
         return after
 
@@ -200,7 +203,7 @@ class History:
         return records
 
 
-def _after(before: Progress, records: Sequence[Record], limit: int) -> Progress:
+def _after(before: Progress, records: Sequence[Record], limit: int, since_ns: int) -> Progress:
     """How far old posts are when these have come of those that were asked for."""
     count = before.records + len(records)
     if len(records) < limit or count >= _MOST_RECORDS:
@@ -209,4 +212,4 @@ def _after(before: Progress, records: Sequence[Record], limit: int) -> Progress:
     # A slice that is one moment, and of which nothing was taken, would come again and again.
     if oldest_ns == before.before_ns:
         oldest_ns -= 1
-    return Progress(oldest_ns, count, done=oldest_ns <= 1)
+    return Progress(oldest_ns, count, done=oldest_ns <= max(1, since_ns))

@@ -293,4 +293,12 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (server_key, author)
     ) STRICT, WITHOUT ROWID;
     """,
+    # 10: what was chosen to be kept.
+    """
+    -- `what`: a person (32 bytes), or the id or address of records (48 bytes).
+    CREATE TABLE kept (
+        what BLOB PRIMARY KEY,
+        since_ns INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

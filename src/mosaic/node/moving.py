@@ -142,7 +142,7 @@ class Moving:
         """
         step = Move(0, person.key, change.old, change.new, change.uses, Step.SWAP, 0)
         after = swapped(UserBootstrap.parse(person.bootstrap), step)
-        told = self._told(person, after)
+        told = self.told(person, after)
         own = self._node.server_secret.public
         if change.new == own and not any(entry.key == own for entry in told.entries):
             raise UsageError(
@@ -158,8 +158,8 @@ class Moving:
             ) from error
         return after, told
 
-    def _told(self, person: Person, after: UserBootstrap) -> UserBootstrap:
-        """What others are told: the own server only for what they can reach it for."""
+    def told(self, person: Person, after: UserBootstrap) -> UserBootstrap:
+        """What others are told of a bootstrap: the own server only for what they can reach it for."""
         node = self._node
         own = node.server_secret.public
         if node.urls:
@@ -323,23 +323,31 @@ class Moving:
         return self.moves.note(replace(move, step=Step.KEEP, until_ns=until_ns, note=""))
 
     async def _keep(self, person: Person, move: Move) -> AsyncGenerator[Move, None]:
-        """Looks at the former server once more when its time is over, or if it could not be read yet."""
+        """Looks at the former server once more when its time is over, or if something failed before.
+
+        Whatever fails is tried again until then. Then it ends in any case, and `note` says what was left
+        undone: what an outbox still lacks is found by comparing it, twice a day (`node.outbox_checks`).
+        """
         over = self._node.clock.now_ns() >= move.until_ns
-        if not over and move.reached:
+        if not over and move.reached and not move.note:
             yield move
             return
-        before = move.fetched
         async with contextlib.aclosing(self._copy(person, move)) as copying:
             async for now in copying:
                 move = now
                 yield now
-        if move.fetched > before:
-            async with contextlib.aclosing(self._hand_in(person, move)) as handing:
-                async for now in handing:
-                    move = now
-                    yield now
+        if move.reached:
+            try:
+                async with contextlib.aclosing(self._hand_in(person, move)) as handing:
+                    async for now in handing:
+                        move = now
+                        yield now
+            except PeerError as error:
+                if not over:
+                    raise
+                move = replace(move, note=f"what came last could not be handed on: {error}")
         if over:
-            move = replace(move, step=Step.DONE, note="" if move.reached else move.note)
+            move = replace(move, step=Step.DONE)
         yield self.moves.note(move)
         if over:
             self._node.look_again()

@@ -24,9 +24,10 @@ from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.record import Record
 from mosaic.core.url import ServerUrl
 from mosaic.errors import HomeDamaged, StoreFull
-from mosaic.node import home_steps, own_schedule
+from mosaic.node import home_steps, other_devices, own_schedule
 from mosaic.node.announcing import announced, to_tell
 from mosaic.node.bans import Bans
+from mosaic.node.cache import Cache
 from mosaic.node.home import SETTINGS, Home, HomeLock
 from mosaic.node.home_keys import home_password, server_prover, server_secret
 from mosaic.node.kept_items import kept_items
@@ -94,6 +95,8 @@ class Node(ReachingHalf):
         self.people = People(db, vault, self.clock, entropy)
         self.bans = Bans(db, self.clock.now_ns)
         self.rules = Rules(db, self.people.serves, self.clock.now_ns, entropy)
+        self.kept = self.rules.kept
+        self.cache = Cache(self)
 
     @property
     def settings(self) -> NodeSettings:
@@ -272,7 +275,7 @@ class Node(ReachingHalf):
         """Looks for, reads and delivers to those who are followed or written to by now, if it works."""
         if not self._working:
             return
-        followed = self._followed()
+        followed = self.followed()
         self.server.contacts.tell(person.bytes for person in followed)
         self.seeker.want([*followed, *self.unaddressed.people(), *self._who_use_others()])
         self.follower.update()
@@ -293,6 +296,7 @@ class Node(ReachingHalf):
 
         Strangers have keys looked up as well, as many as they like: what is of no use here costs little.
         """
+        other_devices.take_over(self, key)
         self.deliveries.retry_now(self.clock.now_ns(), key.bytes)
         self.queue.wake()
         if self.seeker.concerns(key):

@@ -80,6 +80,7 @@ class OutboxChecks:
         self._node = node
         self._taken: Later[Taken] = Later(GRACE_NS)
         self._differed: Later[bytes] = Later(GRACE_NS)
+        self._compares_soon = False
         self._lost: dict[tuple[PublicKey, PublicKey], set[Id]] = {}
 
     async def run(self) -> None:
@@ -88,11 +89,15 @@ class OutboxChecks:
         compared_ns = 0
         while True:
             now_ns = self._node.clock.now_ns()
-            if abs(now_ns - compared_ns) >= _AGAIN_NS:
-                compared_ns = now_ns
+            if self._compares_soon or abs(now_ns - compared_ns) >= _AGAIN_NS:
+                self._compares_soon, compared_ns = False, now_ns
                 await self.compare()
             await self.ask()
             await asyncio.sleep(_LOOK_S)
+
+    def soon(self) -> None:
+        """Compares one's own outboxes at the next look: others are used from now on."""
+        self._compares_soon = True
 
     async def compare(self) -> None:
         """Compares one's own outboxes once."""

@@ -225,8 +225,11 @@ class PrivateDb:
         return [bytes(row[0]) for row in rows]
 
     def all_followed(self) -> list[bytes]:
-        """Whom anybody in this home follows, each once."""
-        return [bytes(row[0]) for row in self._db.execute("SELECT DISTINCT key FROM follow ORDER BY key")]
+        """Whom anybody in this home follows, and whose accounts are kept; each once."""
+        rows = self._db.execute(
+            "SELECT key FROM follow UNION SELECT what FROM kept WHERE length(what) = 32 ORDER BY 1"
+        )
+        return [bytes(row[0]) for row in rows]
 
     # --- who uses which servers -------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from mosaic.errors import Unreachable
 from mosaic.node.alarms import Alarms
 from mosaic.node.asked_servers import AskedServers
 from mosaic.node.bootstraps import Bootstraps
+from mosaic.node.cache import Cache
 from mosaic.node.clock import Clock
 from mosaic.node.comparing import Comparing
 from mosaic.node.deliveries import Deliveries
@@ -38,6 +39,7 @@ from mosaic.node.follower import Follower, Settings
 from mosaic.node.history import History, HistoryProgress
 from mosaic.node.home_finder import HomeFinder
 from mosaic.node.in_dht import InDht
+from mosaic.node.kept_blobs import KeptBlobs
 from mosaic.node.observed import Observed
 from mosaic.node.pairing_acts import Pairings
 from mosaic.node.people import People
@@ -71,6 +73,7 @@ class ReachingHalf(Observed, abc.ABC):
     surroundings: Surroundings
     people: People
     rules: Rules
+    cache: Cache
     server_checks: ServerChecks
     records: OwnRecords
     everything: OwnRecords
@@ -120,7 +123,7 @@ class ReachingHalf(Observed, abc.ABC):
             own_server=self.server_secret.public,
             own=self._own_bootstrap,
         )
-        asked = AskedServers(self.people, self._followed, self.directory, self._fails, self.directory.hinted)
+        asked = AskedServers(self.people, self.followed, self.directory, self._fails, self.directory.hinted)
         self.lookups = Finding(
             self.dht,
             OwnServers(self.pool, asked),
@@ -162,6 +165,7 @@ class ReachingHalf(Observed, abc.ABC):
     def _reading_half(self, client: ClientSettings, backoff: Backoff) -> None:
         """What reads those who are followed."""
         self.comparing = Comparing(cast("Node", self))
+        self.kept_blobs = KeptBlobs(cast("Node", self))
         self.storing = ReadRecords(self.mirror, self.everything.schedule, self.pool.passed.came_twice)
         self.history = History(
             HistoryProgress(self.db),
@@ -170,6 +174,7 @@ class ReachingHalf(Observed, abc.ABC):
             self.everything.prefixes,
             finished=lambda _person: self.comparing.wake(),
             changed=self.tell_changed,
+            since_ns=self.cache.wanted_since_ns,
         )
         self.follower = Follower(
             self.db,
@@ -195,7 +200,7 @@ class ReachingHalf(Observed, abc.ABC):
 
     def reading_jobs(self) -> tuple[Coroutine[object, None, None], ...]:
         """What goes on by itself while the node reads."""
-        return self.history.run(), self.comparing.run()
+        return self.history.run(), self.comparing.run(), self.cache.run(), self.kept_blobs.run()
 
     @contextlib.asynccontextmanager
     async def connect_to(self, server: PublicKey) -> AsyncIterator[Connection]:
@@ -224,7 +229,8 @@ class ReachingHalf(Observed, abc.ABC):
         keys = (person.key for person in self.people)
         return [key for key in keys if any(self.directory.servers(key, usage) for usage in uses)]
 
-    def _followed(self) -> list[PublicKey]:
+    def followed(self) -> list[PublicKey]:
+        """Whom anybody in this home follows, and whose accounts are kept."""
         return [PublicKey(key) for key in self.db.all_followed()]
 
     def _fails(self, server: PublicKey) -> bool:

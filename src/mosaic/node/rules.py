@@ -12,6 +12,7 @@ from typing import Final
 from mosaic.core.keys import PublicKey
 from mosaic.node.erased import ErasedKeys
 from mosaic.node.horizons import Horizons
+from mosaic.node.kept import Kept
 from mosaic.node.plugin import Program, load, load_hooks
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.served import ServedPeople
@@ -50,10 +51,11 @@ class Rules:
         now_ns: Callable[[], int],
         entropy: Callable[[int], bytes],
     ) -> None:
+        self.kept = Kept(db)
         self.served = ServedPeople(db, lives_here, now_ns, entropy)
         self.program = Program(time.monotonic)
         self.erased = ErasedKeys(db)
-        self.retention = Retention(self._class_of, now_ns, full_until=Horizons(db))
+        self.retention = Retention(self._class_of, now_ns, full_until=Horizons(db), spares=self.kept.has)
         self.first: list[Hook] = [
             not_erased(self.erased.until_of),
             self.retention.hook(),

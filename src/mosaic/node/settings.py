@@ -18,6 +18,7 @@ from mosaic.core.url import ServerUrl
 from mosaic.dht.mode import OFF, DhtMode
 from mosaic.dht.settings import DhtSettings
 from mosaic.errors import InvalidUrl, UsageError
+from mosaic.node.cache_settings import CacheSettings
 from mosaic.node.mirror_settings import MirrorSettings
 from mosaic.node.operating_settings import (
     BackupSettings,
@@ -78,6 +79,7 @@ class NodeSettings:
     log: LogSettings = field(default_factory=LogSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     mirror: tuple[MirrorSettings, ...] = field(
         default=(), metadata={"help": "servers with which this one is kept in step"}
     )

@@ -3,8 +3,8 @@
 What a rule has removed is refused as long as it would be removed again, so
 that no other server brings it back each hour. Some things no rule takes: what
 the core application knows (key schedules, profiles), Deletions, Vouches, the
-log of moderators' acts, what servers say about themselves, and whatever the
-home's own people wrote.
+log of moderators' acts, what servers say about themselves, whatever the home's
+own people wrote, and what they chose to keep.
 
 Source: network.md (what servers keep); this project's own design, docs/architecture.md "Operations".
 """
@@ -30,6 +30,11 @@ _LASTING: Final = frozenset(
 _TOO_OLD: Final = Refuse(
     ResultCode.UNAUTHORIZED, "this server does not keep records of this kind and author for so long"
 )
+
+
+def lasts(kind: bytes) -> bool:
+    """Whether records of a kind (8 bytes) stay whoever wrote them: others are not understood without them."""
+    return kind[:4] == _CORE or kind in _LASTING
 
 
 class AuthorClass(Enum):
@@ -68,7 +73,7 @@ class RetentionRule:
 
     def is_about(self, kind: bytes, author: AuthorClass) -> bool:
         """Whether it is about records of a kind (8 bytes) by an author of some class."""
-        if author is AuthorClass.HOME or kind[:4] == _CORE or kind in _LASTING:
+        if author is AuthorClass.HOME or lasts(kind):
             return False
         return self.kind in {None, Kind(kind)} and self.author in {None, author}
 
@@ -82,12 +87,14 @@ class Retention:
         now_ns: The clock.
         rules: Those that hold now.
         full_until: By the names of rules: up to which timestamp (ns) one found no room; kept over restarts.
+        spares: Whether a record was chosen to be kept: then no rule is about it.
     """
 
     class_of: Callable[[bytes], AuthorClass]
     now_ns: Callable[[], int]
     rules: Sequence[RetentionRule] = ()
     full_until: MutableMapping[str, int] = field(default_factory=dict)
+    spares: Callable[[bytes], bool] = lambda _record: False
 
     def follow(self, rules: Sequence[RetentionRule]) -> None:
         """Other rules hold from now on."""
@@ -138,7 +145,7 @@ class Retention:
             timestamp = int.from_bytes(record[:8], "big")
             for rule in self.rules:
                 if rule.is_about(kind, author) and timestamp <= self.horizon(rule):
-                    return _TOO_OLD
+                    return ACCEPT if self.spares(record) else _TOO_OLD
             return ACCEPT
 
         return keeps

@@ -24,6 +24,7 @@ from mosaic.core.timestamp import Timestamp
 from mosaic.policy.label import Label
 from mosaic.policy.retention import Retention
 from mosaic.server.batch import Committed
+from mosaic.server.cache_work import CacheWork
 from mosaic.server.retention_work import RetentionWork
 from mosaic.server.writer import Writer
 from mosaic.store.store import Scan, Store, all_of
@@ -216,6 +217,10 @@ class Moderation:
     def retain(self, retention: Retention) -> RetentionWork:
         """What removes what some rules no longer keep, whenever it is asked to."""
         return RetentionWork(self._store, self._writer, retention, self._removed)
+
+    def cache(self) -> CacheWork:
+        """What measures the cache and lets the oldest of it go, whenever it is asked to."""
+        return CacheWork(self._store, self._writer, self._removed)
 
     async def drop(self, ids: Sequence[bytes]) -> int:
         """Removes records (by id, or its first 32 bytes) and refuses them for good; how many were there."""

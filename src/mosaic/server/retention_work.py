@@ -77,7 +77,7 @@ class RetentionWork:
                 author = record[64:96]
                 if author not in classes:
                     classes[author] = self._retention.class_of(author)
-                if not rule.is_about(record[56:64], classes[author]):
+                if not rule.is_about(record[56:64], classes[author]) or self._retention.spares(record):
                     continue
                 timestamp = int.from_bytes(record[:8], "big")
                 length = _ENTRY_HEAD + len(record)

@@ -24,6 +24,7 @@ from mosaic.web.reading import Reading
 from mosaic.web.rendering import HERE, Rendering
 from mosaic.web.service import ServicePage
 from mosaic.web.settings import WebSettings
+from mosaic.web.storage_page import StoragePage
 
 
 def create_app(
@@ -44,6 +45,7 @@ def create_app(
     rendering = Rendering(node)
     reading = Reading(node, rendering, settings)
     keys = KeysPage(node, rendering, settings)
+    storage = StoragePage(node, rendering, settings)
     acting = Acting(node, reading, settings)
     changes = Changes(node, settings.streams)
     app = Starlette(
@@ -60,6 +62,9 @@ def create_app(
             Route("/keys/pair", keys.pair, methods=["POST"]),
             Route("/keys/agree", keys.agree, methods=["POST"]),
             Route("/keys/stop", keys.stop, methods=["POST"]),
+            Route("/storage", storage.show),
+            Route("/storage/keep", storage.keep, methods=["POST"]),
+            Route("/storage/no-longer", storage.keep_no_longer, methods=["POST"]),
             Route("/help", reading.help),
             Route("/service", ServicePage(node.service, owner=True).show),
             Route("/begin", acting.begin, methods=["POST"]),

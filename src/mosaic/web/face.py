@@ -14,6 +14,7 @@ from typing import Protocol
 from mosaic.node.face import DhtState, Entry, FollowedPerson, MyServer, ServerState, Status, Trouble
 from mosaic.node.keys_face import ShownKeys
 from mosaic.node.service import Service
+from mosaic.node.storage_face import ShownStorage
 
 __all__ = [
     "DhtState",
@@ -25,6 +26,7 @@ __all__ = [
     "ServerState",
     "Service",
     "Status",
+    "StorageFace",
     "Trouble",
 ]
 
@@ -45,12 +47,29 @@ class KeysFace(Protocol):
         """Gives the pairing up."""
 
 
+class StorageFace(Protocol):
+    """What is on this machine, seen from the page. Every method may raise MosaicError."""
+
+    async def shown(self) -> ShownStorage:
+        """How much of what, and what is kept by choice."""
+
+    async def keep(self, what: str) -> None:
+        """Keeps an account (key or invite link) or a post (reference) from now on."""
+
+    def keep_no_longer(self, what: str) -> None:
+        """Keeps it no longer."""
+
+
 class NodeFace(Protocol):
     """The node, seen from the page. Every method may raise MosaicError."""
 
     @property
     def keys(self) -> KeysFace:
         """Keys and devices."""
+
+    @property
+    def storage(self) -> StorageFace:
+        """What is on this machine."""
 
     def status(self) -> Status:
         """Who and how."""
