@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,31 +18,41 @@ from mosaic.core.kinds import MICROBLOG
 from mosaic.core.tag import Tag
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import UsageError
+from mosaic.node.cache_settings import CacheSettings
+from mosaic.node.history import Progress, _after
 from mosaic.node.node import Node
+from mosaic.testing import Person
 
 from .conftest import HERE, OpenNode, do, one, stored
 
 PICTURE = bytes(range(256)) * 3_000
 NAME = blob_hash.of(PICTURE)
+MINUTE = 60 * 10**9
 
 
-async def with_picture(node: Node, folder: Path) -> None:
-    """A post of the node's person that names a blob."""
+async def said(node: Node, text: bytes, *tags: Tag, ago_ns: int = 0) -> None:
+    """The node's person says something."""
     person = node.people.find(None)
-    file = folder / "picture"
-    file.write_bytes(PICTURE)
-    own = await node.own(person)
-    await own.blobs.put(file, NAME, len(PICTURE))
+    time = Timestamp(node.clock.now_ns() - ago_ns)
     record = builder.build(
         person.device,
         author=person.key,
         kind=MICROBLOG,
-        nonce=nonce.from_time(node.clock.now()),
-        timestamp=Timestamp(node.clock.now_ns()),
-        tags=[Tag(0x4D03, NAME)],
-        payload=b"look",
+        nonce=nonce.from_time(time),
+        timestamp=time,
+        tags=tags,
+        payload=text,
     )
     await node.publish(person, record)
+
+
+async def with_picture(node: Node, folder: Path) -> None:
+    """A post of the node's person that names a blob."""
+    file = folder / "picture"
+    file.write_bytes(PICTURE)
+    own = await node.own(node.people.find(None))
+    await own.blobs.put(file, NAME, len(PICTURE))
+    await said(node, b"look", Tag(0x4D03, NAME))
 
 
 def texts(node: Node, author: PublicKey) -> set[bytes]:
@@ -111,6 +122,40 @@ async def test_an_account_is_kept_whole_and_served_when_its_server_is_gone(
 
 def _address(node: Node) -> ServerAddress:
     return ServerAddress.by_hand(node.server_secret.public, node.urls[0])
+
+
+async def test_what_went_stays_away_until_somebody_wants_it_again(open_node: OpenNode) -> None:
+    async with open_node("anna") as anna, open_node("ben") as ben:
+        key = anna.people.find(None).key
+        for number in range(100):
+            await said(anna, b"post %d " % number + b"x" * 500, ago_ns=(200 - number) * MINUTE)
+        at = {"server": str(anna.listen(HERE)), "key": anna.server_secret.public.server_text}
+        anna.work()
+        ben.work()
+        await do(ben, "follow", at, person=key.user_text, working=True)
+        await stored(ben, lambda: len(texts(ben, key)) == 100)
+        await until(ben, lambda: ben.history.progress(key).done)
+        settings = dataclasses.replace(ben.settings, cache=CacheSettings(30_000, 0))
+        ben.reconfigure(settings)
+        assert (await ben.cache.once()).records
+        left = texts(ben, key)
+        assert 0 < len(left) < 50
+        # Whatever looks by itself leaves it so.
+        await ben.comparing.compare_with(anna.server_secret.public, [key])
+        assert texts(ben, key) == left
+        # Whoever chooses to keep it gets all of it, though the quota is used up.
+        await do(ben, "keep_add", what=key.user_text, working=True)
+        await stored(ben, lambda: len(texts(ben, key)) == 100)
+        await ben.cache.once()
+        assert len(texts(ben, key)) == 100
+
+
+def test_old_posts_are_fetched_no_further_back_than_to_what_went() -> None:
+    author = Person("author")
+    before, records = Progress(600, 60), [author.record(500), author.record(400)]
+    assert not _after(before, records, 2, 0).done
+    assert not _after(before, records, 2, 399).done
+    assert _after(before, records, 2, 450).done
 
 
 async def test_what_is_mine_needs_no_keeping(open_node: OpenNode) -> None:
