@@ -172,7 +172,7 @@ class Node(ReachingHalf):
             self.everything = OwnRecords(RecordSource(store), lambda: None, self._schedule_wanted)
             self._client(stack)
             self.blobs = BlobStore(self.home.blobs, max_bytes=self.settings.server.blob_limit)
-            self.ledger = blob_ledger(self.blobs)
+            self.ledger = blob_ledger(self.blobs, self.clock.now_ns())
             stack.callback(self.ledger.close)
             self.server = Server(
                 store,

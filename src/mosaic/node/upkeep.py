@@ -20,7 +20,7 @@ from mosaic.errors import StoreError
 from mosaic.node.steps import in_thread
 from mosaic.server.blob_book import uploads_of
 from mosaic.server.retention_work import RetentionWork
-from mosaic.store.blob_ledger import BlobLedger
+from mosaic.store.blob_ledger import LEDGER, BlobLedger
 from mosaic.store.blobs import BlobStore
 from mosaic.store.store import Store
 
@@ -139,9 +139,21 @@ class BlobUpkeep:
         return gone
 
 
-def blob_ledger(blobs: BlobStore) -> BlobLedger:
-    """The ledger of a blob store. Raises StoreError."""
-    return BlobLedger(blobs, uploads_of(blobs.folder))
+def blob_ledger(blobs: BlobStore, now_ns: int) -> BlobLedger:
+    """The ledger of a blob store. Where there is none, as after a restore, it is made of what is there.
+
+    Args:
+        blobs: The blobs.
+        now_ns: The time, ns.
+
+    Raises:
+        StoreError: it can't be written.
+    """
+    missing = not (blobs.folder / LEDGER).exists()
+    ledger = BlobLedger(blobs, uploads_of(blobs.folder))
+    if missing:
+        ledger.reconcile(now_ns)
+    return ledger
 
 
 def blob_upkeep(node: Node) -> BlobUpkeep:

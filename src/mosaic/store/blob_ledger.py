@@ -22,6 +22,9 @@ from mosaic.store.blobs import BlobStore
 from mosaic.store.ledger_file import LedgerFile, delete
 from mosaic.store.store import Store
 
+LEDGER: Final = "ledger.db"
+"""The ledger's file, in the folder of the blobs."""
+
 _TAGS: Final = 152
 _BLOB_TAG: Final = b"\x03\x4d"
 _BLOB_TAG_BYTES: Final = 36
@@ -89,7 +92,7 @@ class BlobLedger:
     def __init__(self, blobs: BlobStore, uploads: Uploads) -> None:
         self._blobs = blobs
         self._uploads = uploads
-        self._file = LedgerFile(blobs.folder / "ledger.db")
+        self._file = LedgerFile(blobs.folder / LEDGER)
         self._sweep = BlobSweep(self._file, blobs)
 
     def close(self) -> None:
