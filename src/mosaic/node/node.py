@@ -14,17 +14,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from mosaic.client.address import ServerAddress
-from mosaic.client.connection import Connection
-from mosaic.client.named_key import NamedKey
-from mosaic.core.bootstrap import Usage, UserBootstrap
-from mosaic.core.keys import PublicKey, SecretKey
-from mosaic.core.record import Record
+from mosaic.core.keys import PublicKey
 from mosaic.core.url import ServerUrl
-from mosaic.errors import HomeDamaged, StoreFull
+from mosaic.errors import HomeDamaged
 from mosaic.node import home_steps, other_devices, own_schedule
+from mosaic.node.acting_half import ActingHalf
 from mosaic.node.announcing import announced, to_tell
 from mosaic.node.bans import Bans
 from mosaic.node.cache import Cache
@@ -39,10 +35,9 @@ from mosaic.node.observed import kept_up
 from mosaic.node.operating import Operating
 from mosaic.node.outbox_checks import OutboxChecks
 from mosaic.node.own_server import OwnServer
-from mosaic.node.people import People, Person
+from mosaic.node.people import People
 from mosaic.node.private_db import PrivateDb
-from mosaic.node.publishing import Published, Publishing
-from mosaic.node.reaching_half import ReachingHalf
+from mosaic.node.publishing import Publishing
 from mosaic.node.records import OwnRecords
 from mosaic.node.rules import Rules
 from mosaic.node.scheduled_backups import ScheduledBackups
@@ -53,16 +48,14 @@ from mosaic.node.settings import NodeSettings
 from mosaic.node.surroundings import Surroundings
 from mosaic.node.upkeep import Upkeep, blob_ledger, blob_upkeep
 from mosaic.node.vault import Vault
-from mosaic.policy.submission import Way
 from mosaic.server.live import Live
 from mosaic.server.server import Server
 from mosaic.store.blobs import BlobStore
 from mosaic.store.embedded import EmbeddedStore
 from mosaic.store.record_source import RecordSource
-from mosaic.wire.result_code import ResultCode
 
 
-class Node(ReachingHalf):
+class Node(ActingHalf):
     """An open home. Made by `open`, ended by `stop`."""
 
     def __init__(
@@ -345,106 +338,3 @@ class Node(ReachingHalf):
         finally:
             self.db.close()
             self._lock.release()
-
-    # --- what people do --------------------------------------------------------------------------
-
-    async def own(self, person: Person | None) -> Connection:
-        """A connection to the own server, as any client has one; proves the person's device key."""
-        return await self._own_server.connection(person.device if person else None)
-
-    async def make_person(self, name: str) -> Person:
-        """Makes a person and publishes key schedule and profile. Raises HomeExists or InvalidProfile."""
-        person, records = self.people.make(name, self.server_secret.public)
-        self.server.people_changed()
-        for record in records:
-            await self.publish(person, record)
-        self.announce()
-        return person
-
-    def came(self, person: Person) -> None:
-        """Somebody came to live here who had lived elsewhere: the own server serves him from now on."""
-        self._publishing.introduce(person.key)
-        self.announce()
-        self.tell_changed()
-
-    def use_device(self, person: Person, device: SecretKey) -> Person:
-        """Lets another device key, which the key schedule lists, sign on this machine from now on."""
-        new = self.people.use_device(person, device)
-        self.server.people_changed()
-        self.tell_changed()
-        return new
-
-    def use_servers(self, person: Person, bootstrap: UserBootstrap) -> None:
-        """Lets a person use these servers: they get the key schedule and profile, friends find them."""
-        self.people.use_servers(person, bootstrap)
-        self._publishing.introduce(person.key)
-        self.announce()
-        self.tell_changed()
-
-    def follow(self, person: Person, named: NamedKey, server: ServerAddress | None) -> bool:
-        """Follows somebody; whether that is new.
-
-        Args:
-            person: Who follows.
-            named: Whom; a key that may be a server's is looked for as one, too.
-            server: An outbox of theirs, if one was named.
-        """
-        if server is not None:
-            self.directory.learn(named.key, server.key, next(iter(server.urls), None), Usage.OUTBOX)
-        elif named.server:
-            self.directory.learn(named.key, named.key, None, Usage.OUTBOX)
-        new = self.db.follow(person.key.bytes, named.key.bytes, self.clock.now_ns())
-        self.look_again()
-        return new
-
-    def unfollow(self, person: Person, key: PublicKey) -> bool:
-        """Stops following somebody; whether that person was followed."""
-        was = self.db.unfollow(person.key.bytes, key.bytes)
-        self.look_again()
-        return was
-
-    async def publish(self, person: Person, record: Record, about: Record | None = None) -> Published:
-        """Hands a record to the own server and queues it for all others that it goes to.
-
-        Args:
-            person: Whose it is.
-            record: The record.
-            about: One that it takes back: it goes wherever that one went.
-
-        Raises:
-            Refused: the own server does not take it.
-        """
-        published = await self._publishing.publish(person, record, about)
-        if self.unreached(record):
-            self.look_again()
-        return published
-
-    async def _publish_again(self, person: Person, record: Record, former: Record) -> None:
-        """Publishes a record that was made again with work in it, in place of the former version."""
-        if await self._publishing.publish_again(person, record, former):
-            # Nobody else has the one without work: it would only look like an edit.
-            await self.server.moderation.drop([former.id.bytes])
-
-    def made_again(self, record: Record) -> Record | None:
-        """What a record was lately made again as, because a server asked for proof of work."""
-        return self._publishing.made_again(record)
-
-    def unreached(self, record: Record) -> list[PublicKey]:
-        """Those whom a record concerns and none of whose servers is known."""
-        return self._publishing.unreached(record)
-
-    async def mirror(self, records: Sequence[bytes], received_by_ns: int | None = None) -> list[ResultCode]:
-        """Hands in what was read from other servers; what became of each.
-
-        Args:
-            records: Whole records.
-            received_by_ns: By when an outbox of their author says that it received them (ns), if it does.
-
-        Raises:
-            StoreFull: some could not be written.
-        """
-        failures = self.server.metrics.write_failures
-        results = await self.server.submit(records, Way.MIRROR, received_by_ns=received_by_ns)
-        if self.server.metrics.write_failures > failures and any(each.is_server_error for each in results):
-            raise StoreFull("what was read from other servers could not be written")
-        return results

@@ -11,14 +11,12 @@ Source: identity.md, keyschedule.md, bootstrap.md; encrypted_secret_key.md.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from mosaic.core import key_schedule
 from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
-from mosaic.core.dht_item import DhtItem
 from mosaic.core.encrypted_secret_key import DEFAULT_LOG_N
 from mosaic.core.key_schedule import Entry
 from mosaic.core.keys import PublicKey, SecretKey
@@ -26,75 +24,22 @@ from mosaic.core.profile import Profile
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.core.x25519 import X25519Secret
-from mosaic.errors import (
-    HomeExists,
-    InvalidProfile,
-    MasterAway,
-    PasswordNeeded,
-    UnknownKey,
-    UnknownPerson,
-    UsageError,
-)
-from mosaic.node import master as masters
+from mosaic.errors import HomeExists, InvalidProfile, UnknownKey, UnknownPerson
 from mosaic.node.clock import Clock
 from mosaic.node.key_book import KeyBook, Use
-from mosaic.node.master import Master, MasterPlace, Unlocking
+from mosaic.node.master import Master, MasterPlace
+from mosaic.node.master_keys import MasterKeys
+from mosaic.node.person import Newcomer, Person
 from mosaic.node.private_db import PersonRow, PrivateDb
 from mosaic.node.vault import Vault
 from mosaic.social.signer import Signer
 
+__all__ = ["Newcomer", "People", "Person"]
+
 _EVERYTHING = Usage.OUTBOX | Usage.INBOX | Usage.ENCRYPTION
-_PASSWORD_LENGTH = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who lives in this home.
-
-    Args:
-        name: The name within the home.
-        key: The person's key (master).
-        device: The secret that signs for the person on this machine.
-        bootstrap: The text of the bootstrap to be published.
-    """
-
-    name: str
-    key: PublicKey
-    device: SecretKey = field(repr=False)
-    bootstrap: str
-
-    @property
-    def signer(self) -> Signer:
-        """Signs in the person's name."""
-        return Signer(self.key, self.device)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Newcomer:
-    """Somebody who comes to live in this home.
-
-    Args:
-        name: The name within the home.
-        key: The person's key (master).
-        master: The master key's secret; None if it stays away.
-        device: The secret that signs on this machine.
-        encryption: Secrets that open what is encrypted to the person.
-        bootstrap: The text of the person's bootstrap.
-        schedule: The person's newest key schedule, which lists the device.
-        made_ns: The time, ns.
-    """
-
-    name: str
-    key: PublicKey
-    master: SecretKey | None
-    device: SecretKey
-    encryption: Sequence[X25519Secret]
-    bootstrap: str
-    schedule: Record
-    made_ns: int
-
-
-class People:
+class People(MasterKeys):
     """Who lives in this home.
 
     Args:
@@ -103,9 +48,6 @@ class People:
         clock: The clock.
         entropy: Random bytes of a length.
         log_n: How costly it is to try a person's password: 2^log_n rounds.
-
-    Attributes:
-        book: The keys of all.
     """
 
     def __init__(
@@ -117,13 +59,10 @@ class People:
         *,
         log_n: int = DEFAULT_LOG_N,
     ) -> None:
+        super().__init__(KeyBook(db, vault), vault, log_n)
         self._db = db
-        self._vault = vault
         self._clock = clock
         self._entropy = entropy
-        self._log_n = log_n
-        self.book = KeyBook(db, vault)
-        self._lent: dict[bytes, Master] = {}
         self._turns: defaultdict[bytes, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._people = [self._open(row) for row in db.people()]
         self._keys = {person.key.bytes for person in self._people}
@@ -216,107 +155,6 @@ class People:
         """Lets another device key sign on this machine from now on; the person with it."""
         self.book.set_device(person.key, device)
         return self._replace(person, device=device)
-
-    # --- the master key --------------------------------------------------------------------------------
-
-    def master(self, person: Person) -> Master:
-        """The person's master key, opened for one act.
-
-        Raises:
-            MasterAway: it is not on this machine.
-            PasswordNeeded: it is under the person's own password; `unlock` takes that.
-            HomeDamaged: the home's password does not open it.
-        """
-        place = self.book.master_place(person.key)
-        if place is MasterPlace.AWAY:
-            raise MasterAway
-        if place is MasterPlace.PASSWORD:
-            raise PasswordNeeded
-        return Master(self._vault.open(self.book.sealed_master(person.key)))
-
-    @contextlib.contextmanager
-    def lend(self, master: Master) -> Iterator[None]:
-        """Lets bootstraps be signed with an opened master key meanwhile; nothing else gets at it."""
-        self._lent[master.public.bytes] = master
-        try:
-            yield
-        finally:
-            del self._lent[master.public.bytes]
-
-    def bootstrap_item(self, person: Person, salt: bytes, seq: int, value: bytes) -> DhtItem:
-        """A person's bootstrap, signed with the key that is lent or lies in the home.
-
-        Args:
-            person: Whose.
-            salt: `USER_SALT`.
-            seq: Its sequence number, 1 and rising.
-            value: The text.
-
-        Raises:
-            MasterAway: the key is not here.
-            PasswordNeeded: it is under the person's own password.
-            HomeDamaged: it can't be opened.
-            InvalidBootstrap: the text or the number can't be.
-        """
-        lent = self._lent.get(person.key.bytes)
-        if lent is not None:
-            return lent.sign(salt, seq, value)
-        try:
-            with self.master(person) as master:
-                return master.sign(salt, seq, value)
-        except (MasterAway, PasswordNeeded) as error:
-            raise type(error)(
-                "the servers you use can't be published without your master key",
-                hint="`mosaic dht publish` does it, with --master FILE or --password-file FILE.",
-            ) from None
-
-    async def unlock(self, person: Person, given: Unlocking) -> Master:
-        """The person's master key, wherever it lies.
-
-        Args:
-            person: Whose.
-            given: Its file and password, as far as somebody gave them.
-
-        Raises:
-            MasterAway: it is not on this machine, and no file was given.
-            PasswordNeeded: it is under a password, and none was given.
-            WrongPassword: the password does not open it.
-            InvalidSecretKey: the file holds another key, or none.
-        """
-        if given.sealed is not None:
-            return await masters.opened(given, masters.sealed_in(given.sealed), person.key)
-        if self.book.master_place(person.key) is MasterPlace.PASSWORD:
-            return await masters.opened(given, self.book.sealed_master(person.key), person.key)
-        return self.master(person)
-
-    def sealed_master(self, master: Master, password: str) -> str:
-        """A master key under a person's password, as `mocryptsec0`. Takes about a second.
-
-        Raises:
-            UsageError: the password is shorter than 8 characters.
-            InvalidSecretKey: there is not enough memory.
-            WrongPassword: it can't be written as UTF-8.
-        """
-        if len(password) < _PASSWORD_LENGTH:
-            raise UsageError(
-                f"the password has fewer than {_PASSWORD_LENGTH} characters",
-                hint="Take a longer one: four words or more that nobody would guess together.",
-            )
-        return self._vault.seal_with(master.secret(), password, self._log_n)
-
-    def keep_master(self, person: Person, master: Master | None, sealed: str = "") -> None:
-        """Keeps the master key in another way from now on.
-
-        Args:
-            person: Whose.
-            master: The key, to be opened with the home's password; None for the other ways.
-            sealed: The key under the person's own password; empty = it is not kept here any more.
-        """
-        if master is not None:
-            self.book.set_master(person.key, self._vault.seal(master.secret()), MasterPlace.HOME)
-        else:
-            place = MasterPlace.PASSWORD if sealed else MasterPlace.AWAY
-            self.book.set_master(person.key, sealed, place)
 
     # --- servers -----------------------------------------------------------------------------------------
 
