@@ -8,7 +8,7 @@ from tests.node.conftest import FAST, HERE, OpenNode, do, one
 
 from mosaic.core import encrypted_secret_key
 from mosaic.errors import InvalidSecretKey, PasswordNeeded, UsageError, WrongPassword
-from mosaic.node import recovery
+from mosaic.node import recovery, recovery_due
 from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node
 
@@ -74,19 +74,19 @@ async def test_a_sheet_is_asked_for_after_the_first_post_and_only_until_there_is
 ) -> None:
     async with open_node("anna") as node:
         monkeypatch.setattr(node.people, "_log_n", 10)
-        assert recovery.DUE not in await advice(node)
-        assert (await one(node, "post", text="first"))["advice"] == recovery.DUE
+        assert recovery_due.DUE not in await advice(node)
+        assert (await one(node, "post", text="first"))["advice"] == recovery_due.DUE
         assert "advice" not in await one(node, "post", text="second")
-        assert recovery.DUE in await advice(node)
+        assert recovery_due.DUE in await advice(node)
         with pytest.raises(UsageError, match="fewer than"):
             await one(node, "recovery_sheet", new_password="short")
-        assert recovery.DUE in await advice(node)
+        assert recovery_due.DUE in await advice(node)
         assert (await one(node, "recovery_sheet", new_password="longenough"))["weakness"]
-        assert recovery.DUE not in await advice(node)
+        assert recovery_due.DUE not in await advice(node)
     async with open_node("ben") as node:
         await one(node, "post", text="first")
         await one(node, "recovery_later")
-        assert recovery.DUE not in await advice(node)
+        assert recovery_due.DUE not in await advice(node)
 
 
 @pytest.mark.parametrize("password", ["aaaaaaaaaaaaaaaaaa", "short one", "12345678901234567890"])

@@ -16,9 +16,11 @@ from mosaic.cli.options import Common, common
 from mosaic.cli.output import clean, notice, print_object, say, text_of
 from mosaic.cli.unlocking import MasterOptions, asked, given_with_master, master_file_options
 from mosaic.core.pairing import PairingCode
-from mosaic.errors import PasswordNeeded
+from mosaic.errors import PasswordNeeded, UsageError
 from mosaic.node import qr_code
 from mosaic.node.control import JsonObject
+
+_LONGEST_CODE = 4_096
 
 _TOLD = {
     "agreed": "Waiting until the other device says the same …",
@@ -54,18 +56,30 @@ def pair(context: click.Context, options: Common, *, qr: bool | None, unlocking:
 
 
 @pair.command()
-@click.argument("code", required=False)
+@click.argument("code", required=False, metavar="[-]")
 @click.option("--label", help="What you call this device; else its name in the network.")
 @common
 def join(options: Common, code: str | None, label: str | None) -> None:
-    """Join by the CODE that your other device shows; without it, it is asked for.
+    """Join by the code that your other device shows. It is asked for, or read from standard input.
+
+    The code is a secret for ten minutes, so it does not go on the command line.
 
     \b
     Example:
       mosaic pair join
+
+    \f
+    Raises:
+        UsageError: the code stands on the command line.
+        InvalidText: it is none.
     """
-    if code is None:
-        code = asked("Code (mosaic:…)") if sys.stdin.isatty() else sys.stdin.readline().strip()
+    if code not in {None, "-"}:
+        raise UsageError(
+            "a code on the command line can be read by everybody on this machine, so it is not used",
+            hint="Say `mosaic pair join`, and enter a new code when asked; `mosaic pair` shows one.",
+        )
+    asks = code is None and sys.stdin.isatty()
+    code = asked("Code (mosaic:…)") if asks else sys.stdin.readline(_LONGEST_CODE)
     PairingCode.parse(code)  # nothing is made for a code that is none
     if not options.home.is_there:
         options.home.make()

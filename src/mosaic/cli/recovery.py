@@ -147,12 +147,13 @@ def restore(
 @recovery.command()
 @common
 def later(options: Common) -> None:
-    """Be asked for no recovery sheet any more."""
+    """Be asked for a recovery sheet again in a month; the second time, never again."""
     for item in act(options.home, "recovery_later", options.arguments()):
         if options.as_json:
             print_object(item)
         else:
-            notice("You are not asked again; `mosaic recovery sheet` makes one at any time.")
+            asked_again = "You are asked again in a month" if item.get("again") else "You are not asked again"
+            notice(f"{asked_again}; `mosaic recovery sheet` makes one at any time.")
 
 
 def _new_password(file: Path | None) -> str:

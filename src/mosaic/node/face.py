@@ -20,7 +20,7 @@ from mosaic.core.record import Record
 from mosaic.core.reference import Address, Id
 from mosaic.core.url import ServerUrl
 from mosaic.errors import Refused, UnknownPerson, UsageError
-from mosaic.node import my_servers, states
+from mosaic.node import my_servers, recovery_due, states
 from mosaic.node.finding_acts import invite_link, opened
 from mosaic.node.keys_face import KeysFace
 from mosaic.node.my_servers import MyServer, Trouble
@@ -101,6 +101,8 @@ class Status:
     """The same as a link that also says where to look first."""
     troubles: Sequence[Trouble] = field(default=())
     """What is wrong with servers of who lives here."""
+    sheet: str = field(default="")
+    """Whether to ask for a recovery sheet: `due`, `due again` (for the last time), or an empty text."""
 
 
 class Face:
@@ -135,6 +137,7 @@ class Face:
             troubles=my_servers.troubles(node),
             share=person.key.user_text if person else "",
             invite=invite_link(node, person, follow=True).text if person else "",
+            sheet=self._sheet(person) if person else "",
         )
 
     def my_servers(self) -> Sequence[MyServer]:
@@ -243,6 +246,11 @@ class Face:
                 yield None
 
     # --- inside ------------------------------------------------------------------------------------
+
+    def _sheet(self, person: Person) -> str:
+        if not recovery_due.is_due(self._node, person):
+            return ""
+        return "due again" if recovery_due.is_last(self._node, person) else "due"
 
     def _person(self) -> Person:
         first = self._node.people.first

@@ -1,6 +1,6 @@
 """Acts about a person's keys: devices, encryption keys, personas, nostr keys.
 
-All but `keys` edit the key schedule, which needs the master key: `master` (the
+All but `keys` and `key_label` edit the key schedule, which needs the master key: `master` (the
 content of its file) and `password`, where it does not lie in the home. With
 `offline` an edit is made though no outbox could be read.
 
@@ -13,22 +13,21 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from mosaic.core import human
-from mosaic.core.key_schedule import KeySchedule
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.nostr_key import NostrSecret
 from mosaic.core.schedule_entry import ATTESTATION, Algorithm, Entry, Marker
 from mosaic.core.schedule_merge import lacks
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import UnknownKey, UsageError
-from mosaic.node import recovery
 from mosaic.node.arguments import Arguments, parse_time
-from mosaic.node.control import Act, Items, Json, JsonObject
+from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
 from mosaic.node.key_book import OwnKey, Use
-from mosaic.node.master import Master, MasterPlace
-from mosaic.node.own_schedule import Editing, OwnSchedule, Published
+from mosaic.node.key_list import KeyList, key_text, use_of
+from mosaic.node.master import Master
+from mosaic.node.own_schedule import Editing, OwnSchedule
 from mosaic.node.people import Person
-from mosaic.node.shapes import deliveries_object, time_fields
+from mosaic.node.shapes import deliveries_object
 from mosaic.social.signer import Signer
 
 if TYPE_CHECKING:
@@ -37,32 +36,8 @@ if TYPE_CHECKING:
 _Change: TypeAlias = "Callable[[Editing], Awaitable[None] | None]"
 """What is done to a schedule that was read."""
 
-_STATES = {
-    Marker.ACTIVE_SIGNING_KEY: "active",
-    Marker.ACTIVE_ENCRYPTION_KEY: "active",
-    Marker.ACTIVE_NOSTR_KEY: "active",
-    Marker.OUT_OF_USE: "out of use",
-    Marker.REVOKED_PAST: "revoked since",
-    Marker.REVOKED_ALL: "revoked",
-}
 _SHORTEST_PREFIX = 4
-_NO_ENCRYPTION = "Nobody can encrypt anything to you yet: `mosaic key add encryption` makes a key for it."
-_MASTER_HERE = (
-    "The master key lies on this machine, and whoever takes this machine takes it, too:"
-    " `mosaic key master export FILE`, then `mosaic key master forget FILE`."
-)
-_UNMERGED = "Another device has changed the keys at the same time: `mosaic key merge` joins both."
-_NOT_MINE = "This machine's own key is not in use any more: `mosaic key roll` makes a new one."
-_UNREADABLE = (
-    "Messages are encrypted to keys that only other devices of yours have: pair this one with one of them."
-)
-
-
-def key_text(key: bytes, use: Use) -> str:
-    """How a key (32 bytes) is written: mopub0… of what signs, 64 digits of nostr, else z-base-32."""
-    if use is Use.NOSTR:
-        return key.hex()
-    return human.z_base_32(key) if use is Use.ENCRYPTION else PublicKey(key).user_text
+_LONGEST_LABEL = 64
 
 
 class KeyActs:
@@ -78,11 +53,13 @@ class KeyActs:
         self._node = node
         self._finder = finder
         self._schedules = OwnSchedule(node, working=working)
+        self._list = KeyList(node, self._schedules)
 
     def table(self) -> dict[str, Act]:
         """These acts by their names."""
         return {
             "keys": self.keys,
+            "key_label": self.label,
             "key_add": self.add,
             "key_roll": self.roll,
             "key_retire": self.retire,
@@ -98,58 +75,28 @@ class KeyActs:
         """The people of this home with all their keys, or the one whom `as` names. Asks nobody."""
         named = Arguments(given).optional_text("as")
         for person in self._node.people if named is None else [self._node.people.find(named)]:
-            yield self._person_object(person)
+            yield self._list.of_person(person)
 
-    def _person_object(self, person: Person) -> JsonObject:
-        node = self._node
-        editing = self._known(person)
-        return {
-            "name": person.name,
-            "key": person.key.user_text,
-            "device": person.device.public.user_text,
-            "server": node.server_secret.public.server_text,
-            "home": str(node.home.folder),
-            "bootstrap": person.bootstrap,
-            "master": node.people.book.master_place(person.key).value,
-            "keys": [self._key_object(person, entry) for entry in editing.entries],
-            "advice": list[Json](self._advice(person, editing)),
-        }
+    async def label(self, given: JsonObject) -> Items:
+        """Calls `key` here as `label` says; nobody else is told.
 
-    def _known(self, person: Person) -> Editing:
-        """The schedule by what this home knows."""
-        newest: KeySchedule | None = self._node.records.schedule(person.key)
-        return Editing(list(self._schedules.at_hand(person)), newest)
-
-    def _advice(self, person: Person, editing: Editing) -> list[str]:
-        book, advice = self._node.people.book, []
-        boxes = editing.active(Marker.ACTIVE_ENCRYPTION_KEY)
-        if not boxes:
-            advice.append(_NO_ENCRYPTION)
-        elif not {secret.public for secret in book.encryption_secrets(person.key)}.intersection(boxes):
-            advice.append(_UNREADABLE)
-        if person.device.public.bytes not in editing.active(Marker.ACTIVE_SIGNING_KEY):
-            advice.append(_NOT_MINE)
-        if editing.newest is not None and lacks(editing.newest, editing.entries):
-            advice.append(_UNMERGED)
-        if book.master_place(person.key) is MasterPlace.HOME:
-            advice.append(_MASTER_HERE)
-        if recovery.is_due(self._node, person):
-            advice.append(recovery.DUE)
-        return advice
-
-    def _key_object(self, person: Person, entry: Entry) -> JsonObject:
-        kept = {own.key: own for own in self._node.people.book.keys(person.key)}.get(entry.subkey)
-        use, current = _use(entry, kept), entry.subkey == person.device.public.bytes
-        since = {} if not entry.timestamp else time_fields(entry.timestamp, "since")
-        return {
-            "key": key_text(entry.subkey, use),
-            "use": use.value,
-            "label": "" if kept is None else kept.label,
-            "state": _STATES[entry.marker],
-            **since,
-            "current": current,
-            "here": current or (kept is not None and kept.sealed is not None),
-        }
+        Raises:
+            UnknownKey: the person has no such key.
+            UsageError: another key is called so, or the label is too long.
+        """
+        arguments, person = self._finder.begin(given)
+        book, label = self._node.people.book, " ".join(arguments.text("label").split())
+        entry = self._find(person, self._list.known(person), arguments.text("key"))
+        kept = {own.key: own for own in book.keys(person.key)}
+        if len(label) > _LONGEST_LABEL:
+            raise UsageError(f"a label has at most {_LONGEST_LABEL} characters")
+        if label and any(own.label == label and key != entry.subkey for key, own in kept.items()):
+            raise UsageError("another key of yours is called so", hint="Take another word for this one.")
+        if entry.subkey not in kept:
+            self._keep(person, entry.subkey, use_of(entry, None), label, None)
+        book.set_label(person.key, entry.subkey, label)
+        self._node.tell_changed()
+        yield self._list.of_person(person)
 
     # --- editing ---------------------------------------------------------------------------------------
 
@@ -261,7 +208,7 @@ class KeyActs:
                 "an encryption key signs nothing", hint="`mosaic key roll encryption` replaces it."
             )
         signer = PublicKey(entry.subkey) if entry.algorithm is Algorithm.CURVE_25519 else None
-        told.key = key_text(entry.subkey, _use(entry, None))
+        told.key = key_text(entry.subkey, use_of(entry, None))
         if when is None:
             editing.mark(entry.subkey, Marker.REVOKED_ALL, self._now())
         else:
@@ -333,9 +280,15 @@ class KeyActs:
                 await changing
             self._complete(person, editing)
             if editing.entries == before and not (editing.newest and lacks(editing.newest, before)):
-                return {**self._person_object(person), "changed": False}
+                return {**self._list.of_person(person), "changed": False}
             published = await self._schedules.publish(person, master, editing)
-        return {**self._person_object(person), **_published_object(published), "changed": True}
+        told: JsonObject = {
+            "schedule": published.schedule.id.text,
+            "vouched": published.vouched,
+            "unread": [server.server_text for server in published.unread],
+            **deliveries_object(published.deliveries),
+        }
+        return {**self._list.of_person(person), **told, "changed": True}
 
     async def _edit_with_new_device(
         self, arguments: Arguments, person: Person, change: _Change
@@ -353,7 +306,7 @@ class KeyActs:
 
         done = await self._edit(arguments, person, change_both)
         new = self._node.use_device(person, device)
-        return {**done, **self._person_object(new)}
+        return {**done, **self._list.of_person(new)}
 
     def _roll_boxes(self, person: Person, editing: Editing) -> None:
         for key in editing.active(Marker.ACTIVE_ENCRYPTION_KEY):
@@ -374,7 +327,7 @@ class KeyActs:
         found = []
         for entry in editing.entries:
             own = kept.get(entry.subkey)
-            text = key_text(entry.subkey, _use(entry, own))
+            text = key_text(entry.subkey, use_of(entry, own))
             if named == text or (own is not None and own.label and named == own.label):
                 return entry
             begins = len(named.removeprefix(human.USER_KEY)) >= _SHORTEST_PREFIX and text.startswith(named)
@@ -388,7 +341,7 @@ class KeyActs:
     def _is_own(self, person: Person, named: str) -> bool:
         """Whether a text names the key that signs on this machine."""
         try:
-            return self._find(person, self._known(person), named).subkey == person.device.public.bytes
+            return self._find(person, self._list.known(person), named).subkey == person.device.public.bytes
         except UnknownKey:
             return False  # another device may have added it
 
@@ -407,14 +360,6 @@ def _is(own: OwnKey, person: Person) -> bool:
     return own.key == person.device.public.bytes
 
 
-def _use(entry: Entry, kept: OwnKey | None) -> Use:
-    if entry.kind != ATTESTATION:
-        return Use.ENCRYPTION
-    if entry.algorithm is Algorithm.SECP256K1:
-        return Use.NOSTR
-    return Use.DEVICE if kept is None else kept.use
-
-
 def _attestation(text: str | None) -> bytes:
     if text is None:
         raise UsageError("a device needs the attestation that it made", hint="Pair the device instead.")
@@ -422,12 +367,3 @@ def _attestation(text: str | None) -> bytes:
         return bytes.fromhex(text)
     except ValueError:
         raise UsageError("the attestation is not in hexadecimal digits") from None
-
-
-def _published_object(published: Published) -> JsonObject:
-    return {
-        "schedule": published.schedule.id.text,
-        "vouched": published.vouched,
-        "unread": [server.server_text for server in published.unread],
-        **deliveries_object(published.deliveries),
-    }

@@ -95,6 +95,14 @@ class KeyBook:
             (key, use.value, label, sealed, made_ns, person.bytes),
         )
 
+    def set_label(self, person: PublicKey, key: bytes, label: str) -> None:
+        """Calls a kept key (32 bytes) otherwise from now on; it may have no label."""
+        self._db.execute(
+            "UPDATE person_key SET label = ? WHERE key = ?"
+            " AND person = (SELECT number FROM person WHERE master_key = ?)",
+            (label, key, person.bytes),
+        )
+
     def drop(self, person: PublicKey, key: bytes) -> None:
         """Forgets a key (32 bytes) and its secret."""
         self._db.execute(

@@ -15,7 +15,7 @@ from mosaic.client.queue import Delivery
 from mosaic.core import nonce, profile
 from mosaic.core.record import Record
 from mosaic.errors import UsageError
-from mosaic.node import recovery
+from mosaic.node import recovery_due
 from mosaic.node.arguments import Arguments, parse_kind, parse_tag
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.entropy import entropy
@@ -66,7 +66,7 @@ class PublishingActs:
             self._signer(arguments, person), arguments.text("text"), now=self._node.clock.now(), kind=kind
         )
         told = await self._publish(person, record)
-        yield {**told, "advice": recovery.DUE} if recovery.asks_now(self._node, person) else told
+        yield {**told, "advice": recovery_due.DUE} if recovery_due.asks_now(self._node, person) else told
 
     async def reply(self, given: JsonObject) -> Items:
         """Publishes a reply: `reference`, `text`."""

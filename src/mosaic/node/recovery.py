@@ -15,17 +15,15 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from mosaic.core.bootstrap import Usage, UserBootstrap
-from mosaic.core.filter import Filter
 from mosaic.core.handover import named
 from mosaic.core.invite_link import MOST_SERVERS, MOST_URLS, SCHEME, InviteLink, NamedServer
-from mosaic.core.kinds import MICROBLOG
 from mosaic.errors import FormatError, InvalidSecretKey, UsageError
-from mosaic.node import own_history
+from mosaic.node import own_history, recovery_due
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
 from mosaic.node.joining import JoiningActs
-from mosaic.node.master import MasterPlace, Unlocking, sealed_in
+from mosaic.node.master import Unlocking, sealed_in
 from mosaic.node.pairing_line import own_urls
 from mosaic.node.people import Person
 
@@ -34,13 +32,8 @@ if TYPE_CHECKING:
 
 LONG: Final = 14
 """Characters from which on a password is not called short."""
-DUE: Final = (
-    "Your master key is on this machine alone: when it is lost, so is your name, for ever. "
-    "`mosaic recovery sheet --html sheet.html` makes a sheet to print; `mosaic recovery later` ends it."
-)
 _LINK: Final = re.compile(rf"^\s*({SCHEME}mopub0\S+)\s*$", re.MULTILINE)
 _NAME: Final = re.compile(r"^Name:\s+(\S.*?)\s*$", re.MULTILINE)
-_DONE, _LATER = "done", "later"
 
 _TEXT = """MOSAIC RECOVERY SHEET
 
@@ -80,34 +73,6 @@ def weakness(password: str) -> str:
     return ""
 
 
-def is_due(node: Node, person: Person) -> bool:
-    """Whether somebody has posted, has the master key here, and neither sheet nor another copy of it."""
-    if node.people.book.master_place(person.key) is MasterPlace.AWAY:
-        return False
-    if node.db.meta(_meta(person)) is not None:
-        return False
-    wanted = Filter.of(authors=[person.key], kinds=[MICROBLOG])
-    return next(iter(node.records.newest_first(wanted)), None) is not None
-
-
-def asks_now(node: Node, person: Person) -> bool:
-    """Whether somebody is to be asked for a sheet beside what he does; of several times, the first."""
-    asked = f"{_meta(person)} asked"
-    if node.db.meta(asked) is not None or not is_due(node, person):
-        return False
-    node.db.set_meta(asked, "yes")
-    return True
-
-
-def note(node: Node, person: Person, *, done: bool) -> None:
-    """Remembers that there is a sheet, or that nobody wants to be asked again."""
-    node.db.set_meta(_meta(person), _DONE if done else _LATER)
-
-
-def _meta(person: Person) -> str:
-    return f"recovery {person.key.user_text}"
-
-
 class RecoveryActs:
     """What people do so that they can come back.
 
@@ -142,8 +107,7 @@ class RecoveryActs:
         with await people.unlock(person, arguments.unlocking()) as master:
             sealed = await asyncio.to_thread(people.sealed_master, master, password)
         with await people.unlock(person, Unlocking(sealed, password)):
-            note(self._node, person, done=True)
-        self._node.tell_changed()
+            recovery_due.done(self._node, person)
         link = InviteLink(person.key, self._servers(person), follow=True).text
         text = _TEXT.format(name=person.name, key=person.key.user_text, sealed=sealed, link=link)
         yield {
@@ -194,7 +158,7 @@ class RecoveryActs:
                     node.directory.learn(told.key, server.key, url, Usage.OUTBOX)
         items = [item async for item in self._joining.join({**given, "name": name})]
         person = node.people.find(name)
-        note(node, person, done=True)
+        recovery_due.done(node, person)
         records, reached = 0, False
         async for received in own_history.fetch(node, person, [server.key for server in servers]):
             records, reached = received, True
@@ -207,11 +171,10 @@ class RecoveryActs:
         }
 
     async def later(self, given: JsonObject) -> Items:
-        """Asks for no sheet any more."""
+        """Asks for a sheet again in a month, once; and then never again."""
         _, person = self._finder.begin(given)
-        note(self._node, person, done=False)
-        self._node.tell_changed()
-        yield {"name": person.name, "key": person.key.user_text}
+        again = recovery_due.put_off(self._node, person)
+        yield {"name": person.name, "key": person.key.user_text, "again": again}
 
 
 def _first(pattern: re.Pattern[str], text: str) -> str:

@@ -1,4 +1,4 @@
-"""What can be done: give a name, post, reply, follow, unfollow.
+"""What can be done: give a name, join, come back, post, reply, follow, unfollow.
 
 What the node refuses is told in words beside the form that asked for it, and
 what was typed stays there.
@@ -41,6 +41,25 @@ class Acting:
             await self._node.begin(form.get("name", "").strip())
         except MosaicError as error:
             return await self._reading.again("/", Tried.of("begin", form, error))
+        return RedirectResponse("/feed", 303)
+
+    async def join(self, request: Request) -> Response:
+        """This machine joins another device of somebody. Raises UsageError if the form is too long."""
+        form = await read_form(request, self._longest)
+        label = form.get("label", "").strip()
+        try:
+            self._node.keys.join(form.get("code", "").strip(), label)
+        except MosaicError as error:
+            return await self._reading.again("/", Tried.of("join", {"label": label}, error))
+        return RedirectResponse("/", 303)
+
+    async def restore(self, request: Request) -> Response:
+        """Somebody comes back with a recovery sheet. Raises UsageError if the form is too long."""
+        form = await read_form(request, self._longest)
+        try:
+            await self._node.keys.restore(form.get("sheet", ""), form.get("password", ""))
+        except MosaicError as error:
+            return await self._reading.again("/", Tried.of("restore", {}, error))
         return RedirectResponse("/feed", 303)
 
     async def post(self, request: Request) -> Response:

@@ -21,6 +21,7 @@ from mosaic.web.face import NodeFace
 from mosaic.web.guard import Guard
 from mosaic.web.keys_page import KeysPage
 from mosaic.web.reading import Reading
+from mosaic.web.recovery_page import RecoveryPage
 from mosaic.web.rendering import HERE, Rendering
 from mosaic.web.service import ServicePage
 from mosaic.web.settings import WebSettings
@@ -46,6 +47,7 @@ def create_app(
     reading = Reading(node, rendering, settings)
     keys = KeysPage(node, rendering, settings)
     storage = StoragePage(node, rendering, settings)
+    recovery = RecoveryPage(node, rendering, settings)
     acting = Acting(node, reading, settings)
     changes = Changes(node, settings.streams)
     app = Starlette(
@@ -59,6 +61,14 @@ def create_app(
             Route("/servers", reading.servers),
             Route("/servers/check", acting.check_servers, methods=["POST"]),
             Route("/keys", keys.show),
+            Route("/keys/label", keys.label, methods=["POST"]),
+            Route("/keys/retire", keys.retire, methods=["POST"]),
+            Route("/keys/revoke", keys.revoke, methods=["POST"]),
+            Route("/keys/roll", keys.roll, methods=["POST"]),
+            Route("/keys/persona", keys.persona, methods=["POST"]),
+            Route("/keys/sheet", recovery.ask),
+            Route("/keys/sheet", recovery.make, methods=["POST"]),
+            Route("/keys/sheet/later", recovery.put_off, methods=["POST"]),
             Route("/keys/pair", keys.pair, methods=["POST"]),
             Route("/keys/agree", keys.agree, methods=["POST"]),
             Route("/keys/stop", keys.stop, methods=["POST"]),
@@ -68,6 +78,8 @@ def create_app(
             Route("/help", reading.help),
             Route("/service", ServicePage(node.service, owner=True).show),
             Route("/begin", acting.begin, methods=["POST"]),
+            Route("/join", acting.join, methods=["POST"]),
+            Route("/restore", acting.restore, methods=["POST"]),
             Route("/post", acting.post, methods=["POST"]),
             Route("/reply", acting.reply, methods=["POST"]),
             Route("/follow", acting.follow, methods=["POST"]),

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from mosaic.node.face import DhtState, Entry, FollowedPerson, MyServer, ServerState, Status, Trouble
-from mosaic.node.keys_face import ShownKeys
+from mosaic.node.keys_face import Sheet, ShownKeys, ShownPairing
+from mosaic.node.master import Unlocking
 from mosaic.node.service import Service
 from mosaic.node.storage_face import ShownStorage
 
@@ -25,20 +26,60 @@ __all__ = [
     "NodeFace",
     "ServerState",
     "Service",
+    "Sheet",
+    "ShownKeys",
+    "ShownPairing",
     "Status",
     "StorageFace",
     "Trouble",
+    "Unlocking",
 ]
 
 
 class KeysFace(Protocol):
-    """A person's keys and devices, seen from the page. Every method may raise MosaicError."""
+    """A person's keys and devices, seen from the page. Every method may raise MosaicError.
+
+    What the master key signs takes what opens it. Methods that give a text say what was done, in words.
+    """
+
+    def place(self) -> str:
+        """Where the master key is: `home`, `password` or `away`."""
+
+    def pairing(self) -> ShownPairing:
+        """The pairing that is under way or was the last one."""
 
     async def shown(self) -> ShownKeys:
-        """All keys, and the pairing that is under way."""
+        """All keys, and the pairing."""
 
-    async def pair(self, password: str) -> None:
-        """Shows a code for a new device; `password` opens the master key, if it is under one."""
+    async def label(self, key: str, label: str) -> str:
+        """Calls a key so on this machine."""
+
+    async def retire(self, key: str, opening: Unlocking) -> str:
+        """Takes a key out of use."""
+
+    async def revoke(self, key: str, since: str, opening: Unlocking) -> str:
+        """Takes a key away from whoever has it, since a time, or (empty) with all that it ever signed."""
+
+    async def roll(self, what: str, opening: Unlocking) -> str:
+        """A new key in place of this machine's (`device`), or of all `encryption` keys."""
+
+    async def persona(self, label: str, opening: Unlocking) -> str:
+        """Makes a persona."""
+
+    async def pair(self, opening: Unlocking) -> None:
+        """Shows a code for a new device."""
+
+    def join(self, code: str, label: str) -> None:
+        """Joins by the code that another device shows."""
+
+    async def sheet(self, password: str, opening: Unlocking) -> Sheet:
+        """A recovery sheet under a password."""
+
+    def put_off(self) -> bool:
+        """Asks for a sheet again in a month, or never again the second time; whether it is asked again."""
+
+    async def restore(self, sheet: str, password: str) -> None:
+        """Lets the person of a recovery sheet live here."""
 
     def agree(self, *, same: bool) -> None:
         """Says whether the digits are the same on both devices."""

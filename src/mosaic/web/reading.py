@@ -38,7 +38,7 @@ class Reading:
         """`/`: the feed, or the question for a name in a home where nobody lives yet."""
         if self._node.status().name:
             return RedirectResponse("/feed", 303)
-        return self._rendering.page("begin.html", "/", {})
+        return self._begin()
 
     async def feed(self, request: Request) -> Response:
         """Posts of followed people and one's own."""
@@ -84,7 +84,7 @@ class Reading:
             case _ if self._node.status().name:
                 return await self._feed("", tried)
             case _:
-                return self._rendering.page("begin.html", "/", {}, tried)
+                return self._begin(tried)
 
     async def failed(self, _request: Request, error: Exception) -> Response:
         """What went wrong, in words."""
@@ -99,6 +99,9 @@ class Reading:
         return self._rendering.page("failed.html", "", values, code=404)
 
     # --- the pages ---------------------------------------------------------------------------------
+
+    def _begin(self, tried: Tried | None = None) -> Response:
+        return self._rendering.page("begin.html", "/", {"pairing": self._node.keys.pairing()}, tried)
 
     async def _feed(self, before: str, tried: Tried | None = None) -> Response:
         if not self._node.status().name:

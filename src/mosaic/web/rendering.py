@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse
 from mosaic.node import qr_code
 from mosaic.web import standing
 from mosaic.web.face import NodeFace
-from mosaic.web.forms import Tried
+from mosaic.web.forms import Tried, sentence
 from mosaic.web.text import commands, excerpt, linked, short_bytes, short_key
 from mosaic.web.tiles import tiles
 from mosaic.web.times import When, when
@@ -65,6 +65,8 @@ class Rendering:
             "trouble_words": standing.trouble_words,
             "bytes": short_bytes,
             "commands": commands,
+            "sentence": sentence,
+            "key_place": "key-{}".format,
         }
 
     def _when(self, iso: str) -> When:

@@ -23,7 +23,20 @@ const focused = (inside) => {
 const cameAs = new WeakMap();
 const same = (old, fresh) => cameAs.get(old) === fresh.outerHTML || old.isEqualNode(fresh);
 
+// What somebody is typing in stays until it is sent or taken back.
+const changed = (field) =>
+  field.matches("select")
+    ? [...field.options].some((one) => one.selected !== one.defaultSelected && field.selectedIndex > 0)
+    : field.type === "checkbox"
+      ? field.checked !== field.defaultChecked
+      : field.value !== field.defaultValue;
+const typedIn = (part) =>
+  [...part.querySelectorAll("input, textarea, select")].some(
+    (one) => one === document.activeElement || changed(one),
+  );
+
 const replace = (old, fresh) => {
+  if (typedIn(old)) return;
   const refocus = focused(old);
   const opened = old.querySelectorAll("details");
   cameAs.set(fresh, fresh.outerHTML);
@@ -55,9 +68,9 @@ const mergeList = (old, fresh) => {
   return added;
 };
 
-// Copy buttons are of use with scripts only.
+// Some buttons are of use with scripts only.
 export const dress = (part) => {
-  for (const button of part.querySelectorAll("[data-copy]")) button.hidden = false;
+  for (const button of part.querySelectorAll("[data-copy], [data-print]")) button.hidden = false;
 };
 
 // Takes over a fetched document; returns what is new in its lists.

@@ -56,6 +56,11 @@ const look = async () => {
       again = false;
       const answer = await fetch(where, { headers: { accept: "text/html" } });
       if (!answer.ok) continue;
+      // The page leads elsewhere by now: somebody has come to live here.
+      if (answer.redirected && new URL(answer.url).pathname !== location.pathname) {
+        location.replace(answer.url);
+        return;
+      }
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       announce(takeOver(fresh).filter((one) => one.matches(".post") && !("mine" in one.dataset)));
     } while (again);

@@ -1,4 +1,4 @@
-// Copy buttons, and drafts that survive a reload.
+// Buttons that copy and print, and drafts that survive a reload.
 
 import { dress } from "./list.js";
 
@@ -18,6 +18,10 @@ document.addEventListener("click", async (event) => {
     news.textContent = "It is marked: copy it with your browser";
   }
   setTimeout(() => (button.firstChild.data = "Copy"), 2500);
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) print();
 });
 
 for (const text of document.querySelectorAll("[data-draft]")) {
