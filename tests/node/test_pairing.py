@@ -13,6 +13,7 @@ from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.pairing import PairingCode
 from mosaic.core.reference import parse
 from mosaic.core.schedule_entry import Marker
+from mosaic.core.x25519 import X25519Secret
 from mosaic.errors import (
     HomeExists,
     InvalidText,
@@ -204,6 +205,54 @@ async def test_an_old_code_is_refused_on_the_new_device(laptop: Node, phone: Nod
         phone.pairings.join(phone, old.text, "phone")
     with pytest.raises(InvalidText):
         phone.pairings.join(phone, "mosaic:nothing", "phone")
+
+
+@pytest.mark.claim("C2")
+async def test_wrong_and_used_codes_lead_nowhere_and_say_so(
+    laptop: Node, phone: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mosaic.node.pairing_join.ANSWER_S", 0.2)
+    monkeypatch.setattr("mosaic.node.pairing_join.HELLO_AGAIN_S", 0.1)
+    offer = await offered(laptop)
+    shown = PairingCode.parse(offer.now.code)
+    before = devices(laptop)
+    for wrong in (
+        replace(shown, secret=bytes(16)),
+        replace(shown, public=X25519Secret(b"x" * 32).public),
+        replace(shown, until_ns=shown.until_ns + 1),
+    ):
+        ended = await until(phone.pairings.join(phone, wrong.text, "phone"))
+        assert ended.state == "failed"
+        assert "does not answer" in ended.note
+        assert "still showing this code" in ended.note
+    assert offer.now.state == "waiting"
+    # One that was given up is as good as a wrong one.
+    await laptop.pairings.stop()
+    ended = await until(phone.pairings.join(phone, shown.text, "phone"))
+    assert "does not answer" in ended.note
+    assert len(phone.people) == 0
+    assert devices(laptop) == before
+
+
+@pytest.mark.claim("C2")
+async def test_a_code_that_has_served_serves_nobody_again(
+    laptop: Node, phone: Node, open_node: OpenNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer, joining = await comparing(laptop, phone)
+    code = joining._code.text  # type: ignore[attr-defined]
+    joining.agree(same=True)
+    offer.agree(same=True)
+    assert (await until(joining, "ready")).state == "ready"
+    assert (await until(offer)).state == "ready"
+    monkeypatch.setattr("mosaic.node.pairing_join.ANSWER_S", 0.2)
+    monkeypatch.setattr("mosaic.node.pairing_join.HELLO_AGAIN_S", 0.1)
+    before = devices(laptop)
+    async with open_node("thief") as thief:
+        thief.work()
+        ended = await until(thief.pairings.join(thief, code, "phone"))
+        assert "does not answer" in ended.note
+        assert len(thief.people) == 1
+    assert devices(laptop) == before
 
 
 async def test_a_pairing_that_is_given_up_here_ends_there(laptop: Node, phone: Node) -> None:

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import httpx
 
 from mosaic.errors import InvalidText, MosaicError
-from mosaic.node.keys_face import ShownKey, ShownKeys
-from mosaic.node.pairing import Pairing
+from mosaic.node.keys_face import ShownKey
 from mosaic.node.storage_face import ShownKept, ShownShare, ShownStorage
 from mosaic.web.app import create_app
 from mosaic.web.face import (
@@ -18,11 +17,16 @@ from mosaic.web.face import (
     MyServer,
     ServerState,
     Service,
+    Sheet,
+    ShownKeys,
+    ShownPairing,
     Status,
     Trouble,
+    Unlocking,
 )
 from mosaic.web.settings import WebSettings
 
+TIME = "2026-01-02T03:04:05.000000000Z"
 TOKEN = "correct-horse"
 HOST = "127.0.0.1:8123"
 ORIGIN = f"http://{HOST}"
@@ -33,18 +37,67 @@ class Keys:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, ...]] = []
-        self.pairing: Pairing | None = None
-        self.pairs = False
+        self.under_way = ShownPairing()
+        self.where = "home"
         self.refusal: MosaicError | None = None
+        self.keys = [
+            ShownKey("mopub0laptop", "device", "<i>laptop</i>", "active", "", mine=True, used_iso=TIME),
+            ShownKey("mopub0phone", "device", "phone", "active", "", mine=False),
+            ShownKey("mopub0pen", "persona", "pen", "active", "", mine=False),
+            ShownKey("boxkey", "encryption", "", "active", "", mine=False),
+            ShownKey("mopub0gone", "device", "gone", "revoked", TIME, mine=False),
+        ]
+
+    def place(self) -> str:
+        return self.where
+
+    def pairing(self) -> ShownPairing:
+        return self.under_way
 
     async def shown(self) -> ShownKeys:
-        key = ShownKey("mopub0laptop", "device", "<i>laptop</i>", "active", "", mine=True)
-        return ShownKeys([key], "in this home", ["Say `mosaic key list`."], self.pairing, self.pairs)
+        return ShownKeys(self.keys, self.where, ["Say `mosaic key list`."], self.under_way)
 
-    async def pair(self, password: str) -> None:
-        self.asked.append(("pair", password))
+    def _ask(self, *what: str) -> None:
         if self.refusal is not None:
             raise self.refusal
+        self.asked.append(what)
+
+    async def label(self, key: str, label: str) -> str:
+        self._ask("label", key, label)
+        return "It is called so."
+
+    async def retire(self, key: str, opening: Unlocking) -> str:
+        self._ask("retire", key, opening.sealed or "", opening.password or "")
+        return "It is out of use."
+
+    async def revoke(self, key: str, since: str, opening: Unlocking) -> str:
+        self._ask("revoke", key, since, opening.sealed or "", opening.password or "")
+        return "The key is <revoked>."
+
+    async def roll(self, what: str, opening: Unlocking) -> str:
+        self._ask("roll", what, opening.password or "")
+        return "There is a new key."
+
+    async def persona(self, label: str, opening: Unlocking) -> str:
+        self._ask("persona", label, opening.password or "")
+        return "There is a persona."
+
+    async def pair(self, opening: Unlocking) -> None:
+        self._ask("pair", opening.sealed or "", opening.password or "")
+
+    def join(self, code: str, label: str) -> None:
+        self._ask("join", code, label)
+
+    async def sheet(self, password: str, opening: Unlocking) -> Sheet:
+        self._ask("sheet", password, opening.password or "")
+        return Sheet("ana", "MOSAIC <SHEET>", "mocryptsec0abc", "it is short")
+
+    def put_off(self) -> bool:
+        self._ask("put_off")
+        return True
+
+    async def restore(self, sheet: str, password: str) -> None:
+        self._ask("restore", sheet, password)
 
     def agree(self, *, same: bool) -> None:
         self.asked.append(("agree", str(same)))
@@ -115,6 +168,7 @@ class Node:
         self.refusal: MosaicError | None = None
         self.mine: list[MyServer] = []
         self.troubles: list[Trouble] = []
+        self.sheet = ""
 
     def service(self) -> Service:
         return self.told
@@ -131,6 +185,7 @@ class Node:
             "mopub0me",
             "mosaic:mopub0me?follow",
             self.troubles,
+            self.sheet,
         )
 
     async def begin(self, name: str) -> Status:

@@ -45,7 +45,9 @@ _PATIENCE_S = 15.0
 _PAUSE_S = 0.05
 
 
-def act(home: Home, name: str, arguments: JsonObject, *, working: bool = False) -> Iterator[JsonObject]:
+def act(
+    home: Home, name: str, arguments: JsonObject, *, working: bool = False, dht: str | None = "off"
+) -> Iterator[JsonObject]:
     """Runs one act and gives its objects as they come.
 
     Args:
@@ -53,6 +55,7 @@ def act(home: Home, name: str, arguments: JsonObject, *, working: bool = False) 
         name: The act's name.
         arguments: Its arguments.
         working: Whether a home that is free is also worked in (delivers, follows) meanwhile.
+        dht: Which DHT is used there meanwhile; None = the one of the home's settings.
 
     Raises:
         MosaicError: what went wrong.
@@ -60,7 +63,7 @@ def act(home: Home, name: str, arguments: JsonObject, *, working: bool = False) 
     if arguments.get("server") is not None and arguments.get("as") is None and name in StrangerActs.NAMES:
         spool = Path(str(arguments.get("path", "."))).absolute().parent
         return _stepwise(_as_stranger(name, arguments, spool))
-    return _stepwise(_in_home(home, name, arguments, working=working))
+    return _stepwise(_in_home(home, name, arguments, working=working, dht=dht))
 
 
 def _stepwise(items: Items) -> Iterator[JsonObject]:
@@ -92,14 +95,17 @@ def _steps(runner: asyncio.Runner, items: Items) -> Iterator[JsonObject]:
         runner.run(items.aclose())
 
 
-async def _in_home(home: Home, name: str, arguments: JsonObject, *, working: bool) -> Items:
-    async with _at_home(home, working=working) as ask, contextlib.aclosing(ask(name, arguments)) as items:
+async def _in_home(home: Home, name: str, arguments: JsonObject, *, working: bool, dht: str | None) -> Items:
+    async with (
+        _at_home(home, working=working, dht=dht) as ask,
+        contextlib.aclosing(ask(name, arguments)) as items,
+    ):
         async for item in items:
             yield item
 
 
 @contextlib.asynccontextmanager
-async def _at_home(home: Home, *, working: bool) -> AsyncIterator[_Ask]:
+async def _at_home(home: Home, *, working: bool, dht: str | None = "off") -> AsyncIterator[_Ask]:
     """How acts of a home are asked for: of the node that runs on it, or of one that runs meanwhile."""
     home.check()
     give_up = time.monotonic() + _PATIENCE_S
@@ -107,7 +113,7 @@ async def _at_home(home: Home, *, working: bool) -> AsyncIterator[_Ask]:
         lock = try_lock(home)
         if lock is not None:
             try:
-                settings = settings_of(home)
+                settings = settings_of(home, dht)
             except BaseException:
                 lock.release()
                 raise

@@ -98,11 +98,16 @@ def file_of(home: Home, config: Path | None) -> Path:
     return named.absolute()
 
 
-def settings_of(home: Home) -> NodeSettings:
-    """The settings of a command that acts in a home by itself, without a DHT.
+def settings_of(home: Home, dht: str | None = "off") -> NodeSettings:
+    """The settings of a command that acts in a home by itself.
+
+    Args:
+        home: The home.
+        dht: Which DHT: `off`, `mainline`, HOST:PORT; None = the one of the home's settings.
 
     Raises:
         SettingsInvalid: something in them is wrong.
         UsageError: MOSAIC_PROXY names no proxy.
     """
-    return Places(file_of(home, None), given={"dht.mode": "off"}).load().settings
+    given = {} if dht is None else {"dht.mode": dht}
+    return Places(file_of(home, None), given=given).load().settings

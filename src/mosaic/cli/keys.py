@@ -20,6 +20,7 @@ from mosaic.cli.unlocking import (
     MasterOptions,
     act_with_master,
     asked,
+    dht_option,
     first_line,
     master_file_options,
     master_options,
@@ -81,6 +82,7 @@ def key_list(options: Common) -> None:
 @click.option("--url", metavar="URL", help="Where it listens.")
 @click.option("--keep-master", is_flag=True, help="Keep the master key in this home, too.")
 @click.option("--offline", is_flag=True, help="Go on though no outbox of yours can be read.")
+@dht_option
 @password_option
 @common
 def join(
@@ -89,6 +91,7 @@ def join(
     name: str,
     server: str | None,
     url: str | None,
+    dht: str | None,
     password_file: Path | None,
     *,
     keep_master: bool,
@@ -108,12 +111,17 @@ def join(
         options.home.make()
     given = options.arguments(name=name, server_key=server, url=url, keep_master=keep_master or None)
     unlocking = MasterOptions(file, password_file, offline)
-    for item in act_with_master(options, "join", given, unlocking, working=True):
+    # Who names an outbox needs no DHT to find one.
+    where = dht if dht or server is None else "off"
+    for item in act_with_master(options, "join", given, unlocking, working=True, dht=where):
         if options.as_json:
             print_object(item)
             continue
         say(text_of(item, "key"))
         notice(f"{name} lives in the home at {options.home.folder}; this machine has keys of its own now.")
+        notice(f"{item['records']} records are here, {item['followed']} people are followed.")
+        if item.get("note"):
+            notice(f"{text_of(item, 'note')}. {text_of(item, 'hint')}")
         for line in shown_deliveries({**item, "working": True}):
             notice(line)
 

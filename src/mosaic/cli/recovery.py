@@ -19,6 +19,7 @@ from mosaic.cli.unlocking import (
     MasterOptions,
     act_with_master,
     asked,
+    dht_option,
     first_line,
     master_file_options,
     password_option,
@@ -112,12 +113,14 @@ def sheet(
 @click.option("--name", help="What the person is called here; else as the sheet says.")
 @click.option("--keep-master", is_flag=True, help="Keep the master key in this home, too.")
 @click.option("--offline", is_flag=True, help="Go on though no outbox of yours can be read.")
+@dht_option
 @password_option
 @common
 def restore(
     options: Common,
     file: str,
     name: str | None,
+    dht: str | None,
     password_file: Path | None,
     *,
     keep_master: bool,
@@ -125,20 +128,20 @@ def restore(
 ) -> None:
     """Come back with the sheet in FILE (- is standard input), on a machine that has nothing of yours.
 
-    Your name, profile and posts come from your servers; whom you follow comes
-    from a backup or from another device of yours.
+    Your name, profile, posts and those you follow come from your servers.
     """
     if not options.home.is_there:
         options.home.make()
     given = options.arguments(name=name, keep_master=keep_master or None)
     unlocking = MasterOptions(file, password_file, offline)
-    for item in act_with_master(options, "recovery_restore", given, unlocking, working=True):
+    for item in act_with_master(options, "recovery_restore", given, unlocking, working=True, dht=dht):
         if options.as_json:
             print_object(item)
             continue
         say(text_of(item, "key"))
         notice(
-            f"{text_of(item, 'name')} is back in {options.home.folder}; {item['records']} records are here."
+            f"{text_of(item, 'name')} is back in {options.home.folder}; {item['records']} records are here,"
+            f" {item['followed']} people are followed."
         )
         if item.get("note"):
             notice(f"{text_of(item, 'note')}. {text_of(item, 'hint')}")

@@ -45,6 +45,13 @@ password_option = click.option(
 )
 
 
+dht_option = click.option(
+    "--dht",
+    metavar="mainline|HOST:PORT|off",
+    help="Where your servers are looked up, if no node runs here; else as the settings say.",
+)
+
+
 def master_file_options(command: _Command) -> _Command:
     """Adds `--master` and `--password-file`; the command gets them as `unlocking`."""
 
@@ -77,9 +84,17 @@ def given_with_master(given: JsonObject, unlocking: MasterOptions) -> JsonObject
 
 
 def act_with_master(
-    options: Common, name: str, given: JsonObject, unlocking: MasterOptions, *, working: bool = False
+    options: Common,
+    name: str,
+    given: JsonObject,
+    unlocking: MasterOptions,
+    *,
+    working: bool = False,
+    dht: str | None = "off",
 ) -> list[JsonObject]:
     """Runs an act that needs the master key, and asks for its password where that is needed.
+
+    `working` and `dht` as in `acting.act`.
 
     Raises:
         PasswordNeeded: it is, and nobody is there to be asked.
@@ -87,12 +102,12 @@ def act_with_master(
     """
     given = given_with_master(given, unlocking)
     try:
-        return list(act(options.home, name, given, working=working))
+        return list(act(options.home, name, given, working=working, dht=dht))
     except PasswordNeeded:
         if not sys.stdin.isatty():
             raise
     given["password"] = asked("Password of the master key")
-    return list(act(options.home, name, given, working=working))
+    return list(act(options.home, name, given, working=working, dht=dht))
 
 
 def asked(question: str, *, new: bool = False) -> str:

@@ -15,6 +15,7 @@ from mosaic.core.bootstrap import Usage, UserBootstrap
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.record import Record
 from mosaic.errors import StoreFull
+from mosaic.node.followed_list import FollowedList
 from mosaic.node.own_server import OwnServer
 from mosaic.node.people import Person
 from mosaic.node.publishing import Published, Publishing
@@ -28,6 +29,7 @@ class ActingHalf(ReachingHalf):
     """What `Node` is made of where people act; `Node` has the rest."""
 
     server: Server
+    followed_list: FollowedList
     _own_server: OwnServer
     _publishing: Publishing
 
@@ -85,12 +87,14 @@ class ActingHalf(ReachingHalf):
         elif named.server:
             self.directory.learn(named.key, named.key, None, Usage.OUTBOX)
         new = self.db.follow(person.key.bytes, named.key.bytes, self.clock.now_ns())
+        self.followed_list.wake()
         self.look_again()
         return new
 
     def unfollow(self, person: Person, key: PublicKey) -> bool:
         """Stops following somebody; whether that person was followed."""
         was = self.db.unfollow(person.key.bytes, key.bytes)
+        self.followed_list.wake()
         self.look_again()
         return was
 

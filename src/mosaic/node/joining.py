@@ -20,6 +20,7 @@ from mosaic.core.url import ServerUrl
 from mosaic.core.x25519 import X25519Secret
 from mosaic.errors import InvalidBootstrap, Unreachable
 from mosaic.node import master as masters
+from mosaic.node import own_history
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.home_finder import HomeFinder
@@ -54,6 +55,8 @@ class JoiningActs:
     async def join(self, given: JsonObject) -> Items:
         """Takes in the person whose master key is in `master` (`password`), called `name` here.
 
+        What the person wrote, was sent and whom he follows comes along from servers that are reached.
+
         `server_key` and `url` name an outbox, if the DHT does not tell; `keep_master` keeps the
         master key in this home; `offline` goes on without having read any outbox.
 
@@ -80,7 +83,8 @@ class JoiningActs:
                     await self._node.publish(person, record)
                 last = records[-1].id.bytes
                 deliveries = await self._node.queue.settled(last, self._node.settings.settle_s)
-        self._node.came(person)
+                self._node.came(person)
+                brought = await self._bring(person, master, outboxes)
         yield {
             "name": person.name,
             "key": person.key.user_text,
@@ -89,7 +93,20 @@ class JoiningActs:
             "home": str(self._node.home.folder),
             "bootstrap": person.bootstrap,
             **deliveries_object(deliveries),
+            **brought,
         }
+
+    async def _bring(self, person: Person, master: Master, outboxes: list[PublicKey]) -> JsonObject:
+        """Fetches what the person wrote and was sent, and whom he follows, as far as a server is reached."""
+        records, reached = 0, False
+        async for received in own_history.fetch(self._node, person, outboxes):
+            records, reached = received, True
+        followed = await self._node.followed_list.recover(person, master)
+        self._node.look_again()
+        told: JsonObject = {"records": records, "followed": followed}
+        if reached:
+            return {**told, "note": "", "hint": ""}
+        return {**told, "note": own_history.UNREAD, "hint": own_history.UNREAD_HINT}
 
     async def _take_in(
         self, name: str, master: Master, outboxes: list[PublicKey], arguments: Arguments

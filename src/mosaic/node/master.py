@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
 
-from mosaic.core import builder, encrypted_secret_key, key_schedule, profile, vouch
+from mosaic.core import builder, encrypted_secret_key, key_schedule, private_list, profile, vouch
 from mosaic.core.community_kinds import INVITATION
 from mosaic.core.dht_item import DhtItem
 from mosaic.core.key_schedule import Entry
@@ -26,6 +26,7 @@ from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.profile import Profile
 from mosaic.core.record import Record
 from mosaic.core.reference import Id
+from mosaic.core.x25519 import X25519Secret
 from mosaic.errors import InvalidSecretKey, PasswordNeeded
 
 _SEALED = re.compile(r"\bmocryptsec0[a-z0-9]+")
@@ -133,6 +134,10 @@ class Master:
         return builder.build(
             self._secret, kind=INVITATION, nonce=nonce, timestamp=timestamp, payload=code.strip().encode()
         )
+
+    def recovery(self) -> X25519Secret:
+        """What opens the person's encrypted lists when every device is lost (`core.private_list`)."""
+        return private_list.recovery_secret(self._secret.reveal())
 
     def sign(self, salt: bytes, seq: int, value: bytes) -> DhtItem:
         """A bootstrap, as an item of the DHT.

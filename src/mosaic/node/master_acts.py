@@ -75,7 +75,8 @@ class MasterActs:
                 "without a file that holds it the master key would be lost for ever",
                 hint="`mosaic key master export FILE` writes one; name it here.",
             )
-        with await self._node.people.unlock(person, unlocking):
+        with await self._node.people.unlock(person, unlocking) as master:
+            await self._node.followed_list.begin(person, master)
             self._node.people.keep_master(person, None)
         self._node.tell_changed()
         yield self._object(person)
@@ -99,6 +100,7 @@ class MasterActs:
         with await people.unlock(person, arguments.unlocking()) as master:
             sealed = await asyncio.to_thread(people.sealed_master, master, password)
             with await people.unlock(person, Unlocking(sealed, password)):
+                await self._node.followed_list.begin(person, master)
                 people.keep_master(person, None, sealed)
         self._node.tell_changed()
         yield self._object(person)

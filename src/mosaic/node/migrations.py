@@ -301,4 +301,15 @@ MIGRATIONS: tuple[str, ...] = (
         since_ns INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    # 11: which version of each entry of the list of those who are followed this home knows.
+    """
+    -- `id`: of the record that was taken over or published, 48 bytes; `content`: empty = taken back.
+    CREATE TABLE follow_known (
+        person INTEGER NOT NULL REFERENCES person (number) ON DELETE CASCADE,
+        key BLOB NOT NULL,
+        id BLOB NOT NULL,
+        content BLOB NOT NULL,
+        PRIMARY KEY (person, key)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )

@@ -24,6 +24,7 @@ from mosaic.node.acting_half import ActingHalf
 from mosaic.node.announcing import announced, to_tell
 from mosaic.node.bans import Bans
 from mosaic.node.cache import Cache
+from mosaic.node.followed_list import FollowedList
 from mosaic.node.home import SETTINGS, Home, HomeLock
 from mosaic.node.home_keys import home_password, server_prover, server_secret
 from mosaic.node.kept_items import kept_items
@@ -69,6 +70,7 @@ class Node(ActingHalf):
         self.kind_counts = KindCounts()
         self.backups = ScheduledBackups(self)
         self.moving = Moving(self)
+        self.followed_list = FollowedList(self)
         self.log = ServerLog(self)
         self.server_checks = ServerChecks(self)
         self.outbox_checks = OutboxChecks(self)
@@ -193,6 +195,7 @@ class Node(ActingHalf):
                 await self.server.moderation.finish_erasure(erased.key.bytes, erased.until_ns)
             self.server.listen_changes(self.tell_stored)
             self.server.listen_changes(self.kind_counts.note)
+            self.server.listen_changes(self.followed_list.stored)
             self.listeners = Listeners(
                 self.server,
                 self._transport,
@@ -242,6 +245,7 @@ class Node(ActingHalf):
             self.pool.maintain(),
             self.schedules.run(),
             own_schedule.keep_heard(self),
+            self.followed_list.run(),
             *self.reading_jobs(),
             Upkeep(self.store, self.settings.upkeep_s, retention).run(),
             blob_upkeep(self).run(),

@@ -109,6 +109,7 @@ class ReadingActs:
         personas = [PublicKey.parse_user(text).bytes for text in arguments.texts("personas")]
         new = node.follow(person, named, server)
         node.db.follow_personas(person.key.bytes, named.key.bytes, personas)
+        node.followed_list.wake()
         key = named.key
         yield {**self._followed_object(key), "new": new, "working": self._working}
 

@@ -18,7 +18,7 @@ from mosaic.core.bootstrap import Usage, UserBootstrap
 from mosaic.core.handover import named
 from mosaic.core.invite_link import MOST_SERVERS, MOST_URLS, SCHEME, InviteLink, NamedServer
 from mosaic.errors import FormatError, InvalidSecretKey, UsageError
-from mosaic.node import own_history, recovery_due
+from mosaic.node import recovery_due
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
@@ -106,6 +106,7 @@ class RecoveryActs:
         people, password = self._node.people, arguments.text("new_password")
         with await people.unlock(person, arguments.unlocking()) as master:
             sealed = await asyncio.to_thread(people.sealed_master, master, password)
+            await self._node.followed_list.begin(person, master)
         with await people.unlock(person, Unlocking(sealed, password)):
             recovery_due.done(self._node, person)
         link = InviteLink(person.key, self._servers(person), follow=True).text
@@ -130,7 +131,7 @@ class RecoveryActs:
     async def restore(self, given: JsonObject) -> Items:
         """Lets the person of a sheet live here: `master` (its text), `password`, perhaps another `name`.
 
-        The person comes back with profile and posts as far as a server of theirs is reached.
+        The person comes back with profile, posts and follows as far as a server of theirs is reached.
 
         Raises:
             InvalidSecretKey: the text is no recovery sheet.
@@ -145,30 +146,19 @@ class RecoveryActs:
         if not name:
             raise UsageError("the sheet tells no name", hint="Say what you are called here: --name NAME.")
         link = _first(_LINK, text)
-        servers: list[NamedServer] = []
         if link:
             try:
                 told = InviteLink.parse(link)
             except FormatError as error:
                 raise InvalidSecretKey(f"the sheet's link can't be read: {error}") from None
-            servers = list(told.servers)
-            for server in servers:
+            for server in told.servers:
                 # The sheet is the person's own word, so even an address in the own network is dialled.
                 for url in server.urls:
                     node.directory.learn(told.key, server.key, url, Usage.OUTBOX)
         items = [item async for item in self._joining.join({**given, "name": name})]
         person = node.people.find(name)
         recovery_due.done(node, person)
-        records, reached = 0, False
-        async for received in own_history.fetch(node, person, [server.key for server in servers]):
-            records, reached = received, True
-        node.look_again()
-        yield {
-            **items[-1],
-            "records": records,
-            "note": "" if reached else own_history.UNREAD,
-            "hint": "" if reached else own_history.UNREAD_HINT,
-        }
+        yield items[-1]
 
     async def later(self, given: JsonObject) -> Items:
         """Asks for a sheet again in a month, once; and then never again."""

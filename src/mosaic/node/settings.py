@@ -114,6 +114,14 @@ class NodeSettings:
             "least": 0,
         },
     )
+    keep_follows: bool = field(
+        default=True,
+        metadata={
+            "help": "whether a person's own outboxes keep, encrypted to him alone, whom he follows,"
+            " so that it reaches his other devices and comes back with a recovery sheet",
+            "at": "node.keep_follows",
+        },
+    )
     upkeep_s: float = field(
         default=3600.0,
         metadata={

@@ -41,9 +41,7 @@ class RecoveryPage:
         form = await read_form(request, self._longest)
         try:
             if form.get("new", "") != form.get("again", ""):
-                raise UsageError(
-                    "the two passwords are not the same", hint="Type it twice alike."
-                )
+                raise UsageError("the two passwords are not the same", hint="Type it twice alike.")
             sheet = await self._node.keys.sheet(form.get("new", ""), opening(form))
         except MosaicError as error:
             return self._asked(tried("sheet", {}, error))
