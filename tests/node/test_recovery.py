@@ -107,13 +107,16 @@ async def test_a_sheet_that_is_put_off_is_asked_for_once_more_a_month_later(
         assert (await one(node, "recovery_later"))["again"] is True
         assert face.status().sheet == ""
         assert recovery_due.DUE not in await advice(node)
-        later = node.clock.now_ns() + recovery_due.AGAIN_NS
-        monkeypatch.setattr(node.clock, "now_ns", lambda: later)
+    # And where that month is over:
+    monkeypatch.setattr(recovery_due, "AGAIN_NS", 0)
+    async with open_node("zoe") as node:
+        face = Face(node)
+        await one(node, "post", text="first")
+        assert (await one(node, "recovery_later"))["again"] is True
         assert face.status().sheet == "due again"
         assert (await one(node, "post", text="second"))["advice"] == recovery_due.DUE
         assert "advice" not in await one(node, "post", text="third")
         assert (await one(node, "recovery_later"))["again"] is False
-        monkeypatch.setattr(node.clock, "now_ns", lambda: 2 * later)
         assert face.status().sheet == ""
 
 

@@ -77,7 +77,7 @@ async def test_keys_are_named_retired_rolled_and_revoked() -> None:
         done = await client.post(f"/keys/{path}", data=form, headers=HEADERS)
         assert done.status_code == 200, (path, done.text)
         assert 'class="told"' in done.text
-    assert "The key is &lt;revoked&gt;." in done.text
+        assert path != "revoke" or "The key is &lt;revoked&gt;." in done.text
     assert node.keys.asked == [
         ("label", "mopub0phone", "old phone"),
         ("retire", "mopub0phone", "", "pw"),

@@ -71,7 +71,7 @@ class FollowedList:
         self._wake.set()
 
     def stored(self, _position: int, record: bytes) -> None:
-        """A record was stored: perhaps an entry that another device wrote."""
+        """A record was stored, at whichever position: perhaps an entry that another device wrote."""
         if record[56:64] in _KINDS and self._node.people.serves(record[64:96]):
             self._wake.set()
 
@@ -130,6 +130,7 @@ class FollowedList:
 
         Raises:
             Refused: the own server does not take a record.
+            NoEncryptionKey: there is none.
         """
         async with self._turn:
             secrets = [*self._secrets(person), master.recovery()]

@@ -7,11 +7,9 @@ Source: this project's own design, docs/architecture.md "Keys of people".
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mosaic.errors import UnknownPerson
 from mosaic.node import recovery_due
 from mosaic.node.control import Act, JsonObject
 from mosaic.node.finder import Finder
@@ -247,10 +245,8 @@ class KeysFace:
             **KeyActs(self._node, finder, working=True).table(),
             **RecoveryActs(self._node, finder, working=True).table(),
         }
-        async with contextlib.aclosing(acts[name](given)) as items:
-            async for item in items:
-                return item
-        raise UnknownPerson
+        (item,) = [each async for each in acts[name](given)]
+        return item
 
 
 def _given(opening: Unlocking) -> JsonObject:
