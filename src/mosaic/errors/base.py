@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from mosaic.errors.hiding import hidden
+
 
 class MosaicError(Exception):
-    """Base of all errors of this project.
+    """Base of all errors of this project. Secrets that were given in the wrong place are taken out of it.
 
     Args:
         message: What happened, as one sentence without a final stop.
@@ -20,8 +22,8 @@ class MosaicError(Exception):
     default_hint: ClassVar[str] = "Please report this with the command that led to it."
 
     def __init__(self, message: str = "", *, hint: str | None = None) -> None:
-        super().__init__(message or type(self).summary())
-        self.hint = self.default_hint if hint is None else hint
+        super().__init__(hidden(message) or type(self).summary())
+        self.hint = self.default_hint if hint is None else hidden(hint)
 
     @classmethod
     def summary(cls) -> str:

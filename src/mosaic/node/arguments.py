@@ -21,6 +21,7 @@ from mosaic.core.tag import Tag
 from mosaic.core.timestamp import Timestamp
 from mosaic.core.url import ServerUrl
 from mosaic.errors import UsageError
+from mosaic.errors.hiding import TAKE_IT_OUT, holds_secret_key
 from mosaic.node.control import Json, JsonObject
 from mosaic.node.master import Unlocking
 
@@ -36,6 +37,9 @@ KIND_NAMES = {
     "example": kinds.EXAMPLE,
 }
 """Kinds that have a short name in commands."""
+
+_SECRET = frozenset({"master", "new_password", "password", "secret"})
+"""Arguments in which a secret belongs."""
 
 # The most keys that one filter element holds.
 _KEYS = 63
@@ -62,7 +66,7 @@ class Arguments:
         return value
 
     def optional_text(self, name: str) -> str | None:
-        """A text, or None. Raises UsageError if it can't be written as UTF-8."""
+        """A text, or None. Raises UsageError if it can't be written as UTF-8, or is a secret."""
         value = self._of(name, str)
         return None if value is None else _whole(name, value)
 
@@ -138,6 +142,9 @@ class Arguments:
 
 
 def _whole(name: str, text: str) -> str:
+    # A label is shown and a note is kept, a post is for everybody: no secret gets there by a slip.
+    if name not in _SECRET and holds_secret_key(text):
+        raise UsageError(f"a secret key was given as `{name}`", hint=TAKE_IT_OUT)
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -16,7 +16,7 @@ import abc
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from mosaic.client import sealing
@@ -63,7 +63,7 @@ class Pairing:
     """
 
     state: str
-    code: str = ""
+    code: str = field(default="", repr=False)
     until_ns: int = 0
     number: str = ""
     other: str = ""

@@ -25,6 +25,7 @@ from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.core.x25519 import X25519Secret
 from mosaic.errors import HomeExists, InvalidProfile, UnknownKey, UnknownPerson
+from mosaic.errors.hiding import TAKE_IT_OUT, holds_secret_key
 from mosaic.node.clock import Clock
 from mosaic.node.key_book import KeyBook, Use
 from mosaic.node.master import Master, MasterPlace
@@ -214,6 +215,8 @@ class People(MasterKeys):
             HomeExists: somebody has it.
             InvalidProfile: it can't be one.
         """
+        if holds_secret_key(name):
+            raise InvalidProfile("a secret key is no name", hint=TAKE_IT_OUT)
         if any(person.name == name for person in self._people):
             raise HomeExists(
                 f"somebody called {name!r} lives in this home already",

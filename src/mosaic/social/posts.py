@@ -22,6 +22,7 @@ from mosaic.core.reference import Address
 from mosaic.core.tag import Tag
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import FormatError, InvalidContent, UsageError
+from mosaic.errors.hiding import TAKE_IT_OUT, holds_secret_key
 from mosaic.social.signer import Signer
 
 # Tags that stand at a place in the text, and the work for one version: a new text has its own.
@@ -41,7 +42,7 @@ def post(
         kind: Microblog Root, or another kind of text that stands for itself.
 
     Raises:
-        InvalidContent: the text is empty or can't be written as UTF-8.
+        InvalidContent: the text is empty, can't be written as UTF-8, or holds a secret key.
         RecordTooLong: the text is too long.
     """
     return _text_record(signer, kind, nonce.from_time(now), now, (), text, notify)
@@ -56,7 +57,7 @@ def reply(
     posts are edited. The authors of both are notified.
 
     Raises:
-        InvalidContent: the text is empty or can't be written as UTF-8.
+        InvalidContent: the text is empty, can't be written as UTF-8, or holds a secret key.
         RecordTooLong: the text is too long.
     """
     above = Target(parent.kind, parent.address)
@@ -162,6 +163,8 @@ def _text_record(
     """A record of a text as it was typed; who is mentioned in it is told."""
     if not text.strip():
         raise InvalidContent("the text is empty", hint="Write something to be read.")
+    if holds_secret_key(text):
+        raise InvalidContent("a secret key stands in the text", hint=TAKE_IT_OUT)
     parts = content.from_typed(text)
     payload, segments = content.compose(parts)
     mentioned = [part.key for part in parts if isinstance(part, UserMention)]

@@ -20,6 +20,7 @@ from mosaic.core.kinds import PROFILE
 from mosaic.core.profile import Profile
 from mosaic.core.record import Record
 from mosaic.errors import InvalidProfile
+from mosaic.errors.hiding import TAKE_IT_OUT, holds_secret_key
 from mosaic.social.records import Records
 
 
@@ -82,7 +83,7 @@ def changed(before: Profile, fields: Mapping[str, object]) -> Profile:
     """A profile with some text and yes-or-no fields set anew; None takes a field out.
 
     Raises:
-        InvalidProfile: there is no such field, or it holds something else.
+        InvalidProfile: there is no such field, or it holds something else, or a secret key.
     """
     for name, value in fields.items():
         kind = _FIELDS.get(name)
@@ -92,6 +93,8 @@ def changed(before: Profile, fields: Mapping[str, object]) -> Profile:
             )
         if not isinstance(value, kind) and (value is not None or name == "name"):
             raise InvalidProfile(f"{name} holds no {kind.__name__}")
+        if isinstance(value, str) and holds_secret_key(value):
+            raise InvalidProfile("a secret key stands in the profile", hint=TAKE_IT_OUT)
     return dataclasses.replace(before, **fields)  # type: ignore[arg-type]  # each was looked at above
 
 
