@@ -30,6 +30,7 @@ from mosaic.node.acts import Acts
 from mosaic.node.arguments import Arguments
 from mosaic.node.clock import Clock
 from mosaic.node.control import Act, JsonObject, ask, reach
+from mosaic.node.crash_report import tell_of_loop
 from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node
 from mosaic.node.stranger import StrangerActs
@@ -69,6 +70,7 @@ def act(
 def _stepwise(items: Items) -> Iterator[JsonObject]:
     """An asynchronous generator, one step at a time, on an event loop of its own."""
     with asyncio.Runner() as runner:
+        runner.get_loop().set_exception_handler(tell_of_loop)
         yield from _steps(runner, items)
 
 
@@ -158,6 +160,7 @@ class Conversation:
 
     def __enter__(self) -> Conversation:
         self._runner.__enter__()
+        self._runner.get_loop().set_exception_handler(tell_of_loop)
         try:
             self._ask = self._runner.run(self._entering.__aenter__())
         except BaseException:

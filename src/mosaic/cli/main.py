@@ -12,8 +12,10 @@ from importlib import metadata
 
 import click
 
-from mosaic.cli.output import exit_code, print_error
+from mosaic.cli.output import Exit, exit_code, print_error
 from mosaic.errors import MosaicError, UsageError
+from mosaic.node import core_dumps, crash_report
+from mosaic.node.logging_setup import clean_without_settings
 
 _INTERRUPTED = 130
 _WHOLE = 1000
@@ -118,6 +120,10 @@ def mosaic() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command and ends the process with its exit code."""
+    if arguments is None:  # the process is all ours
+        core_dumps.switch_off()
+        crash_report.report_everywhere()
+        clean_without_settings()
     given = sys.argv[1:] if arguments is None else arguments
     as_json = "--json" in given
     try:
@@ -142,6 +148,10 @@ def main(arguments: list[str] | None = None) -> None:
         # Whoever read our output has gone; a second error while closing it would only confuse.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as fault:  # noqa: BLE001 - nobody foresaw it: it is told without what was at work then
+        sys.stderr.write(crash_report.report(fault))
+        print_error(MosaicError(f"Mosaic failed at it: {type(fault).__name__}"), as_json=as_json)
+        sys.exit(Exit.LOCAL)
 
 
 def _command_of(error: click.ClickException) -> str:

@@ -30,6 +30,7 @@ from mosaic.node.acts import Acts
 from mosaic.node.caught_up import catch_up
 from mosaic.node.configuration import Loaded
 from mosaic.node.control import ControlServer, JsonObject, reach
+from mosaic.node.crash_report import tell_of_loop
 from mosaic.node.health import watched
 from mosaic.node.home import Home, HomeLock, try_lock
 from mosaic.node.listening import listen
@@ -123,6 +124,7 @@ async def serve_home(home: Home, load: Callable[[], Loaded], *, browse: bool) ->
     short_turns()
     many_files()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(tell_of_loop)
     async with at_work(home, load) as (node, page):
         operating = node.operating
         assert operating is not None

@@ -22,6 +22,7 @@ from typing import TypeAlias
 
 from mosaic import errors
 from mosaic.errors import HomeInUse, MosaicError, UsageError
+from mosaic.node import crash_report
 
 _LOG = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ async def _answer(act: Act, arguments: JsonObject, writer: asyncio.StreamWriter)
     except Exception as fault:  # noqa: BLE001 - a mistake in one act: who asked is told, the node goes on
         _LOG.exception("an act failed")
         told = MosaicError(
-            f"the node failed at it: {type(fault).__name__}: {fault}",
+            f"the node failed at it: {crash_report.message_of(fault)}",
             hint="That is a fault of Mosaic's: the node's log says where; please report it.",
         )
         await _write(writer, error_object(told))

@@ -16,17 +16,15 @@ import re
 import sys
 import time
 from logging.handlers import WatchedFileHandler
+from types import TracebackType
 from typing import Final
 
 from mosaic.errors import SettingsInvalid
+from mosaic.errors.hiding import HIDDEN, hidden
+from mosaic.node.crash_report import report
 from mosaic.node.operating_settings import LogSettings
 
-HIDDEN: Final = "(hidden)"
-"""In place of a secret."""
-_SECRETS: Final = (
-    re.compile(r"mo(?:crypt)?sec0\w*"),
-    re.compile(r"(?<=token=)[^\s&\"']+"),
-    re.compile(r"(?<=://)[^\s/@\"']+(?=@)"),
+_PASSWORDS: Final = (
     re.compile(r"(?i)(?<=password[=:])\s*\S+"),
     re.compile(r"(?i)(?<=password[\"'][=:])\s*(?:\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|\S+)"),
 )
@@ -37,8 +35,9 @@ _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 def clean(text: str) -> str:
     """A text without secrets, its addresses shortened to their networks."""
-    for secret in _SECRETS:
-        text = secret.sub(HIDDEN, text)
+    text = hidden(text)
+    for password in _PASSWORDS:
+        text = password.sub(HIDDEN, text)
     return _IPV6.sub(_short, _IPV4.sub(_short, text))
 
 
@@ -56,18 +55,38 @@ def _short(found: re.Match[str]) -> str:
     return found[0]
 
 
-class TextLines(logging.Formatter):
-    """Lines for people, cleaned."""
+class _Cleaned(logging.Formatter):
+    """Shows of an error where it happened, and no values that were at work then."""
 
-    def __init__(self) -> None:
-        super().__init__(_FORMAT)
+    def formatException(  # noqa: N802 - the library's name
+        self,
+        ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
+    ) -> str:
+        """An error's traceback, without the last line's end."""
+        return "" if ei[1] is None else report(ei[1]).rstrip("\n")
+
+
+class TextLines(_Cleaned):
+    """Lines for people, cleaned.
+
+    Args:
+        form: How a line is made, as in `logging`.
+    """
+
+    def __init__(self, form: str = _FORMAT) -> None:
+        super().__init__(form)
 
     def format(self, record: logging.LogRecord) -> str:
         """One entry; an error's traceback stands below it."""
-        return clean(super().format(record))
+        # Another handler may have left a traceback of its own making.
+        made_before, record.exc_text = record.exc_text, None
+        try:
+            return clean(super().format(record))
+        finally:
+            record.exc_text = made_before
 
 
-class JsonLines(logging.Formatter):
+class JsonLines(_Cleaned):
     """One JSON object a line, cleaned: time (ISO 8601), level, room, message, error if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -82,6 +101,12 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             told["error"] = clean(self.formatException(record.exc_info))
         return json.dumps(told, ensure_ascii=False)
+
+
+def clean_without_settings() -> None:
+    """What is told before, or without, any settings of a log is cleaned as well."""
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(TextLines("%(message)s"))
 
 
 def set_up(settings: LogSettings) -> None:
