@@ -6,7 +6,7 @@ moment after it (what is written later is not in the backup), then the blobs,
 of which none is removed meanwhile. So a backup never knows of a blob or a
 record less than its database says.
 
-    private.db, mosaic.toml     as of the beginning
+    private.db, mosaic.toml     as of the beginning, without what opens the page
     unlock                      the password of the keys; in encrypted backups only
     log/…                       the record log up to `Manifest.end`
     blobs/…                     every blob, who brought which (the ledger is made again from these)
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 SUFFIX: Final = ".mosaic-backup"
 UNLOCK: Final = "unlock"
+_NOT_IN_BACKUPS: Final = ("page_token",)
+"""Values of the private database that are secrets of this machine, and made anew on another one."""
 _LEFT_S: Final = 24 * 3600.0
 
 
@@ -244,6 +246,11 @@ def _copy_of(database: Path, temporary: Path) -> bytes:
             source.backup(target)
             # In one file, without a second one beside it that could get lost.
             target.execute("PRAGMA journal_mode = DELETE")
+            # What opens the page stays here: a plain backup can be read by everybody.
+            target.executemany("DELETE FROM meta WHERE name = ?", [(name,) for name in _NOT_IN_BACKUPS])
+            target.commit()
+            # Neither does what was deleted go along in pages that are free by now.
+            target.execute("VACUUM")
         return copy.read_bytes()
 
 

@@ -181,7 +181,6 @@ class KeyBook:
             sealed: `mocryptsec0`, or an empty text when it shall be away.
             place: What opens it.
         """
-        self._db.execute("PRAGMA secure_delete = ON")
         self._db.execute(
             "UPDATE person SET master_secret = ?, master_place = ? WHERE master_key = ?",
             (sealed, place.value, person.bytes),

@@ -83,6 +83,8 @@ class PrivateDb:
             self._db.executescript(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                 "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;"
+                # Secrets that go out of use are overwritten, not only unlinked.
+                "PRAGMA secure_delete = ON;"
             )
             self._migrate(path)
         except (sqlite3.Error, OSError) as error:

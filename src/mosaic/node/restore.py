@@ -109,14 +109,13 @@ def erased_in(source: BinaryIO, password: str | None) -> list[bytes]:
     for number, piece in reader.pieces():
         if number == 0:
             database += piece
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "private.db"
-        path.write_bytes(database)
-        try:
-            with contextlib.closing(sqlite3.connect(path)) as copy:
-                return [bytes(row[0]) for row in copy.execute("SELECT key FROM erased ORDER BY key")]
-        except sqlite3.Error as error:
-            raise BackupDamaged(f"the backup's private database can't be read: {error}") from error
+    # In memory: a copy on the disk would be one more place to be kept from others.
+    try:
+        with contextlib.closing(sqlite3.connect(":memory:")) as copy:
+            copy.deserialize(bytes(database))
+            return [bytes(row[0]) for row in copy.execute("SELECT key FROM erased ORDER BY key")]
+    except (sqlite3.Error, OverflowError) as error:
+        raise BackupDamaged(f"the backup's private database can't be read: {error}") from error
 
 
 def try_backup(
@@ -188,6 +187,9 @@ def _place(manifest: Manifest, work: Path, folder: Path, erased: Iterable[bytes]
     """Gives every file its place; the one that makes it a home is the last."""
     if manifest.home > FORMAT:
         raise HomeNewer(f"the backup is of a home of layout {manifest.home}, this version knows {FORMAT}")
+    names = {member.name for member in manifest.members}
+    if manifest.home < 1 or len(names) < len(manifest.members) or "private.db" not in names:
+        raise BackupDamaged("the backup holds no whole home")
     folders = {folder}
     for number, member in enumerate(manifest.members):
         if not _NAMES.fullmatch(member.name):
@@ -217,6 +219,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def _faults_of_database(path: Path) -> list[str]:
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        told = [str(row[0]) for row in database.execute("PRAGMA integrity_check(10)")]
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            told = [str(row[0]) for row in database.execute("PRAGMA integrity_check(10)")]
+    except sqlite3.Error as error:
+        told = [str(error)]
     return [] if told == ["ok"] else [f"private.db: {each}" for each in told]

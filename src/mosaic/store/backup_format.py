@@ -211,7 +211,7 @@ class BackupReader:
         if len(self._head) < HEAD_BYTES or self._head[:8] != MAGIC:
             raise UsageError("this is no backup", hint="Name a file that `mosaic backup` wrote.")
         version, kdf = self._head[8:10]
-        if version != VERSION or kdf not in {_PLAIN, _SCRYPT}:
+        if version != VERSION or kdf not in {_PLAIN, _SCRYPT} or any(self._head[10:16]):
             raise UsageError(
                 f"the backup has version {version}, this program knows {VERSION}",
                 hint="Restore it with the version of Mosaic that made it, or a newer one.",
