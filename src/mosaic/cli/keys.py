@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from mosaic.cli.acting import act
+from mosaic.cli.new_home import new_home
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import clean, notice, print_object, say, shown_deliveries, text_of
 from mosaic.cli.unlocking import (
@@ -107,13 +108,13 @@ def join(
       mosaic key join /media/stick/anna.key --name anna
       mosaic key revoke mopub0yb… --since 2d --master /media/stick/anna.key
     """
-    if not options.home.is_there:
-        options.home.make()
     given = options.arguments(name=name, server_key=server, url=url, keep_master=keep_master or None)
     unlocking = MasterOptions(file, password_file, offline)
     # Who names an outbox needs no DHT to find one.
     where = dht if dht or server is None else "off"
-    for item in act_with_master(options, "join", given, unlocking, working=True, dht=where):
+    with new_home(options.home):
+        items = act_with_master(options, "join", given, unlocking, working=True, dht=where)
+    for item in items:
         if options.as_json:
             print_object(item)
             continue

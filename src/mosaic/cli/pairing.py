@@ -12,6 +12,7 @@ import sys
 import click
 
 from mosaic.cli.acting import Conversation
+from mosaic.cli.new_home import new_home
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import clean, notice, print_object, say, text_of
 from mosaic.cli.unlocking import MasterOptions, asked, given_with_master, master_file_options
@@ -81,9 +82,8 @@ def join(options: Common, code: str | None, label: str | None) -> None:
     asks = code is None and sys.stdin.isatty()
     code = asked("Code (mosaic:…)") if asks else sys.stdin.readline(_LONGEST_CODE)
     PairingCode.parse(code)  # nothing is made for a code that is none
-    if not options.home.is_there:
-        options.home.make()
-    _converse(options, "pair_join", options.arguments(code=code, label=label), shows=False)
+    with new_home(options.home):
+        _converse(options, "pair_join", options.arguments(code=code, label=label), shows=False)
 
 
 # --- inside ----------------------------------------------------------------------------------------------

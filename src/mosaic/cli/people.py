@@ -10,6 +10,7 @@ import shlex
 import click
 
 from mosaic.cli.acting import act
+from mosaic.cli.new_home import new_home
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object, say, shown_deliveries, text_of
 from mosaic.cli.unlocking import MasterOptions, act_with_master, master_file_options
@@ -44,11 +45,10 @@ def init(options: Common, name: str, invitation: str | None, server: str | None,
         raise UsageError(
             "it is not said which server the invitation is for", hint="Name it: --server mosrv0…"
         )
-    new = not options.home.is_there
-    if new:
-        options.home.make()
-    for item in act(options.home, "init", {"name": name}):
-        _show_new_person(options, item, new_home=new)
+    with new_home(options.home) as new:
+        items = list(act(options.home, "init", {"name": name}))
+    for item in items:
+        _show_new_person(options, item, is_new=new)
     if server:
         given: JsonObject = {"as": name, "server_key": server, "url": url, "invitation": invitation}
         try:
@@ -69,12 +69,12 @@ def _at(options: Common) -> str:
     return "" if usual else f" --home {shlex.quote(str(options.home.folder))}"
 
 
-def _show_new_person(options: Common, item: JsonObject, *, new_home: bool) -> None:
+def _show_new_person(options: Common, item: JsonObject, *, is_new: bool) -> None:
     if options.as_json:
         print_object(item)
         return
     say(text_of(item, "key"))
-    where = "in a new home at" if new_home else "in the home at"
+    where = "in a new home at" if is_new else "in the home at"
     notice(f"{text_of(item, 'name')} lives {where} {options.home.folder}")
     notice("The master key is kept in this folder: who loses it loses the identity, so keep a backup.")
     at = _at(options)

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from mosaic.cli.acting import act
+from mosaic.cli.new_home import new_home
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object, say, text_of
 from mosaic.cli.unlocking import (
@@ -130,11 +131,11 @@ def restore(
 
     Your name, profile, posts and those you follow come from your servers.
     """
-    if not options.home.is_there:
-        options.home.make()
     given = options.arguments(name=name, keep_master=keep_master or None)
     unlocking = MasterOptions(file, password_file, offline)
-    for item in act_with_master(options, "recovery_restore", given, unlocking, working=True, dht=dht):
+    with new_home(options.home):
+        items = act_with_master(options, "recovery_restore", given, unlocking, working=True, dht=dht)
+    for item in items:
         if options.as_json:
             print_object(item)
             continue

@@ -92,6 +92,15 @@ def log_n_of(text: str) -> int:
     return _decode(text)[1]
 
 
+def memory_needed(text: str) -> int:
+    """How many bytes of memory it takes to open a `mocryptsec0…` text, with any password.
+
+    Raises:
+        InvalidSecretKey: not such a text, another version, or another log_n.
+    """
+    return 1024 << log_n_of(text)
+
+
 def _decode(text: str) -> bytes:
     try:
         data = human.decode(human.ENCRYPTED_SECRET_KEY, text, _LENGTH)

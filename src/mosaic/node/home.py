@@ -166,6 +166,21 @@ class Home:
                 hint="Choose a folder that you may write to with --home DIR.",
             ) from error
 
+    def unmake(self, *, folder: bool) -> None:
+        """Removes a home that was made a moment ago, in which nobody lives. Only for the holder of the lock.
+
+        Args:
+            folder: Whether the folder goes, too; else what may have been in it before stays.
+
+        Raises:
+            OSError: something of it can't be removed.
+        """
+        for path in list(self.folder.iterdir()):
+            if folder or path.name not in _BEFORE:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if folder:
+            self.folder.rmdir()
+
     def empty_temporary(self) -> None:
         """Removes what an earlier process left on its way. Only for the holder of the lock."""
         shutil.rmtree(self.temporary, ignore_errors=True)

@@ -64,12 +64,14 @@ class JoiningActs:
             Unreachable: no outbox could be read, so other devices' keys might be lost.
             HomeExists: the person, or one of that name, lives here.
             WrongPassword: the password does not open the master key.
+            InvalidSecretKey: the file holds none, or another one than of the person whom it names.
         """
         arguments = Arguments(given)
         name, unlocking = arguments.text("name"), arguments.unlocking()
         self._node.people.check_name(name)
-        sealed = masters.sealed_in(unlocking.sealed or arguments.text("master"))
-        with await masters.opened(unlocking, sealed) as master:
+        text = unlocking.sealed or arguments.text("master")
+        with await masters.opened(unlocking, masters.sealed_in(text)) as master:
+            masters.check_named(text, master.public)
             outboxes = await self._outboxes(master.public, arguments)
             offline = arguments.flag("offline")
             if not outboxes and not offline:

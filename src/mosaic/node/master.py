@@ -28,8 +28,10 @@ from mosaic.core.record import Record
 from mosaic.core.reference import Id
 from mosaic.core.x25519 import X25519Secret
 from mosaic.errors import InvalidSecretKey, PasswordNeeded
+from mosaic.node.free_memory import free_memory
 
 _SEALED = re.compile(r"\bmocryptsec0[a-z0-9]+")
+_NAMED = re.compile(r"mopub0[a-z0-9]{52}")
 
 
 class MasterPlace(Enum):
@@ -175,10 +177,16 @@ async def opened(given: Unlocking, sealed: str, person: PublicKey | None = None)
     Raises:
         PasswordNeeded: none was given.
         WrongPassword: it does not open it.
-        InvalidSecretKey: the text is none, or holds another person's key.
+        InvalidSecretKey: the text is none, holds another person's key, or takes more memory than there is.
     """
     if given.password is None:
         raise PasswordNeeded
+    needed, left = encrypted_secret_key.memory_needed(sealed), free_memory()
+    if left is not None and needed > left:
+        raise InvalidSecretKey(
+            f"to open this key takes {needed >> 20:,} MiB of memory, and {left >> 20:,} MiB are left",
+            hint="Close other programs, or use a larger machine. A key that Mosaic wrote takes 256 MiB.",
+        )
     secret = await asyncio.to_thread(encrypted_secret_key.decrypt, sealed, given.password)
     if person is not None and secret.public != person:
         raise InvalidSecretKey(
@@ -202,3 +210,24 @@ def sealed_in(text: str) -> str:
             hint="Give the file that `mosaic key master export` wrote; the key begins with mocryptsec0.",
         )
     return str(found[0])
+
+
+def check_named(text: str, key: PublicKey) -> None:
+    """Whether a file's content names the key that it was opened to.
+
+    A sealed key has no checksum over all of it: one that was typed wrongly, or
+    changed, may open to a key that nobody has.
+
+    Args:
+        text: The content; one that names nobody is not judged.
+        key: The public key of what it was opened to.
+
+    Raises:
+        InvalidSecretKey: it names somebody else.
+    """
+    named = set(_NAMED.findall(text))
+    if named and key.user_text not in named:
+        raise InvalidSecretKey(
+            "what opens with this password is not the key of the person whom the file names",
+            hint="Somewhere in the line that begins with mocryptsec0 a character is wrong: copy it again.",
+        )
