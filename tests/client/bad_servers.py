@@ -44,10 +44,9 @@ async def stuck() -> AsyncIterator[int]:
     """A port that takes connections and stops half way: it reads what comes and never says anything."""
 
     async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.closing(writer), contextlib.suppress(OSError):
             while await reader.read(65_536):
                 pass
-        writer.close()
 
     async with _listening(read) as port:
         yield port
@@ -58,11 +57,10 @@ async def garbage() -> AsyncIterator[int]:
     """A port that answers whatever comes with nonsense, and stays open."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.closing(writer), contextlib.suppress(OSError):
             while await reader.read(65_536):
                 writer.write(b"\x07\x00nonsense" * 20)
                 await writer.drain()
-        writer.close()
 
     async with _listening(answer) as port:
         yield port

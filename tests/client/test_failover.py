@@ -11,8 +11,9 @@ import pytest
 from tests.client import bad_servers
 from tests.client.scripted import ScriptedServer, settings
 from tests.client.test_reach import Book
-from tests.core.makers import MASTER, NOW, post
+from tests.core.makers import MASTER, NOW, SUBKEY, post
 
+from mosaic.client.address import ServerAddress
 from mosaic.client.link_pool import LinkPool
 from mosaic.client.reach import Reach
 from mosaic.client.reputation import Observation, What
@@ -137,6 +138,35 @@ async def test_a_link_on_which_nothing_comes_is_asked_after_when_somebody_looks(
         assert connection.closed is None
         frozen.network.pause()
         await town.pool.look(-1.0)
+        frozen.network.resume()
+    assert not connection.is_open
+
+
+@pytest.mark.claim("C83")
+async def test_who_gets_no_answer_has_all_links_to_that_server_asked_after(town: Town) -> None:
+    frozen = town.serve(BAD)
+    there = ServerAddress(BAD.public, town.book.urls[BAD.public])
+    async with town.pool.connect(there) as reading, town.pool.connect(there, SUBKEY) as writing:
+        assert await writing.submit(POSTS[0].data) is ResultCode.ACCEPTED
+        frozen.network.pause()
+        async with asyncio.timeout(20):  # nobody waits for half a minute for an answer
+            with pytest.raises(PeerError):
+                await writing.submit(POSTS[1].data)
+            while reading.is_open:
+                town.changed.clear()
+                await town.changed.wait()
+        frozen.network.resume()
+    assert [seen.what for _, seen in town.seen].count(What.FAILED) >= 1
+
+
+async def test_somebody_who_looks_at_one_person_has_that_persons_servers_asked_after(town: Town) -> None:
+    frozen = town.serve(BAD)
+    async with town.reach.key(MASTER.public.user_text) as connection:
+        assert connection.server_key == BAD.public
+        frozen.network.pause()
+        await town.pool.look(-1.0, {GOOD.public})
+        assert connection.is_open
+        await town.pool.look(-1.0, {BAD.public})
         frozen.network.resume()
     assert not connection.is_open
 

@@ -20,6 +20,7 @@ from mosaic.client.queries import Queries
 from mosaic.client.refusals import refused
 from mosaic.client.reputation import Observation, What, of_failure
 from mosaic.client.settings import ClientSettings
+from mosaic.client.silence import Silence
 from mosaic.client.submissions import Submissions, Unanswered
 from mosaic.client.sync_exchange import SyncExchange
 from mosaic.client.told import told
@@ -106,6 +107,8 @@ class Connection:
         self.syncs = SyncExchange(session, settings.sync_answer_s, self._send, self._put)
         """Compares what is here with what the server has."""
         self._observe: Callable[[Observation], None] = lambda _: None
+        self.silence = Silence(settings.silence_s, lambda: bool(self.blobs or network.pending(link)))
+        """Whether the server says anything after it was told something."""
         self.closed: MosaicError | None = None
         """Why the connection is over, or None while it is not."""
 
@@ -204,6 +207,7 @@ class Connection:
 
     def _over(self, error: MosaicError) -> None:
         self.closed = error
+        self.silence.end()
         self._traffic.end(self._tally)
         if not self._ready.done():
             self._ready.set_exception(error)
@@ -221,6 +225,7 @@ class Connection:
         """Takes a batch of what the network has for this link, in order: (`what`, data) as in `Network`."""
         arrived: list[tuple[int, bytes]] = []
         now = self._last_heard_ns = self._now_ns()
+        self.silence.heard()
         for what, data in batch:
             if self.closed is not None:
                 return
@@ -336,6 +341,7 @@ class Connection:
     def _put(self, frame: bytes) -> int:
         """Sends a frame without waiting; how many bytes wait in the network, below 0 if the link is gone."""
         self._tally.went(frame, len(frame))
+        self.silence.said(len(frame))
         return self._network.send(self._link, frame)
 
     def _send_file(self, head: bytes, path: str, length: int) -> None:

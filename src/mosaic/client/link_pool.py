@@ -3,6 +3,9 @@
 Who uses a connection takes it from here and gives it back; one that nobody
 uses for a while is closed, a quiet one is asked whether it is still there.
 
+Who asks a server something and hears nothing for a while has all links to it
+asked after at once: a machine that lost its power tells nobody.
+
 Over QUIC, what lasts long (a subscription) can have a stream of its own, so
 that what it brings does not stand before the answers to others.
 
@@ -13,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
@@ -36,6 +39,8 @@ _Place: TypeAlias = tuple[bytes, bytes]
 # Attempts that somebody was faster than, and that go on so that their end is known.
 _STRAGGLERS: Final = 32
 _LOOK_AGAIN_S: Final = 30
+# Where somebody looks at one person's posts, few servers are asked: that may be done sooner.
+_LOOK_AT_S: Final = 10
 
 
 @dataclass(slots=True)
@@ -74,10 +79,11 @@ class LinkPool:
         self._settings = settings
         self._now_ns = now_ns
         self._open: dict[_Place, Connection] = {}
-        self._streams: set[Connection] = set()
+        self._streams: dict[Connection, None] = {}
         self._dials: dict[_Place, _Dial] = {}
         self._stragglers: set[asyncio.Task[None]] = set()
         self._looked_ns = 0
+        self._asked: set[Connection] = set()
         self.observe = surroundings.observe
         """Told what is seen of servers."""
 
@@ -151,7 +157,7 @@ class LinkPool:
             connection = await self._dialler.reach(server, secret, lasting=lasting)
         except PeerError as error:
             if server.urls:  # who is known by no address has not failed
-                self.observe(server.key, of_failure(error))
+                self._seen_of(server.key, of_failure(error))
             raise
         self._watch(connection, server.key)
         self.observe(server.key, Observation(What.REACHED, self._now_ns() - begun_ns))
@@ -159,7 +165,14 @@ class LinkPool:
         return connection
 
     def _watch(self, connection: Connection, server: PublicKey) -> None:
-        connection.watch(partial(self.observe, server))
+        connection.watch(partial(self._seen_of, server))
+        connection.silence.doubt = partial(self.ask_after_all, server)
+
+    def _seen_of(self, server: PublicKey, seen: Observation) -> None:
+        self.observe(server, seen)
+        if seen.what is What.FAILED:
+            # Other links to it may be as dead, without anybody having noticed.
+            self.ask_after_all(server)
 
     def traffic(self, server: PublicKey) -> tuple[int, int]:
         """How many bytes of frames came from a server, and how many went to it, since the pool was made."""
@@ -174,12 +187,12 @@ class LinkPool:
             return connection
         if connection.server_key is not None:
             self._watch(stream, connection.server_key)
-        self._streams.add(stream)
+        self._streams[stream] = None
         return stream
 
     def _leave(self, connection: Connection) -> None:
         if connection in self._streams:
-            self._streams.remove(connection)
+            del self._streams[connection]
             connection.close()
 
     async def maintain(self) -> None:
@@ -196,20 +209,26 @@ class LinkPool:
                     del self._open[place]
             quiet = [
                 connection
-                for connection in [*self._open.values(), *self._streams]
-                if connection.is_open
-                and not connection.is_idle
+                for connection in self._all()
+                if not connection.is_idle
                 and now - connection.last_heard_ns > self._settings.keep_alive_s * _SECOND
             ]
             await asyncio.gather(*map(self._ask_after, quiet))
 
-    async def look(self, quiet_s: float) -> None:
-        """Asks after all servers in use that were quiet for so many seconds: somebody waits for news."""
+    async def look(self, quiet_s: float, servers: Collection[PublicKey] | None = None) -> None:
+        """Asks after servers in use that were quiet for so many seconds: somebody waits for news.
+
+        Args:
+            quiet_s: How long.
+            servers: Which ones (their keys); None asks after all.
+        """
         before_ns = self._now_ns() - int(quiet_s * _SECOND)
         quiet = [
             connection
-            for connection in [*self._open.values(), *self._streams]
-            if connection.is_open and not connection.is_idle and connection.last_heard_ns < before_ns
+            for connection in self._all()
+            if not connection.is_idle
+            and connection.last_heard_ns < before_ns
+            and (servers is None or connection.server_key in servers)
         ]
         await asyncio.gather(*map(self._ask_after, quiet))
 
@@ -221,10 +240,24 @@ class LinkPool:
         self._looked_ns = now_ns
         self.linger(asyncio.create_task(self.look(_LOOK_AGAIN_S), name="asking after quiet servers"))
 
+    def somebody_looks_at(self, servers: Collection[PublicKey]) -> None:
+        """Somebody waits for news from one of these servers (their keys): as `somebody_looks`."""
+        looking = self.look(_LOOK_AT_S, servers)
+        self.linger(asyncio.create_task(looking, name="asking after quiet servers"))
+
     def ask_after(self, connection: Connection) -> None:
         """Asks, beside everything else, whether a server is still there that let somebody wait."""
-        if connection.is_open:
+        if connection.is_open and connection not in self._asked:
             self.linger(asyncio.create_task(self._ask_after(connection), name="asking after a server"))
+
+    def ask_after_all(self, server: PublicKey) -> None:
+        """Asks, over each link to a server, whether it is still there."""
+        for connection in self._all():
+            if connection.server_key == server:
+                self.ask_after(connection)
+
+    def _all(self) -> list[Connection]:
+        return [one for one in (*self._open.values(), *self._streams) if one.is_open]
 
     def linger(self, attempt: asyncio.Task[None]) -> None:
         """Lets an attempt end by itself, so that what comes of it is noted; a bounded number at a time."""
@@ -239,19 +272,25 @@ class LinkPool:
         _seen(attempt)
 
     async def _ask_after(self, connection: Connection) -> None:
+        if connection in self._asked:
+            return
         server, begun_ns = connection.server_key, self._now_ns()
+        self._asked.add(connection)
         try:
             await connection.ping(self._settings.silence_s)
         except (MosaicError, TimeoutError):
-            if not connection.is_open:
+            # One that sends something else meanwhile is there, however busy it is.
+            if not connection.is_open or connection.last_heard_ns > begun_ns:
                 return
             gone = Disconnected("the server is no longer there")
             connection.fail(gone)
             if server is not None:
-                self.observe(server, of_failure(gone))
+                self._seen_of(server, of_failure(gone))
         else:
             if server is not None:
                 self.observe(server, Observation(What.REACHED, self._now_ns() - begun_ns))
+        finally:
+            self._asked.discard(connection)
 
     @property
     def connections(self) -> tuple[Connection, ...]:
@@ -265,7 +304,7 @@ class LinkPool:
         self._dials.clear()
         for straggler in self._stragglers:
             straggler.cancel()
-        for connection in [*self._streams, *self._open.values()]:
+        for connection in (*self._streams, *self._open.values()):
             connection.close()
         self._streams.clear()
         self._open.clear()

@@ -35,6 +35,13 @@ class ClientSettings:
         default=3_600.0,
         metadata={"help": "how often it is compared what the other servers of people have who are followed"},
     )
+    withheld_s: float = field(
+        default=600.0,
+        metadata={
+            "help": "how long a server may be behind the other servers of a person before it counts as"
+            " keeping something back"
+        },
+    )
     avoid_s: float = field(
         default=600.0, metadata={"help": "how long an address that failed is tried after all others"}
     )

@@ -173,6 +173,7 @@ class Face:
     async def wall(self, person: str, *, before: str = "", limit: int = 30) -> Sequence[Entry]:
         """One person's posts, newest first, at most `limit` of them; `before` as in `feed`."""
         author = PublicKey.parse_user(person)
+        self._node.pool.somebody_looks_at(self._node.follower.outboxes().get(author, ()))
         return self._entries(self._page([author], before, limit, self._node.records))
 
     async def thread(self, reference: str) -> Sequence[Entry]:

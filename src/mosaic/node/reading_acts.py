@@ -67,6 +67,7 @@ class ReadingActs:
         """One person's posts: `person`, `limit`, `before`."""
         arguments = Arguments(given)
         key = self._finder.key(arguments.optional_text("person") or arguments.optional_text("as"))
+        self._node.pool.somebody_looks_at(self._node.follower.outboxes().get(key, ()))
         return self._page([key], arguments, self._node.records)
 
     async def _page(self, authors: Sequence[PublicKey], arguments: Arguments, records: Records) -> Items:
