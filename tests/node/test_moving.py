@@ -335,6 +335,25 @@ async def test_one_server_more_gets_everything_and_one_fewer_loses_nothing(town:
     assert published(town, anna) == [key(second)]
 
 
+@pytest.mark.claim("C64", "C83")
+async def test_a_dead_server_can_be_given_up_while_another_one_is_dead(town: Town) -> None:
+    servers = [await town.server(name) for name in ("first", "second", "third")]
+    anna = await town.person("anna", *servers)
+    await post(anna, "post 1")
+    for server in servers[1:]:
+        await server.stop()
+    await post(anna, "post 2")
+    done = await change(anna, old=key(servers[1]))
+    assert (done["published"], done["lacking"]) == (True, 0)
+    assert published(town, anna) == [key(servers[0]), key(servers[2])]
+    assert texts(servers[0], anna) == {b"post 1", b"post 2"}
+    # Where none that would stay is reached, nothing is changed.
+    await servers[0].stop()
+    with pytest.raises(Unreachable):
+        await change(anna, old=key(servers[0]))
+    assert published(town, anna) == [key(servers[0]), key(servers[2])]
+
+
 async def test_of_what_would_be_done_nothing_is(town: Town) -> None:
     first, second = await town.server("first"), await town.server("second")
     anna = await town.person("anna", first)

@@ -179,7 +179,6 @@ def swapped(bootstrap: UserBootstrap, move: Move) -> UserBootstrap:
 
     Raises:
         InvalidBootstrap: no outbox or no inbox would be left.
-        UsageError: a fourth server of a role would be listed, of which nobody would read anything.
     """
     entries = list(bootstrap.entries)
     place = next((at for at, one in enumerate(entries) if one.key == move.old), len(entries))
@@ -194,15 +193,27 @@ def swapped(bootstrap: UserBootstrap, move: Move) -> UserBootstrap:
             entries[entries.index(known)] = new
     after = UserBootstrap(tuple(entries))
     after.publishable()
+    return after
+
+
+def is_looked_at(told: UserBootstrap, server: PublicKey) -> None:
+    """Sees that a server is among the three of each role that others look at.
+
+    Args:
+        told: What others are told.
+        server: The server.
+
+    Raises:
+        UsageError: it would be a fourth one of a role, of which nobody would read anything.
+    """
     for usage in Usage:
-        listed = {one.key for one in entries if one.usage & usage}
-        if move.new in listed and move.new not in after.servers(usage):
+        listed = {one.key for one in told.entries if one.usage & usage}
+        if server in listed and server not in told.servers(usage):
             role = (usage.name or "").lower()
             raise UsageError(
                 f"you have three servers as {role} already: nobody would look at a fourth",
                 hint="`mosaic servers move OLD NEW` puts it in the place of one of them.",
             )
-    return after
 
 
 def back(move: Move) -> Move:

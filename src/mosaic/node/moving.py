@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING, Final
 from mosaic.client.reach import Manner
 from mosaic.client.refusals import refused
 from mosaic.core import nonce
-from mosaic.core.bootstrap import Usage, UserBootstrap
+from mosaic.core.bootstrap import USED_PER_ROLE, Usage, UserBootstrap
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import ServerUrl
 from mosaic.errors import InvalidBootstrap, MosaicError, PeerError, UsageError
 from mosaic.node.announcing import announced, fitting, suited
 from mosaic.node.in_dht import InDht
 from mosaic.node.master import Unlocking
-from mosaic.node.moves import Move, Moves, Step, swapped
+from mosaic.node.moves import Move, Moves, Step, is_looked_at, swapped
 from mosaic.node.own_copy import Counts, OwnCopy
 from mosaic.node.own_reading import OwnReading
 from mosaic.node.people import Person
@@ -143,6 +143,8 @@ class Moving:
         step = Move(0, person.key, change.old, change.new, change.uses, Step.SWAP, 0)
         after = swapped(UserBootstrap.parse(person.bootstrap), step)
         told = self.told(person, after)
+        if change.new is not None:
+            is_looked_at(told, change.new)
         own = self._node.server_secret.public
         if change.new == own and not any(entry.key == own for entry in told.entries):
             raise UsageError(
@@ -288,18 +290,32 @@ class Moving:
         if move.new is not None:
             takers = [move.new] if move.uses & Usage.OUTBOX else []
         elif move.uses & Usage.OUTBOX:
-            takers = [key for key in UserBootstrap.parse(person.bootstrap).outboxes if key != move.old]
+            # The own node is one more, where others are not told of it.
+            outboxes = UserBootstrap.parse(person.bootstrap).servers(Usage.OUTBOX, USED_PER_ROLE + 1)
+            takers = [key for key in outboxes if key != move.old]
         else:
             takers = []
         return [key for key in takers if key != own]
 
     async def _hand_in(self, person: Person, move: Move) -> AsyncGenerator[Move, None]:
+        """Gives the takers what they lack. One that can't be reached is no hindrance where others have it.
+
+        It gets what it lacks when own outboxes are compared (`outbox_checks`).
+        """
         handed = lacking = 0
-        for server in self._takers(person, move):
+        takers, failed = self._takers(person, move), 0
+        for server in takers:
             counts = Counts()
-            async with contextlib.aclosing(OwnCopy(self._node, person, server).hand_in()) as steps:
-                async for counts in steps:
-                    yield replace(move, handed=handed + counts.handed, lacking=lacking + counts.refused)
+            try:
+                async with contextlib.aclosing(OwnCopy(self._node, person, server).hand_in()) as steps:
+                    async for counts in steps:
+                        yield replace(move, handed=handed + counts.handed, lacking=lacking + counts.refused)
+            except PeerError as error:
+                failed += 1
+                if failed == len(takers):
+                    raise
+                move = replace(move, note=f"{server.server_text} gets what it lacks later: {error}")
+                continue
             handed, lacking = handed + counts.handed, lacking + counts.refused
         yield replace(move, handed=handed, lacking=lacking)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from mosaic.client.backoff import Backoff
 from mosaic.client.connection import Connection
 from mosaic.client.reach import Manner
-from mosaic.core.bootstrap import Usage, UserBootstrap
+from mosaic.core.bootstrap import USED_PER_ROLE, Usage, UserBootstrap
 from mosaic.core.filter import Filter
 from mosaic.core.filter_element import ReceivedSince
 from mosaic.core.key_schedule import KeySchedule
@@ -63,7 +63,8 @@ class OwnReading:
         for person in self._node.people:
             bootstrap = UserBootstrap.parse(person.bootstrap)
             for usage in Usage:
-                for server in bootstrap.servers(usage):
+                # The own node is one more, where others are not told of it.
+                for server in bootstrap.servers(usage, USED_PER_ROLE + 1):
                     place = (person.key, server)
                     found[place] = found.get(place, Usage(0)) | usage
             for move in self._node.moving.moves.under_way(person.key):
