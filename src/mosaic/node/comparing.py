@@ -101,7 +101,7 @@ class Comparing:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._compared = Compared(node.db)
-        self._useless: OrderedDict[bytes, None] = OrderedDict()
+        self._useless: OrderedDict[tuple[PublicKey, bytes], None] = OrderedDict()
         self._soon: dict[PublicKey, set[PublicKey]] = {}
         self._not_before_ns: dict[PublicKey, int] = {}
         self._woken = asyncio.Event()
@@ -232,8 +232,11 @@ class Comparing:
         return await compare(connection.syncs, items, wanted, node.settings.server.sync_items)
 
     async def _fetch(self, server: PublicKey, connection: Connection, prefixes: Iterable[bytes]) -> None:
-        """Fetches what is lacking, the newest first; what is not taken is not asked for again."""
-        lacking = sorted((one for one in prefixes if one not in self._useless), reverse=True)
+        """Fetches what is lacking, the newest first; what is not taken is not asked for there again.
+
+        What one server gives in the place of a record says nothing about that of another.
+        """
+        lacking = sorted((one for one in prefixes if (server, one) not in self._useless), reverse=True)
         for start in range(0, len(lacking), _RUN):
             run = lacking[start : start + _RUN]
             async with contextlib.aclosing(connection.sync_get(run)) as found:
@@ -241,7 +244,7 @@ class Comparing:
             await self._store(server, records)
             for prefix, position in zip(run, self._node.store.contains(run), strict=True):
                 if position is None:
-                    self._useless[prefix] = None
+                    self._useless[server, prefix] = None
             while len(self._useless) > _USELESS:
                 self._useless.popitem(last=False)
 

@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SECOND: Final = 1_000_000_000
-GRACE_NS: Final = 600 * _SECOND
-"""How long (ns) a server may be behind the others."""
 _OWN_NS: Final = 30 * 86_400 * _SECOND
 _OTHERS_NS: Final = 3 * 86_400 * _SECOND
 _MOST: Final = 2_000
@@ -78,8 +76,9 @@ class OutboxChecks:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._taken: Later[Taken] = Later(GRACE_NS)
-        self._differed: Later[bytes] = Later(GRACE_NS)
+        self._grace_ns = int(node.settings.client.withheld_s * _SECOND)
+        self._taken: Later[Taken] = Later(self._grace_ns)
+        self._differed: Later[bytes] = Later(self._grace_ns)
         self._compares_soon = False
         self._lost: dict[tuple[PublicKey, PublicKey], set[Id]] = {}
 
@@ -144,7 +143,7 @@ class OutboxChecks:
         """One own outbox: what it had taken and lacks now is told, and handed in again."""
         node = self._node
         now_ns = node.clock.now_ns()
-        wanted = _window([person.key], now_ns - _OWN_NS, now_ns - GRACE_NS)
+        wanted = _window([person.key], now_ns - _OWN_NS, now_ns - self._grace_ns)
         address = node.directory.address(server)
         own = HomeRecords(node, SyncPlan(address, person, wanted, Direction.BOTH))
         try:
@@ -182,6 +181,8 @@ class OutboxChecks:
         for record in gone:
             if self._may_go_again(record, server):
                 node.deliveries.again(record.id.bytes, server.bytes, node.clock.now_ns())
+            else:
+                self._taken.note([Taken(server, person.key, record.id)], node.clock.now_ns())
         if gone:
             node.queue.wake()
             words = _gone_words(len(gone))
