@@ -54,7 +54,7 @@ test-long: $(VENV)/.kernel ## the slow tests at their full length: 200 kills, a 
 	@MOSAIC_LONG=1 MOSAIC_KILLS=200 $(BIN)/pytest -q -m slow -n 2 --timeout 3600
 
 test-net: $(VENV)/.kernel ## 60 people, 20 servers, and everything that can go wrong among them (SEED=1)
-	@$(BIN)/python -m tests.net --seed $(SEED) --json benchmarks/results/net-memory.json
+	@$(BIN)/python -m tests.net --seed $(SEED) --twice --json benchmarks/results/net-memory.json
 	$(BIN)/python -m tests.net --seed $(SEED) --on namespaces --json benchmarks/results/net-processes.json
 
 fuzz: $(VENV)/.kernel ## hostile bytes against a live server (CASES=1000000)

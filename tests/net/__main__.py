@@ -10,6 +10,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,18 +39,23 @@ def main() -> int:
         help="memory links, or processes: in network namespaces where the machine allows them",
     )
     parser.add_argument("--seed", type=int, default=1, help="decides who does what")
+    parser.add_argument(
+        "--twice", action="store_true", help="on memory links: a second run beside it must be the same"
+    )
     parser.add_argument("--json", type=Path, help="where the result is written")
     parser.add_argument("--lines", type=Path, help="where each event is written")
     chosen = parser.parse_args()
     if not is_repeatable():
         # Sets of texts have the order of their hashes, which must be the same in every run.
         again = [sys.executable, "-m", "tests.net", *sys.argv[1:]]
-        return subprocess.run(again, env={**os.environ, "PYTHONHASHSEED": "0"}, check=False).returncode
+        os.execve(sys.executable, again, {**os.environ, "PYTHONHASHSEED": "0"})
+    # Whoever is asked to stop takes its processes and namespaces away first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.environ["MOSAIC_KEYRING"] = "no"
     logging.basicConfig(level=logging.CRITICAL)
     scale = SHORT if chosen.short else FULL
     if chosen.on == "memory":
-        report = in_memory(scale, chosen.seed, chosen.lines)
+        report = (twice if chosen.twice else in_memory)(scale, chosen.seed, chosen.lines)
     else:
         report = asyncio.run(in_processes(scale, chosen.seed, namespaces=chosen.on == "namespaces"))
     if chosen.json is not None:
@@ -65,6 +71,12 @@ def in_memory(scale: Scale, seed: int, lines: Path | None = None) -> Report:
         tempfile.TemporaryDirectory(dir=_MEMORY) as folder,
         (lines or Path(os.devnull)).open("w") as out,
     ):
+
+        def too_long(*_: object) -> None:
+            raise TimeoutError(f"it was not over within {scale.limit_s:.0f} s")
+
+        signal.signal(signal.SIGALRM, too_long)
+        signal.setitimer(signal.ITIMER_REAL, scale.limit_s)
 
         async def play() -> Report:
             town = MemoryTown(
@@ -92,11 +104,36 @@ def in_memory(scale: Scale, seed: int, lines: Path | None = None) -> Report:
             trial.report.more = {"virtual_s": round(loop.time(), 3), "events": town.world.trace.events}
             return trial.report
 
-        report = run(play)
+        try:
+            report = run(play)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     print(
         f"{report.more['virtual_s']} s of virtual time, {report.more['events']} events in "
         f"{time.monotonic() - began:.0f} s; everything that happened: {report.trace}"
     )
+    return report
+
+
+def twice(scale: Scale, seed: int, lines: Path | None = None) -> Report:
+    """The same while another process plays it, too: both must be the same to the nanosecond and the byte."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "again.json"
+        words = ["-m", "tests.net", "--seed", str(seed), "--json", str(result)]
+        again = subprocess.Popen(
+            [sys.executable, *words, *(["--short"] if scale is SHORT else [])], stdout=subprocess.DEVNULL
+        )
+        try:
+            report = in_memory(scale, seed, lines)
+            again.wait(scale.limit_s)
+        finally:
+            again.kill()
+            again.wait()
+        other = json.loads(result.read_text()) if result.exists() else {"trace": "nothing"}
+    if other == json.loads(json.dumps(report.as_object())):
+        print("played once more in another process: the same to the nanosecond and the byte")
+    else:
+        report.unseen.append(f"the same seed gave something else in another process: {other['trace']}")
     return report
 
 
@@ -117,7 +154,11 @@ async def in_processes(scale: Scale, seed: int, *, namespaces: bool) -> Report:
             await town.begin()
             print(f"all run after {time.monotonic() - began:.0f} s", flush=True)
             trial = Trial(town, scale, seed, lambda line: print(line, flush=True))
-            await mishaps.run(trial)
+            try:
+                async with asyncio.timeout(scale.limit_s):
+                    await mishaps.run(trial)
+            except TimeoutError:
+                trial.report.unseen.append(f"it was not over within {scale.limit_s:.0f} s")
         finally:
             await town.end()
     print(f"{time.monotonic() - began:.0f} s")

@@ -1,8 +1,9 @@
 """A process with the nodes of some homes, without page and commands: people's, or that of a server that lies.
 
 `python -m tests.net.host --dht HOST:PORT --home DIR --home DIR …` prints a line when all run; acts come over
-each home's socket, as commands bring them. With `--listen` it listens, and `--lies FILE` says about whom it
-lies. When it is asked to stop it prints how many lies it told.
+each home's socket, as commands bring them. With `--listen` it listens, and takes lines of JSON: with
+`{"lie": NAME, "about": [KEY, …]}` it lies so from then on. It answers them, and `{}`, with `{"told": COUNT}`,
+which is how many lies it has told.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import asyncio
 import json
 import logging
 import signal
+import sys
 from pathlib import Path
 
-from mosaic.client.settings import ClientSettings
 from mosaic.dht.mode import DhtMode
 from mosaic.node.acts import Acts
 from mosaic.node.control import ControlServer
@@ -24,6 +25,7 @@ from mosaic.node.node import Node
 from mosaic.node.operating_settings import ServingSettings
 from mosaic.node.settings import NodeSettings
 from mosaic.node.surroundings import Surroundings
+from mosaic.testing.simulation.homes import CLIENT
 from mosaic.testing.simulation.lying import Lies, LyingNetwork
 from mosaic.testing.simulation.town import Lie
 from mosaic.transport.network import ListeningNetwork
@@ -38,26 +40,22 @@ def main() -> None:
     parser.add_argument("--dht", required=True)
     parser.add_argument("--home", type=Path, action="append", required=True)
     parser.add_argument("--listen", default="")
-    parser.add_argument("--lies", type=Path)
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    lies = Lies()
-    if chosen.lies is not None:
-        told = json.loads(chosen.lies.read_text())
-        lies.lie, lies.about = Lie(told["lie"]), frozenset(map(bytes.fromhex, told["about"]))
-    asyncio.run(host(chosen.home, chosen.dht, chosen.listen, lies))
+    asyncio.run(host(chosen.home, chosen.dht, chosen.listen))
 
 
-async def host(folders: list[Path], dht: str, listen: str, lies: Lies) -> None:
+async def host(folders: list[Path], dht: str, listen: str) -> None:
     """Opens all homes, serves their sockets, and ends in order."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    lies = Lies()
 
     def listener(settings: TransportSettings) -> ListeningNetwork:
         return LyingNetwork(SocketNetwork(settings), lies)
 
     settings = NodeSettings(
-        client=ClientSettings(private_addresses=True),
+        client=CLIENT,
         dht=DhtMode.parse(dht),
         serves=ServingSettings(who="everyone" if listen else "home"),
         settle_s=0.0,
@@ -80,12 +78,27 @@ async def host(folders: list[Path], dht: str, listen: str, lies: Lies) -> None:
         node.work()
         nodes.append(node)
         controls.append(control)
-    print(json.dumps({"running": len(nodes)}), flush=True)
+    servers = [node.server_secret.public.server_text for node in nodes]
+    print(json.dumps({"running": len(nodes), "servers": servers}), flush=True)
+    lying = asyncio.create_task(lie_as_told(lies)) if listen else None
     await stop.wait()
+    if lying is not None:
+        lying.cancel()
     for control in controls:
         await control.stop()
     await asyncio.gather(*(node.stop() for node in nodes))
-    print(json.dumps({"told": lies.told}), flush=True)
+
+
+async def lie_as_told(lies: Lies) -> None:
+    """Takes what comes in line by line."""
+    lines = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    while line := await lines.readline():
+        told = json.loads(line)
+        if told:
+            lies.lie, lies.about = Lie(told["lie"]), frozenset(map(bytes.fromhex, told["about"]))
+        print(json.dumps({"told": lies.told}), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """A process with all nodes of a DHT, of which any can be replaced by one that lies.
 
 `python -m tests.net.machines HOST:PORT HOST:PORT …` prints a line when they know each other. Then it takes a
-line for each thing that changes, `MANNER PLACE PLACE …`, and answers `ok`.
+line for each thing that changes, `MANNER PLACE PLACE …`, or an empty one, and answers with how many lies were
+told so far.
 """
 
 from __future__ import annotations
@@ -39,15 +40,14 @@ async def main(addresses: list[str]) -> None:
         await asyncio.sleep(0.2)
     print("ready", flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
-        manner, *places = line.split()
+        manner, *places = line.split() or [""]
         for place in map(int, places):
             if place in nodes:
                 await asyncio.to_thread(nodes.pop(place).close)
             if place in liars:
                 liars.pop(place).close()
             liars[place] = await Liar.begin(addresses[place], addresses, Manner(manner))
-        print("ok", flush=True)
-    print(sum(liar.lies for liar in liars.values()), flush=True)
+        print(sum(liar.lies for liar in liars.values()), flush=True)
 
 
 if __name__ == "__main__":

@@ -26,12 +26,15 @@ _HOUSEHOLD = 10
 _PORT = 1_320
 _DHT_PORT = 6_881
 _AT_ONCE = 4
+_LIARS = 2
 _SETTINGS = """\
 [serves]
 who = "everyone"
 
 [client]
 private_addresses = true
+compare = "1m"
+withheld = "1m"
 
 [node]
 settle = "0s"
@@ -90,17 +93,18 @@ class RealHome:
 
 
 class RealServer(RealHome):
-    """A server: a process at a place of its own."""
+    """A server: a process at a place of its own. One that can lie is the same node in another program."""
 
-    def __init__(self, folder: Path, number: int, place: Place, *, port: int) -> None:
+    def __init__(self, folder: Path, number: int, place: Place, *, port: int, is_liar: bool) -> None:
         super().__init__(folder, f"server {number}")
         self.number = number
         self.place = place
         self.port = port
         self.moves = 0
         self.process: Process | None = None
-        self.is_liar = False
-        self.told = 0
+        self.is_liar = is_liar
+        self._told = 0
+        self._told_before = 0
 
     @property
     def at(self) -> str:
@@ -108,30 +112,38 @@ class RealServer(RealHome):
         return f"{self.place.address}:{self.port}"
 
     @property
+    def told(self) -> int:
+        """How many lies it has told, as far as it was asked."""
+        return self._told_before + self._told
+
+    @property
     def log(self) -> Path:
         """What it complained about."""
         return self.folder.with_suffix(".log")
 
-    async def start(self, dht: str, lies: Path | None = None) -> None:
-        """Starts `mosaic serve`, or a process that lies."""
-        self.is_liar = lies is not None
-        if lies is None:
-            words = ["-m", "mosaic", "serve", "--home", str(self.folder), "--dht", dht, "--ws", "off"]
-            self.process = Process(self.place, self.log, *words, "--tcp", self.at, "--quic", self.at)
-            self.key = json.loads(await self.process.line())["server"]
+    async def start(self, dht: str) -> None:
+        """Starts `mosaic serve`, or the program that can lie."""
+        home = ("--dht", dht, "--home", str(self.folder))
+        if self.is_liar:
+            words = ["-m", "tests.net.host", *home, "--listen", self.at]
         else:
-            words = ["-m", "tests.net.host", "--dht", dht, "--home", str(self.folder), "--listen", self.at]
-            self.process = Process(self.place, self.log, *words, "--lies", str(lies))
-            await self.process.line()
+            words = ["-m", "mosaic", "serve", *home, "--ws", "off", "--tcp", self.at, "--quic", self.at]
+        self.process = Process(self.place, self.log, *words)
+        said = json.loads(await self.process.line())
+        self.key = said["servers"][0] if self.is_liar else said["server"]
         self.is_running = True
+
+    async def lie(self, lies: Mapping[str, object]) -> None:
+        """Lies so from now on; without anything as before."""
+        assert self.process is not None
+        self._told = json.loads(await self.process.tell(json.dumps(lies)))["told"]
 
     async def stop(self, number: int = signal.SIGTERM) -> None:
         """Ends it."""
         assert self.process is not None
-        said = await self.process.end(number)
-        if self.is_liar and number == signal.SIGTERM:
-            self.told += json.loads(said.splitlines()[-1])["told"]
+        await self.process.end(number)
         self.process, self.is_running = None, False
+        self._told_before, self._told = self.told, 0
 
 
 class RealTown:
@@ -148,6 +160,7 @@ class RealTown:
         self.places = places
         self.how = places.how
         self.may_wait = False
+        self.liars = range(scale.servers - _LIARS, scale.servers)
         self._loopback = isinstance(places, Loopback)
         self.servers = [self._server(each) for each in range(scale.servers)]
         self.people = [RealHome(folder / f"p{each}", f"person{each}") for each in range(scale.people)]
@@ -164,7 +177,8 @@ class RealTown:
         folder.mkdir()
         (folder / "mosaic.toml").write_text(_SETTINGS)
         place = self.places.place(f"s{number}", f"10.1.0.{number + 1}")
-        return RealServer(folder, number, place, port=_free_port() if self._loopback else _PORT)
+        port = _free_port() if self._loopback else _PORT
+        return RealServer(folder, number, place, port=port, is_liar=number in self.liars)
 
     @property
     def entry(self) -> str:
@@ -267,23 +281,24 @@ class RealTown:
         return copy
 
     async def lie(self, server: int, lie: Lie, about: Sequence[PublicKey]) -> None:
-        """See `Town.lie`: the program is replaced by one that lies, and again by the honest one."""
-        home = self.servers[server]
-        told = None
-        if lie is not Lie.NOTHING:
-            told = home.folder.with_suffix(".lies")
-            told.write_text(json.dumps({"lie": lie.value, "about": [key.bytes.hex() for key in about]}))
-        await home.stop()
-        await home.start(self.entry, told)
+        """See `Town.lie`."""
+        await self.servers[server].lie({"lie": lie.value, "about": [key.bytes.hex() for key in about]})
 
-    def lies_told(self) -> int:
+    async def lies_told(self) -> int:
         """See `Town.lies_told`."""
-        return sum(server.told for server in self.servers)
+        liars = [self.servers[number] for number in self.liars]
+        await asyncio.gather(*(liar.lie({}) for liar in liars if liar.is_running))
+        return sum(liar.told for liar in liars)
 
     async def misbehave(self, manner: Manner, machines: Sequence[int]) -> None:
         """See `Town.misbehave`."""
         assert self._dht is not None
         await self._dht.tell(" ".join((manner.value, *map(str, machines))))
+
+    async def dht_lies_told(self) -> int:
+        """See `Town.dht_lies_told`."""
+        assert self._dht is not None
+        return int(await self._dht.tell(""))
 
 
 def _free_port() -> int:

@@ -33,7 +33,7 @@ def ended(folder: Path, seed: int, hashes: str, running: subprocess.Popen[bytes]
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.claim("C2", "C36", "C51", "C64", "C82", "C83")
+@pytest.mark.claim("C1", "C2", "C36", "C51", "C64", "C82", "C83")
 def test_readers_become_whole_whatever_servers_do_and_a_run_happens_again_exactly(tmp_path: Path) -> None:
     # However the interpreter hashes: the program sees to its own order.
     running = [(1, hashes, begin(tmp_path, 1, hashes)) for hashes in ("0", "random")]

@@ -155,14 +155,23 @@ class MemoryTown:
         self._copies.append(copy)
         return copy
 
+    @property
+    def liars(self) -> Sequence[int]:
+        """See `Town.liars`: all of them."""
+        return range(len(self.servers))
+
     async def lie(self, server: int, lie: Lie, about: Sequence[PublicKey]) -> None:
         """See `Town.lie`."""
         lies = self.servers[server].lies
         lies.lie, lies.about = lie, keys(about)
 
-    def lies_told(self) -> int:
+    async def lies_told(self) -> int:
         """See `Town.lies_told`."""
         return sum(server.lies.told for server in self.servers)
+
+    async def dht_lies_told(self) -> int:
+        """See `Town.dht_lies_told`."""
+        return sum(machine.lies for machine in self.world.dht.machines)
 
     async def misbehave(self, manner: Manner, machines: Sequence[int]) -> None:
         """See `Town.misbehave`."""

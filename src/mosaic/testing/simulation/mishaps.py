@@ -9,7 +9,7 @@ Source: this project's own design, docs/architecture.md "The network test".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from mosaic.testing.simulation.dht import Manner
@@ -36,7 +36,7 @@ async def run(trial: Trial) -> None:
     await vanish(trial)
     await trial.mishap("an ordinary day after", "posts, answers, edits, deletions", lambda: _day(trial))
     await trial.judge()
-    trial.report.lies = trial.town.lies_told()
+    trial.report.lies = await trial.town.lies_told()
 
 
 async def _come(trial: Trial) -> Sequence[Dweller]:
@@ -47,6 +47,15 @@ async def _come(trial: Trial) -> Sequence[Dweller]:
 async def _day(trial: Trial) -> Sequence[Dweller]:
     await trial.everyday()
     return trial.town.people
+
+
+def _sum_of(counts: Sequence[int]) -> Callable[[], Awaitable[int]]:
+    """Counts what is noted in a list meanwhile."""
+
+    async def felt() -> int:
+        return sum(counts)
+
+    return felt
 
 
 async def _write(trial: Trial, people: Sequence[Dweller]) -> None:
@@ -63,6 +72,7 @@ def server_of_one(trial: Trial) -> int:
 async def dies_and_returns(trial: Trial) -> None:
     """A server loses its power. Later it comes back, at another address."""
     server = server_of_one(trial)
+    lacked: list[int] = []
 
     async def dies() -> Sequence[Dweller]:
         await trial.town.kill(server)
@@ -71,6 +81,7 @@ async def dies_and_returns(trial: Trial) -> None:
         return trial.using(server, alone=False)
 
     async def returns() -> Sequence[Dweller]:
+        lacked.append(await trial.lacking(trial.using(server)))
         await trial.town.revive(server, elsewhere=True)
         trial.dead.discard(server)
         return trial.using(server)
@@ -79,7 +90,10 @@ async def dies_and_returns(trial: Trial) -> None:
     await trial.mishap("a server dies", "it loses its power; its people have others", dies, fails=fails)
     await trial.town.wait(_BACK_AFTER_S)
     await trial.mishap(
-        "it returns elsewhere", "what was written meanwhile by those who have no other", returns
+        "it returns elsewhere",
+        "what was written meanwhile by those who have no other",
+        returns,
+        felt=_sum_of(lacked),
     )
 
 
@@ -95,15 +109,18 @@ async def bans(trial: Trial) -> None:
         return banned
 
     fails = [(person, server) for person in banned]
-    await trial.mishap("a server bans people", "two of its people, who have others", happens, fails=fails)
+    what = f"{len(banned)} of its people, who have others"
+    await trial.mishap("a server bans people", what, happens, fails=fails, tells="refuses")
     for person in banned:
         await trial.change(person, server, None)
 
 
 async def lies(trial: Trial) -> None:
-    """A server withholds what some wrote; another changes it and makes some up."""
+    """A server withholds what some wrote; another changes it and makes some up. Both are read by many."""
+    honest = [one for one in trial.town.liars if one not in trial.dead and trial.using(one, alone=False)]
     for lie, name in ((Lie.WITHHOLD, "a server withholds"), (Lie.FORGE, "a server forges")):
-        server = server_of_one(trial)
+        server = await trial.most_read(honest)
+        honest.remove(server)
         about = trial.using(server, alone=False)
 
         async def happens(
@@ -113,7 +130,14 @@ async def lies(trial: Trial) -> None:
             await _write(trial, about)
             return about
 
-        await trial.mishap(name, f"what {len(about)} people write, who have others", happens)
+        await trial.mishap(
+            name,
+            f"what {len(about)} people write, who have others",
+            happens,
+            fails=[(person, server) for person in about],
+            tells="withholds",
+            felt=trial.town.lies_told,
+        )
         await trial.town.lie(server, Lie.NOTHING, ())
 
 
@@ -132,32 +156,30 @@ async def dht_lies(trial: Trial) -> None:
         await trial.town.revive(server, elsewhere=True)
         return trial.using(server)
 
-    await trial.mishap("half of the DHT lies", "and a server comes back elsewhere meanwhile", happens)
+    await trial.mishap(
+        "half of the DHT lies",
+        "and a server comes back elsewhere meanwhile",
+        happens,
+        felt=trial.town.dht_lies_told,
+    )
 
 
 async def stolen(trial: Trial) -> None:
     """Devices of two people are stolen. The thief writes in their names until they revoke them, and after."""
     places = [place for place, one in enumerate(trial.town.people) if len(trial.uses[one.key]) > 1][:2]
     victims = [trial.town.people[place] for place in places]
-    thieves: list[Dweller] = []
-    since: dict[str, int] = {}
-    for place, victim in zip(places, victims, strict=True):
-        master = trial.town.folder / f"master {place}"
-        await victim.do("master_export", {"path": str(master), "new_password": PASSWORD})
-        trial.masters[victim.key] = master.read_text()
-        await victim.do("master_forget", {"master": trial.masters[victim.key], "password": PASSWORD})
-        backup = trial.town.folder / f"backup {place}"
-        await victim.do("backup", {"path": str(backup), "password": PASSWORD})
-        thieves.append(await trial.town.copy(place, backup))
+    thieves = [await _steal(trial, place) for place in places]
     await trial.town.wait(_SETTLE_S)
+    since: dict[str, int] = {}
+    believed: list[int] = []
     for victim, thief in zip(victims, thieves, strict=True):
         last = await trial.post(victim)
         since[victim.key] = int(str(last["time"])) + _SECOND
         await trial.town.wait(_SETTLE_S)
-        await thief.do("post", {"text": "send me money"})
-        trial.report.forgeries += 1
+        await trial.forge(thief, "send me money")
 
     async def happens() -> Sequence[Dweller]:
+        believed.append(await trial.seen_forged())
         for victim in victims:
             (keys,) = await victim.do("keys")
             given = {"key": keys["device"], "since": str(since[victim.key])}
@@ -168,21 +190,34 @@ async def stolen(trial: Trial) -> None:
 
     async def again() -> Sequence[Dweller]:
         for thief in thieves:
-            await thief.do("post", {"text": "it is me, really"})
-            trial.report.forgeries += 1
+            await trial.forge(thief, "it is me, really")
         await _write(trial, victims)
         await trial.town.wait(_SETTLE_S)
         return victims
 
     await trial.town.wait(_SETTLE_S)
-    await trial.mishap("stolen keys are revoked", "what the thief wrote goes away again", happens)
+    await trial.mishap(
+        "stolen keys are revoked", "what the thief wrote goes away again", happens, felt=_sum_of(believed)
+    )
     await trial.mishap("the thief goes on", "with keys that are revoked", again)
+
+
+async def _steal(trial: Trial, place: int) -> Dweller:
+    """Somebody copies all of a person's home; the master key was taken out of it in time."""
+    victim = trial.town.people[place]
+    master = trial.town.folder / f"master {place}"
+    await victim.do("master_export", {"path": str(master), "new_password": PASSWORD})
+    trial.masters[victim.key] = master.read_text()
+    await victim.do("master_forget", {"master": trial.masters[victim.key], "password": PASSWORD})
+    backup = trial.town.folder / f"backup {place}"
+    await victim.do("backup", {"path": str(backup), "password": PASSWORD})
+    return await trial.town.copy(place, backup)
 
 
 async def move(trial: Trial) -> None:
     """People leave all their servers for another. Hours later somebody new follows them."""
     living = [each for each in range(trial.scale.servers) if each not in trial.dead]
-    movers = trial.town.people[1 :: max(2, trial.scale.people // 4)]
+    movers = trial.town.people[1 :: max(2, trial.scale.people // 8)]
 
     async def moves(person: Dweller) -> None:
         first, *others = trial.uses[person.key]
@@ -216,7 +251,7 @@ async def move(trial: Trial) -> None:
 async def vanish(trial: Trial) -> None:
     """A third of the servers is gone for good; who has none left uses another from then on."""
     living = [each for each in range(trial.scale.servers) if each not in trial.dead]
-    gone = [living.pop(trial.chance.below(len(living))) for _ in range(trial.scale.servers // 3)]
+    gone = [living.pop(trial.chance.below(len(living))) for _ in range(-(-trial.scale.servers // 3))]
     concerned = [one for one in trial.town.people if set(gone) & set(trial.uses[one.key])]
     alone = [one for one in concerned if set(gone).issuperset(trial.uses[one.key])]
     fails = [(one, server) for one in concerned for server in trial.uses[one.key] if server in gone]

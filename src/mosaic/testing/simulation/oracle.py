@@ -34,6 +34,8 @@ class Oracle:
     posts: dict[str, dict[str, str]] = field(default_factory=dict)
     """For each author: the address of each post, and its newest text."""
     follows: dict[str, list[str]] = field(default_factory=dict)
+    forged: dict[str, set[str]] = field(default_factory=dict)
+    """For each author whose keys were stolen: the ids of what thieves wrote in his name."""
     kinds: dict[str, str] = field(default_factory=dict)
     """The kind of each post (16 hexadecimal digits), by its address."""
 

@@ -27,6 +27,8 @@ class Fault:
         dht_bytes: What passed between them and the DHT.
         told_s: When each of those whose server failed was told so, since it happened (seconds, rising).
         to_tell: How many people should have been told.
+        felt: How often it showed, where that is counted: lies told, or readers who lacked something or saw
+            what they should not. One that never showed proves nothing.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Fault:
     dht_bytes: int
     told_s: tuple[float, ...] = ()
     to_tell: int = 0
+    felt: int | None = None
 
     @property
     def median_s(self) -> float:
@@ -63,10 +66,11 @@ class Fault:
         told = ""
         if self.to_tell:
             told = f", {self.told} of {self.to_tell} told within {max(self.told_s, default=0.0):.0f} s"
+        felt = "" if self.felt is None else f", felt {self.felt} times" if self.felt else ", NEVER FELT"
         return (
             f"{self.name:28} median {self.median_s:6.1f} s  max {self.most_s:6.1f} s  "
             f"links {self.link_bytes / 1_000:8.0f} kB  DHT {self.dht_bytes / 1_000:7.0f} kB  "
-            f"({self.authors} authors, {self.readers} readers{told}{failed})"
+            f"({self.authors} authors, {self.readers} readers{felt}{told}{failed})"
         )
 
 
@@ -89,7 +93,10 @@ class Report:
     missing: int = 0
     """Of these, how many they did not see."""
     wrong: int = 0
-    """Records that they saw and should not have: forged, revoked or deleted."""
+    """Records that they saw and should not have (forged, revoked or deleted), or that a home has kept though
+    nobody signed them who may."""
+    homes: int = 0
+    """Homes that were searched for forged and revoked records."""
     lies: int = 0
     """Records that servers left out, changed or made up."""
     forgeries: int = 0
@@ -106,7 +113,9 @@ class Report:
         """Whether all is as it must be."""
         late = sum(fault.failed for fault in self.faults)
         untold = sum(fault.to_tell - fault.told for fault in self.faults)
-        return not (late or untold or self.missing or self.wrong or self.unseen) and self.pairs > 0
+        unfelt = any(fault.felt == 0 for fault in self.faults)
+        bad = late or untold or unfelt or self.missing or self.wrong or self.unseen
+        return not bad and self.pairs > 0
 
     @property
     def last_line(self) -> str:
@@ -132,6 +141,7 @@ class Report:
             "records": self.records,
             "missing": self.missing,
             "wrong": self.wrong,
+            "homes": self.homes,
             "lies": self.lies,
             "forgeries": self.forgeries,
             "unseen": list(self.unseen),

@@ -101,6 +101,11 @@ class Town(Protocol):
         ...
 
     @property
+    def liars(self) -> Sequence[int]:
+        """The servers that can be made to lie, by their positions in `servers`."""
+        ...
+
+    @property
     def may_wait(self) -> bool:
         """Whether hours pass at once."""
         ...
@@ -135,13 +140,17 @@ class Town(Protocol):
         ...
 
     async def lie(self, server: int, lie: Lie, about: Sequence[PublicKey]) -> None:
-        """Lets a server lie about some authors; `server` is its position in `servers`."""
+        """Lets a server lie about some authors; `server` is its position in `servers`, one of `liars`."""
         ...
 
-    def lies_told(self) -> int:
+    async def lies_told(self) -> int:
         """How many records were left out, changed or made up by servers so far."""
         ...
 
     async def misbehave(self, manner: Manner, machines: Sequence[int]) -> None:
         """Lets some machines of the DHT behave otherwise, by their positions in it."""
+        ...
+
+    async def dht_lies_told(self) -> int:
+        """How many answers of the DHT's machines were not so, so far."""
         ...

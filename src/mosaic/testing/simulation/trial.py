@@ -9,6 +9,7 @@ Source: this project's own design, docs/architecture.md "The network test".
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -17,9 +18,11 @@ from mosaic.core import community_tags
 from mosaic.core.community_kinds import DELETION
 from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Kind
+from mosaic.core.kinds import MICROBLOG
 from mosaic.core.reference import parse
 from mosaic.errors import MosaicError
 from mosaic.node.control import JsonObject
+from mosaic.testing.simulation.lying import INVENTED_BY
 from mosaic.testing.simulation.oracle import Difference, Oracle
 from mosaic.testing.simulation.report import Fault, Report
 from mosaic.testing.simulation.town import PASSWORD, Dweller, Town
@@ -45,6 +48,7 @@ class Scale:
         caches_s: So many seconds are waited, where waiting costs nothing, until nobody believes any more what
             he knew of the servers of who has moved.
         give_up_s: After so many seconds a reader who is not whole counts as failed.
+        limit_s: After so many seconds by the clock on the wall the whole run has failed.
     """
 
     servers: int
@@ -54,10 +58,11 @@ class Scale:
     acts: int
     caches_s: float
     give_up_s: float
+    limit_s: float
 
 
-FULL: Final = Scale(20, 60, 20, follows=8, acts=60, caches_s=7_400.0, give_up_s=300.0)
-SHORT: Final = Scale(6, 10, 10, follows=3, acts=10, caches_s=0.0, give_up_s=300.0)
+FULL: Final = Scale(20, 60, 20, follows=8, acts=60, caches_s=7_400.0, give_up_s=300.0, limit_s=3_600.0)
+SHORT: Final = Scale(6, 10, 10, follows=3, acts=10, caches_s=0.0, give_up_s=300.0, limit_s=900.0)
 
 
 class Trial:
@@ -170,6 +175,21 @@ class Trial:
         )
         self.oracle.deleted(person.key, address)
 
+    async def forge(self, thief: Dweller, text: str) -> None:
+        """Somebody who has a person's stolen keys writes in his name."""
+        (item,) = await thief.do("post", {"text": text})
+        self.oracle.forged.setdefault(thief.key, set()).add(str(item["id"]))
+        self.report.forgeries += 1
+
+    async def seen_forged(self) -> int:
+        """How many readers see now what a thief wrote."""
+        seen = 0
+        for author, forged in self.oracle.forged.items():
+            for reader in self.oracle.followers(author):
+                wall = await self.person(reader).do("wall", {"person": author, "limit": _POSTS_SEEN})
+                seen += any(item.get("id") in forged for item in wall)
+        return seen
+
     async def change(self, person: Dweller, old: int | None, new: int | None) -> None:
         """Uses a server in the place of another, one more, or one fewer.
 
@@ -267,6 +287,8 @@ class Trial:
         happens: Callable[[], Awaitable[Sequence[Dweller]]],
         *,
         fails: Sequence[tuple[Dweller, int]] = (),
+        tells: str = "failing",
+        felt: Callable[[], Awaitable[int]] | None = None,
     ) -> Fault:
         """Lets something happen, and measures until the last reader is whole again.
 
@@ -275,12 +297,16 @@ class Trial:
             what: What happens, in words.
             happens: Lets it happen; gives the authors of whom readers may lack something then.
             fails: Whom which server fails by it, by its position in the town: they are to be told.
+            tells: What they are to be told of it (`node.alarms.Failing`).
+            felt: Counts how often it has shown so far, if that has to be shown apart.
         """
         before, begun_s = self.town.traffic(), self.town.now_s()
+        felt_before = 0 if felt is None else await felt()
         authors = await happens()
-        waited = await self.until_whole(authors, begun_s)
+        waited, told_s = await asyncio.gather(
+            self.until_whole(authors, begun_s), self._until_told(fails, tells, begun_s)
+        )
         traffic = self.town.traffic().since(before)
-        told_s = await self._until_told(fails, begun_s)
         fault = Fault(
             name,
             what,
@@ -293,6 +319,7 @@ class Trial:
             dht_bytes=traffic.dht,
             told_s=tuple(sorted(told_s)),
             to_tell=len(fails),
+            felt=None if felt is None else await felt() - felt_before,
         )
         self.report.faults.append(fault)
         self.say(fault.line)
@@ -300,25 +327,31 @@ class Trial:
             self.say(f"    {self.person(reader).name} of {self.person(author).name}: {difference}")
         return fault
 
-    async def _until_told(self, fails: Sequence[tuple[Dweller, int]], begun_s: float) -> list[float]:
-        """Waits until people are told that a server fails them; after how many seconds each was."""
+    async def _until_told(
+        self, fails: Sequence[tuple[Dweller, int]], tells: str, begun_s: float
+    ) -> list[float]:
+        """Waits until people are told how a server fails them; after how many seconds each was."""
         told_s: list[float] = []
         open_ones = list(fails)
-        while open_ones and self.town.now_s() - begun_s <= self.scale.give_up_s:
+        while open_ones:
             for person, server in list(open_ones):
                 (status,) = await person.do("status")
                 alarms = cast("list[JsonObject]", status["alarms"])
-                if any(alarm["server"] == self.town.servers[server].key for alarm in alarms):
+                key = self.town.servers[server].key
+                if any(alarm["server"] == key and alarm["what"] == tells for alarm in alarms):
                     open_ones.remove((person, server))
                     told_s.append(self.town.now_s() - begun_s)
+            passed_s = self.town.now_s() - begun_s
+            if passed_s > self.scale.give_up_s:
+                break
             if open_ones:
-                await self.town.wait(1.0)
+                await self.town.wait(1.0 + _LOOK_LATER * passed_s)
         for person, server in open_ones[:5]:
             self.say(f"    {person.name} was not told of server {server}")
         return told_s
 
     async def judge(self) -> None:
-        """Looks at everything in the end: each reader at each whom he follows."""
+        """Looks at everything in the end: each reader at each whom he follows, and what all homes keep."""
         for reader, followed in self.oracle.follows.items():
             for author in followed:
                 difference = await self.difference(reader, author)
@@ -326,6 +359,36 @@ class Trial:
                 self.report.records += len(self.oracle.posts[author])
                 self.report.missing += len(difference.missing)
                 self.report.wrong += len(difference.wrong)
+        for home in [*self.town.people, *self.town.servers]:
+            if home.is_running:
+                self.report.homes += 1
+                self.report.wrong += await self.kept_wrongly(home)
+
+    async def kept_wrongly(self, home: Dweller) -> int:
+        """How many records a home has that nobody signed who may: made up by servers, or by thieves."""
+        made_up = await home.do("query", {"signers": [INVENTED_BY.user_text]})
+        stolen = 0
+        for author, forged in self.oracle.forged.items():
+            kept = await home.do("query", {"authors": [author], "kinds": [MICROBLOG.bytes.hex()]})
+            stolen += sum(str(item["id"]) in forged for item in kept)
+        return len(made_up) + stolen
+
+    async def lacking(self, authors: Sequence[Dweller]) -> int:
+        """How many readers of these authors don't see now what they should."""
+        keys = [author.key for author in authors]
+        pairs = [(reader, key) for reader, whom in self.oracle.follows.items() for key in keys if key in whom]
+        return sum([bool(await self.difference(*pair)) for pair in pairs])
+
+    async def most_read(self, servers: Sequence[int]) -> int:
+        """The one of some servers (by their positions) at which most people are read now."""
+        places = {self.town.servers[server].key: server for server in servers}
+        read = Counter(dict.fromkeys(servers, 0))
+        for person in self.town.people:
+            for followed in await person.do("following"):
+                outboxes = cast("list[JsonObject]", followed["outboxes"])
+                here = [one for one in outboxes if one["state"] == "connected" and one["server"] in places]
+                read.update(places[str(one["server"])] for one in here)
+        return max(servers, key=lambda server: read[server])
 
     async def _all(self, acts: Iterable[Awaitable[object]]) -> None:
         await asyncio.gather(*acts)
