@@ -42,3 +42,19 @@ def test_every_type_of_message_has_a_purpose() -> None:
         link = Traffic().link()
         link.came(kind, 100)
         assert Purpose.OTHER not in link.of
+
+
+def test_what_passed_to_one_server_is_known_without_the_others() -> None:
+    traffic = Traffic()
+    other = SecretKey.from_seed(bytes([2]) * 32).public
+    ended, going, elsewhere = traffic.link(), traffic.link(), traffic.link()
+    ended.server = going.server = SERVER
+    elsewhere.server = other
+    ended.came(MessageType.RECORD, 308)
+    ended.went(bytes([MessageType.SUBSCRIBE]), 2_000)
+    going.went(bytes([MessageType.SUBMISSION]), 500)
+    elsewhere.came(MessageType.RECORD, 1_000)
+    traffic.end(ended)
+    assert traffic.of_server(SERVER) == Passed(308, 2_500, 3)
+    assert traffic.of_server(other) == Passed(1_000, 0, 1)
+    assert traffic.of_server(SecretKey.from_seed(bytes([3]) * 32).public) == Passed()

@@ -50,6 +50,24 @@ async def test_what_one_node_writes_another_reads(enter: Enter) -> None:
     assert theirs.nodes > 0
 
 
+async def test_what_passes_is_counted_for_each_node(enter: Enter) -> None:
+    ours, other = enter(), enter()
+    await heard(ours, secret(1))
+    first = ours.passed
+    assert first is not None
+    assert first.packets_went > 0
+    assert first.packets_came > 0
+    # Of a look-up's questions most are answered; each says what it asks for in some hundred bytes.
+    assert 50 * first.packets_went < first.went < 1_500 * first.packets_went
+    await heard(ours, secret(2))
+    second = ours.passed
+    assert second is not None
+    assert second.went > first.went
+    assert second.came > first.came
+    assert other.passed is not None
+    assert other.passed.went < second.went
+
+
 @pytest.mark.claim("C14")
 async def test_compare_and_swap(enter: Enter) -> None:
     network = enter()

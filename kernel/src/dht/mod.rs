@@ -1,12 +1,13 @@
 //! The Mainline DHT: answers of look-ups and outcomes of writes come in batches behind one descriptor.
 //!
 //! A node of our own (`node`) looks up and writes items that others have signed; what
-//! it hears waits in a bounded queue (`inbox`). `testnet` is a whole DHT on this
+//! it hears waits in a bounded queue (`inbox`), what passes is counted (`meter`). `testnet` is a whole DHT on this
 //! machine. Only IPv4: the crate that speaks with the DHT knows nothing else.
 
 pub mod best;
 pub mod entry;
 pub mod inbox;
+pub mod meter;
 pub mod node;
 pub mod testnet;
 mod waker;

@@ -4,7 +4,7 @@
 //! Making one asks the system's resolver, so it happens beside everything else.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::inbox::{Event, Inbox, What};
+use super::meter::{self, Passed};
 use super::waker::Waker;
 use super::{entry, lock, work};
 
@@ -59,6 +60,19 @@ pub struct Shared {
     pub inbox: Inbox,
     /// How many nodes we know.
     pub nodes: AtomicUsize,
+    /// Where the node that runs is bound, and what passed before it ran.
+    bound: Mutex<(Option<SocketAddrV4>, Passed)>,
+}
+
+impl Shared {
+    /// Another node runs, or none: what passed through the former one's socket is kept.
+    fn runs(&self, bound: Option<SocketAddrV4>) {
+        let mut now = lock(&self.bound);
+        if let Some(former) = now.0.take() {
+            now.1.add(meter::end(former));
+        }
+        now.0 = bound;
+    }
 }
 
 enum Job {
@@ -86,6 +100,7 @@ impl Node {
         let shared = Arc::new(Shared {
             inbox: Inbox::new(MOST_OPEN)?,
             nodes: AtomicUsize::new(0),
+            bound: Mutex::default(),
         });
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -118,6 +133,14 @@ impl Node {
     /// How many nodes we know.
     pub fn nodes(&self) -> usize {
         self.shared.nodes.load(Ordering::SeqCst)
+    }
+
+    /// What has passed between us and the DHT.
+    pub fn passed(&self) -> Passed {
+        let now = lock(&self.shared.bound);
+        let mut passed = now.1;
+        passed.add(now.0.map(meter::of).unwrap_or_default());
+        passed
     }
 
     /// Looks up an item; the job's number, or nothing if too many are open or the node has ended.
@@ -153,6 +176,7 @@ impl Node {
         if let Some(thread) = lock(&self.thread).take() {
             // A thread that panicked has ended too.
             let _ = thread.join();
+            self.shared.runs(None);
         }
     }
 }
@@ -191,11 +215,12 @@ pub struct Run {
 }
 
 impl Run {
-    async fn new(dht: AsyncDht) -> Self {
-        let waker = Waker::new(dht.info().await.local_addr()).ok();
+    async fn new(dht: AsyncDht, shared: &Shared) -> Self {
+        let bound = dht.info().await.local_addr();
+        shared.runs(Some(bound));
         Self {
             dht,
-            waker: Arc::new(waker),
+            waker: Arc::new(Waker::new(bound).ok()),
         }
     }
 
@@ -286,12 +311,13 @@ async fn keep_a_node(settings: Settings, shared: Arc<Shared>, making: watch::Sen
             let (told, theirs) = (Arc::clone(&making), Arc::clone(&shared));
             // Ends by itself, or by the panic of a call to a thread that has ended.
             let watching = tokio::task::spawn_local(async move {
-                told.send_replace(Some(Run::new(dht.clone()).await));
+                told.send_replace(Some(Run::new(dht.clone(), &theirs).await));
                 watch_over(dht, theirs).await;
             });
             pause = watching.await.map_or(pause, |()| FIRST_PAUSE);
             making.send_replace(None);
             shared.nodes.store(0, Ordering::SeqCst);
+            shared.runs(None);
         }
         sleep(pause).await;
         pause = LAST_PAUSE.min(pause * 2);

@@ -8,6 +8,8 @@ use mainline::Dht;
 use mainline::async_dht::AsyncDht;
 use tokio::task::JoinSet;
 
+use super::meter;
+
 /// Nodes on this machine all answer within it.
 const REQUEST_TIMEOUT: Duration = Duration::from_millis(500);
 /// How often and how long an ended node's socket is waited for.
@@ -79,9 +81,12 @@ impl Drop for Testnet {
 fn wait_until_free(address: &str) {
     for _ in 0..END_POLLS {
         if UdpSocket::bind(address).is_ok() {
-            return;
+            break;
         }
         std::thread::sleep(END_POLL);
+    }
+    if let Ok(bound) = address.parse() {
+        meter::end(bound);
     }
 }
 

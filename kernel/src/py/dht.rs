@@ -10,6 +10,7 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::errors::{ListenFailed, UsageError};
 use crate::dht::inbox::What;
+use crate::dht::meter;
 use crate::dht::node::{Node, Settings};
 use crate::dht::testnet::Testnet;
 use crate::dht::work::Outcome;
@@ -107,6 +108,17 @@ impl Dht {
     /// How many nodes are known.
     fn nodes(&self) -> usize {
         self.node.nodes()
+    }
+
+    /// (bytes came, packets came, bytes went, packets went), or None where nothing is counted.
+    fn passed(&self) -> Option<(u64, u64, u64, u64)> {
+        let passed = self.node.passed();
+        meter::COUNTS.then_some((
+            passed.came,
+            passed.packets_came,
+            passed.went,
+            passed.packets_went,
+        ))
     }
 
     /// Leaves the DHT.

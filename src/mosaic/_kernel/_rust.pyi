@@ -566,6 +566,8 @@ class Dht:
         """Writes a signed item (not checked here), if `cas` still stands there; the job's number, or 0."""
     def nodes(self) -> int:
         """How many nodes are known."""
+    def passed(self) -> tuple[int, int, int, int] | None:
+        """(bytes came, packets came, bytes went, packets went), without heads; None where nothing is counted."""
     def close(self) -> None:
         """Leaves the DHT; jobs that are open end without a word."""
 

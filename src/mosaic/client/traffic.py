@@ -2,7 +2,7 @@
 
 Counted are whole messages, as they leave here and as they come, before TLS and
 what is around it: a few percent of long messages, some 60 to 100 bytes of
-short ones. The DHT is no part of it.
+short ones. The DHT is no part of it: `dht.network.DhtPassed`.
 
 Source: messages.md (types); this project's own design, docs/architecture.md
 "Whom one follows is read".
@@ -110,7 +110,7 @@ class Passed:
         self.messages += other.messages
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LinkTally:
     """What passed over one link.
 
@@ -166,7 +166,7 @@ class Traffic:
     """
 
     def __init__(self) -> None:
-        self._links: list[LinkTally] = []
+        self._links: dict[LinkTally, None] = {}
         self._ended: dict[PublicKey | None, dict[Purpose, Passed]] = {}
         self.twice: dict[PublicKey, int] = {}
         """How many records came from each server that were here already."""
@@ -174,13 +174,13 @@ class Traffic:
     def link(self) -> LinkTally:
         """The tally of a new link."""
         tally = LinkTally()
-        self._links.append(tally)
+        self._links[tally] = None
         return tally
 
     def end(self, tally: LinkTally) -> None:
         """A link has ended: its tally counts on with the others of the server."""
         if tally in self._links:
-            self._links.remove(tally)
+            del self._links[tally]
             _join(self._ended, tally)
             while len(self._ended) > _SERVERS:
                 del self._ended[next(iter(self._ended))]
@@ -199,6 +199,15 @@ class Traffic:
         for tally in self._links:
             _join(joined, tally)
         return joined
+
+    def of_server(self, server: PublicKey) -> Passed:
+        """How much passed to and from one server."""
+        total = Passed()
+        open_now = (tally.of for tally in self._links if tally.server == server)
+        for purposes in (self._ended.get(server, {}), *open_now):
+            for passed in purposes.values():
+                total.add(passed)
+        return total
 
     @property
     def beyond_records(self) -> int:

@@ -15,7 +15,7 @@ from mosaic._kernel import _rust
 from mosaic.core.dht_item import SIGNATURE_BYTES, DhtItem
 from mosaic.core.keys import PublicKey
 from mosaic.dht.mode import DhtMode
-from mosaic.dht.network import Hear, NetworkState, Reach, WriteOutcome, WriteResult
+from mosaic.dht.network import DhtPassed, Hear, NetworkState, Reach, WriteOutcome, WriteResult
 from mosaic.dht.settings import DhtSettings
 from mosaic.errors import DhtBusy, InvalidBootstrap, UsageError
 
@@ -91,6 +91,12 @@ class Mainline:
     def nodes(self) -> int:
         """How many nodes of the DHT we know."""
         return self._node.nodes()
+
+    @property
+    def passed(self) -> DhtPassed | None:
+        """See `DhtNode.passed`: counted on Linux."""
+        passed = self._node.passed()
+        return None if passed is None else DhtPassed(*passed)
 
     async def look_up(self, key: PublicKey, salt: bytes, hear: Hear) -> Reach:
         """See `DhtNetwork.look_up`. Raises UsageError before `start`."""

@@ -53,6 +53,23 @@ class WriteResult:
     words: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class DhtPassed:
+    """What has passed between a node and the DHT: what packets held, without the 28 bytes of their heads.
+
+    Attributes:
+        came: Bytes that came.
+        packets_came: Packets that came.
+        went: Bytes that went.
+        packets_went: Packets that went.
+    """
+
+    came: int
+    packets_came: int
+    went: int
+    packets_went: int
+
+
 class NetworkState(Enum):
     """How the DHT does, as far as is known."""
 
@@ -93,6 +110,11 @@ class DhtNode(DhtNetwork, Protocol):
     @property
     def state(self) -> NetworkState:
         """How the DHT does, as far as this node knows."""
+        ...
+
+    @property
+    def passed(self) -> DhtPassed | None:
+        """What has passed since this node was made, None where nothing is counted."""
         ...
 
     def start(self) -> None:

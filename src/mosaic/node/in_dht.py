@@ -17,7 +17,7 @@ from mosaic.core.bootstrap import SERVER_SALT, USER_SALT, DhtItem, ServerBootstr
 from mosaic.core.keys import PublicKey
 from mosaic.core.timestamp import Timestamp
 from mosaic.dht.mode import DhtMode
-from mosaic.dht.network import DhtNode, NetworkState
+from mosaic.dht.network import DhtNode, DhtPassed, NetworkState
 from mosaic.dht.publication import Publication, PublicationState
 from mosaic.dht.publisher import Publisher
 from mosaic.dht.resolver import LookUp, Resolver
@@ -92,6 +92,11 @@ class InDht:
     def is_on(self) -> bool:
         """Whether there is a DHT."""
         return self._network is not None
+
+    @property
+    def passed(self) -> DhtPassed | None:
+        """What has passed between this home and the DHT, None where it is off or nothing is counted."""
+        return None if self._network is None else self._network.passed
 
     def start(self) -> None:
         """Enters the DHT and publishes what is set, until `stop`."""

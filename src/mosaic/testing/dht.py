@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from mosaic.core.dht_item import DhtItem
 from mosaic.core.keys import PublicKey
-from mosaic.dht.network import Hear, Reach, WriteOutcome, WriteResult
+from mosaic.dht.network import DhtPassed, Hear, Reach, WriteOutcome, WriteResult
 
 NODES = 8
 
@@ -22,6 +22,8 @@ class FakeDht:
     them is told, and before a look-up ends. `before_write` is called with what is about to be written, so
     that a test can let another writer be faster.
     """
+
+    passed: DhtPassed | None = None
 
     def __init__(self) -> None:
         self.items: dict[tuple[PublicKey, bytes], Sequence[DhtItem]] = {}

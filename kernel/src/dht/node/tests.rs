@@ -72,6 +72,27 @@ fn what_was_written_is_read_and_compared_before_it_is_replaced() {
     assert!(writer.nodes() > 0);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_passes_is_counted_and_still_known_when_the_node_has_ended() {
+    let net = Testnet::new(4).unwrap();
+    let (node, other) = (enter(&net), enter(&net));
+    ended(&node, node.look_up(key(), SALT));
+    let first = node.passed();
+    assert!(first.packets_went > 0 && first.packets_came > 0);
+    // A question has some hundred bytes, an answer names up to 20 nodes.
+    assert!((50..1_500).contains(&(first.went / first.packets_went)));
+    assert!((50..1_500).contains(&(first.came / first.packets_came)));
+    ended(&node, node.look_up(key(), b"msb24"));
+    let second = node.passed();
+    assert!(second.went > first.went && second.came > first.came);
+    node.close();
+    let last = node.passed();
+    assert!(last.went >= second.went && last.came >= second.came);
+    assert_eq!(node.passed(), last);
+    assert_ne!(other.passed(), last);
+}
+
 #[test]
 fn a_forged_item_is_stored_by_nobody() {
     let net = Testnet::new(4).unwrap();

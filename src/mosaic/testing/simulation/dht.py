@@ -19,7 +19,7 @@ from typing import Final
 
 from mosaic.core.dht_item import DhtItem, target
 from mosaic.core.keys import PublicKey
-from mosaic.dht.network import Hear, NetworkState, Reach, WriteOutcome, WriteResult
+from mosaic.dht.network import DhtPassed, Hear, NetworkState, Reach, WriteOutcome, WriteResult
 from mosaic.testing.simulation.trace import Trace
 
 _CLOSEST: Final = 8
@@ -148,6 +148,8 @@ class SimulatedDhtNode:
         self._where = where
         self._changed = changed
         self.state = NetworkState.STARTING
+        self.passed: DhtPassed | None = None
+        """Counted of all together: `SimulatedDht.bytes`."""
 
     def start(self) -> None:
         """See `DhtNode.start`."""
