@@ -15,11 +15,14 @@ from mosaic.client.queue import State
 from mosaic.core.bootstrap import Usage
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
+from mosaic.core.timestamp import Timestamp
 from mosaic.dht.mode import DhtMode
 from mosaic.node.alarms import Failing
 from mosaic.node.clock import Clock
 from mosaic.node.control import JsonObject
 from mosaic.node.surroundings import Surroundings
+from mosaic.policy.submission import Way
+from mosaic.social import posts
 from mosaic.testing.simulation.memory_town import MemoryHome, MemoryServer, MemoryTown
 from mosaic.testing.simulation.town import Lie
 from mosaic.testing.simulation.virtual_time import run
@@ -265,6 +268,34 @@ def test_who_keeps_back_what_others_give_is_remembered_by_followers_wherever_it_
         await world.ben.stop()
         after = (await world.ben.start()).reputations.of(read_at)
         assert after.withheld == pytest.approx(before.withheld, rel=0.01)
+
+    play(tmp_path, story)
+
+
+@pytest.mark.claim("C82", "C83")
+def test_who_says_that_it_has_a_record_and_does_not_give_it_keeps_nobody_else_from_giving_it(
+    tmp_path: Path,
+) -> None:
+    async def story(world: World) -> None:
+        author, ben = world.ana.node.people.first, world.ben.node
+        assert author is not None
+        (read_at,) = {group.server for group in ben.follower.groups()}
+        liar, honest = [number for number in range(3) if world.key(number) != read_at]
+        post = posts.post(author.signer, "hard to get", now=world.ana.node.clock.now())
+        for number in (liar, honest):
+            await world.town.servers[number].node.server.submit([post.data], Way.MIRROR)
+        for number in (liar, honest):
+            await world.town.lie(number, Lie.WITHHOLD, [author.key])
+        await world.town.wait(2 * MINUTE_S)
+        difference = await ben.comparing.missing_from(world.key(liar), [author.key], Timestamp(0))
+        assert post.id.bytes[:32] in difference.theirs
+        assert not ben.everything.at(post.id)
+        await world.town.lie(honest, Lie.NOTHING, [])
+        await world.town.wait(2 * MINUTE_S)
+        assert ben.everything.at(post.id)
+        await world.town.wait(14 * MINUTE_S)
+        assert ben.reputations.of(world.key(liar)).withheld > 0
+        assert ben.reputations.of(world.key(honest)).withheld == 0
 
     play(tmp_path, story)
 

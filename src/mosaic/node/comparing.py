@@ -16,7 +16,7 @@ import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from mosaic.client.comparing import Difference, compare
 from mosaic.client.connection import Connection
@@ -28,13 +28,17 @@ from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import Disconnected, MosaicError, Refused, StoreCrowded, Unreachable
 from mosaic.node.private_db import PrivateDb
+from mosaic.node.reading_group import CONNECTED
 from mosaic.node.synced import HomeRecords, SyncPlan
+from mosaic.sync.reconciling import ITEM_BYTES
 from mosaic.wire.result_code import ResultCode
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 _SECOND: Final = 1_000_000_000
 _BACK_NS: Final = 3 * 86_400 * _SECOND
@@ -45,13 +49,34 @@ _EXCLUDED: Final = 63
 _LATELY_NS: Final = 60 * _SECOND
 """What is so new may be on its way."""
 
+_SELDOM: Final = 12
+"""How much more rarely people are compared where they are read."""
+
 _PEOPLE: Final = 60
 _RUN: Final = 256
 _AT_ONCE: Final = 4
-_USELESS: Final = 65_536
+_REMEMBERED: Final = 65_536
+_ASKED_AGAIN: Final = 64
 _LOOK_S: Final = 30.0
+_PATIENCE_S: Final = 600.0
+"""How long one server may hold up the others' next turn."""
+
 _NOTHING: Final = Difference((), (), 0)
 _CROWDED: Final = frozenset({ResultCode.TOO_OPEN})
+
+
+class Found(NamedTuple):
+    """What came of comparing with a server.
+
+    Attributes:
+        lacked: The records (32 bytes of each id) that are here and that the server lacked.
+        given: What was lacking here and it gave.
+        not_given: What it said that it has, and did not give.
+    """
+
+    lacked: Sequence[bytes]
+    given: frozenset[bytes]
+    not_given: frozenset[bytes]
 
 
 class Compared:
@@ -102,12 +127,16 @@ class Comparing:
         self._node = node
         self._compared = Compared(node.db)
         self._useless: OrderedDict[tuple[PublicKey, bytes], None] = OrderedDict()
+        """What was given, and not taken by the own server."""
+        self._not_given: OrderedDict[tuple[PublicKey, bytes], None] = OrderedDict()
+        """What servers said that they have, and did not give."""
         self._soon: dict[PublicKey, set[PublicKey]] = {}
         self._not_before_ns: dict[PublicKey, int] = {}
         self._woken = asyncio.Event()
         self._room = asyncio.Semaphore(_AT_ONCE)
-        self.told: Callable[[PublicKey, Sequence[PublicKey], Difference], None] = lambda *_: None
-        """Told in what a server, as far as some people go, differs from what was here."""
+        self._fetching: set[bytes] = set()
+        self.told: Callable[[PublicKey, Found], None] = lambda *_: None
+        """Told in what a server differed from what was here, and what it then gave."""
 
     def soon(self, server: PublicKey, people: Iterable[PublicKey]) -> None:
         """Compares what a server has of some people as soon as may be."""
@@ -120,10 +149,6 @@ class Comparing:
         self._compared.forget(person)
         for server in self._node.follower.outboxes().get(person, ()):
             self.soon(server, [person])
-
-    def wake(self) -> None:
-        """Looks whether there is something to compare by now."""
-        self._woken.set()
 
     async def run(self) -> None:
         """Compares until cancelled."""
@@ -138,15 +163,25 @@ class Comparing:
         """Whose records are to be compared by now, and with which servers."""
         now_ns, again_ns = self._node.clock.now_ns(), int(self._node.settings.client.compare_s * _SECOND)
         due: dict[PublicKey, list[PublicKey]] = {}
+        read_at = {
+            person: group.server
+            for group in self._node.follower.groups()
+            if group.state == CONNECTED
+            for person in group.people
+        }
         for person, servers in self._node.follower.outboxes().items():
-            # What lacks before old posts are here is nobody's fault, and is fetched anyway.
+            # What lacks before old posts are here is nobody's fault, and is fetched anyway. Whose are here by
+            # now is compared with the next look, many at once.
             if not self._node.history.progress(person).done:
                 continue
             for server in servers:
                 if now_ns < self._not_before_ns.get(server, 0):
                     continue
                 soon = person in self._soon.get(server, ())
-                if soon or abs(now_ns - self._compared.at_ns(server, person)) >= again_ns:
+                # What the server lacks where he is read shows when another one has it.
+                is_told = len(servers) > 1 and read_at.get(person) == server
+                since_ns = abs(now_ns - self._compared.at_ns(server, person))
+                if soon or since_ns >= again_ns * (_SELDOM if is_told else 1):
                     due.setdefault(server, []).append(person)
         return due
 
@@ -154,7 +189,12 @@ class Comparing:
         """Compares with one server; one that can't be reached, or would not, is left alone for a while."""
         soon = self._soon.pop(server, set())
         async with self._room:
-            await self._compare_parts(server, people, soon)
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    await self._compare_parts(server, people, soon)
+            except TimeoutError:
+                log.info("what %s has takes too long to compare", server.server_text)
+                self._put_off(server, soon)
 
     async def _compare_parts(
         self, server: PublicKey, people: Sequence[PublicKey], soon: set[PublicKey]
@@ -177,13 +217,17 @@ class Comparing:
                     if isinstance(error, Unreachable | Disconnected):
                         # Whoever uses it may have left it.
                         self._node.seeker.lost(server)
-                    pause_s = max(60.0, self._node.settings.client.compare_s / 8)
-                    self._not_before_ns[server] = self._node.clock.now_ns() + int(pause_s * _SECOND)
-                    if soon:
-                        self._soon.setdefault(server, set()).update(soon)
+                    self._put_off(server, soon)
                     return
                 self._compared.note(server, some, begun_ns)
         self._node.seeker.reached(server)
+
+    def _put_off(self, server: PublicKey, soon: set[PublicKey]) -> None:
+        """Leaves a server alone for a while; whose records were to be compared soon still are."""
+        pause_s = max(60.0, self._node.settings.client.compare_s / 8)
+        self._not_before_ns[server] = self._node.clock.now_ns() + int(pause_s * _SECOND)
+        if soon:
+            self._soon.setdefault(server, set()).update(soon)
 
     async def missing_from(
         self, server: PublicKey, people: Sequence[PublicKey], since: Timestamp
@@ -216,8 +260,12 @@ class Comparing:
                     raise
                 difference = None
             if difference is not None:
-                self.told(server, people, difference)
-                await self._fetch(server, connection, difference.theirs)
+                wanted_here = [one for one in difference.theirs if one not in self._fetching]
+                if len(wanted_here) < len(difference.theirs):
+                    # Another server is giving them just now. Whether it does shows the next comparison.
+                    self._soon.setdefault(server, set()).update(people)
+                given, not_given = await self._fetch(server, connection, wanted_here)
+                self.told(server, Found(difference.ours, given, not_given))
                 return difference
         halves = (people[: len(people) // 2], people[len(people) // 2 :])
         first, second = [await self.missing_from(server, half, since) for half in halves]
@@ -231,22 +279,44 @@ class Comparing:
         items = await HomeRecords(node, plan).gather(wanted)
         return await compare(connection.syncs, items, wanted, node.settings.server.sync_items)
 
-    async def _fetch(self, server: PublicKey, connection: Connection, prefixes: Iterable[bytes]) -> None:
+    async def _fetch(
+        self, server: PublicKey, connection: Connection, prefixes: Iterable[bytes]
+    ) -> tuple[frozenset[bytes], frozenset[bytes]]:
         """Fetches what is lacking, the newest first; what is not taken is not asked for there again.
 
         What one server gives in the place of a record says nothing about that of another.
+
+        Returns:
+            Of what was asked for: what the server gave, and what it did not give though it said that it
+            has it.
         """
-        lacking = sorted((one for one in prefixes if (server, one) not in self._useless), reverse=True)
-        for start in range(0, len(lacking), _RUN):
-            run = lacking[start : start + _RUN]
-            async with contextlib.aclosing(connection.sync_get(run)) as found:
-                records = [record async for record in found]
-            await self._store(server, records)
-            for prefix, position in zip(run, self._node.store.contains(run), strict=True):
-                if position is None:
-                    self._useless[server, prefix] = None
-            while len(self._useless) > _USELESS:
-                self._useless.popitem(last=False)
+        wanted = sorted((one for one in prefixes if (server, one) not in self._useless), reverse=True)
+        # Whoever said so before and did not give it is asked for some of it once more, not for ever for all.
+        doubted = [one for one in wanted if (server, one) in self._not_given]
+        lacking = [one for one in wanted if (server, one) not in self._not_given] + doubted[:_ASKED_AGAIN]
+        asked, given = set[bytes](), set[bytes]()
+        self._fetching.update(lacking)
+        try:
+            for start in range(0, len(lacking), _RUN):
+                run = self._not_here(lacking[start : start + _RUN])
+                if not run:
+                    continue
+                async with contextlib.aclosing(connection.sync_get(run)) as found:
+                    records = [record async for record in found]
+                await self._store(server, records)
+                asked.update(run)
+                given.update(record.id.bytes[:ITEM_BYTES] for record in records)
+                useless = self._not_here([one for one in run if one in given])
+                _remember(self._useless, ((server, one) for one in useless))
+        finally:
+            self._fetching.difference_update(lacking)
+        not_given = asked - given
+        _remember(self._not_given, ((server, one) for one in sorted(not_given)))
+        return frozenset(given), frozenset(not_given)
+
+    def _not_here(self, prefixes: Sequence[bytes]) -> list[bytes]:
+        positions = self._node.store.contains(prefixes)
+        return [one for one, position in zip(prefixes, positions, strict=True) if position is None]
 
     async def _by_query(self, server: PublicKey, connection: Connection, wanted: Filter) -> Difference:
         """A server that knows no sync is asked for what it received since; nothing shows what it lacks."""
@@ -271,6 +341,14 @@ class Comparing:
 
     async def _store(self, server: PublicKey, records: Sequence[Record]) -> None:
         await self._node.storing.store(server, records, lambda: self._node.connect_to(server))
+
+
+def _remember(where: OrderedDict[_T, None], ones: Iterable[_T]) -> None:
+    """Remembers these; the oldest give way when there are too many."""
+    for one in ones:
+        where[one] = None
+    while len(where) > _REMEMBERED:
+        where.popitem(last=False)
 
 
 async def _alive(connection: Connection, silence_s: float) -> None:

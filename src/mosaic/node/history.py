@@ -94,7 +94,6 @@ class History:
         connect: Connects to where somebody is read.
         storing: Takes what came.
         at_hand: The records (32 bytes of each id) at hand that a filter matches, the newest, at most so many.
-        finished: Told of everybody whose posts are all here.
         changed: Told whenever something has come.
         since_ns: From which timestamp (ns) on somebody's old posts are wanted; the first ones are always.
     """
@@ -105,7 +104,6 @@ class History:
         connect: Connect,
         storing: ReadRecords,
         at_hand: Callable[[Filter, int], Sequence[bytes]],
-        finished: Callable[[PublicKey], None],
         changed: Callable[[], None],
         since_ns: Callable[[PublicKey], int] = lambda _person: 0,
     ) -> None:
@@ -113,7 +111,6 @@ class History:
         self._connect = connect
         self._storing = storing
         self._at_hand = at_hand
-        self._finished = finished
         self._changed = changed
         self._since_ns = since_ns
         self._servers: dict[PublicKey, PublicKey] = {}
@@ -166,7 +163,6 @@ class History:
             if progress.done:
                 self._servers.pop(person, None)
                 self._done.add(person)
-                self._finished(person)
             else:
                 heapq.heappush(self._waiting, (slices + 1, key))
             self._changed()

@@ -2,8 +2,9 @@
 
     own outboxes       asked for what they took, some minutes later; twice a day compared with what is here:
                        what is lacking is handed in again, and told
-    others' outboxes   are compared where they are read (`comparing`); what differed is asked for by name at
-                       each of them some minutes later
+    others' outboxes   are compared where they are read (`comparing`); some minutes later it is looked, by
+                       comparing no more than that, who has what differed, and asked for by name is only who
+                       is in doubt
 
 Source: network.md (outboxes); edition §4 (sync); this project's own design, docs/architecture.md
 "A server is judged".
@@ -13,11 +14,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from mosaic.client.comparing import Difference, compare
-from mosaic.client.outbox import SERVERS_OF_A_ROLE
+from mosaic.client.outbox import SERVERS_OF_A_ROLE, is_for_outboxes
 from mosaic.client.queue import State
 from mosaic.client.reach import Manner
 from mosaic.client.reputation import Observation, What
@@ -29,10 +31,14 @@ from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.reference import Id
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import MosaicError, PeerError, StoreCrowded
+from mosaic.errors import MosaicError, PeerError, Refused, StoreCrowded
 from mosaic.node.alarms import Failing
+from mosaic.node.comparing import Found
 from mosaic.node.people import Person
+from mosaic.node.reading_group import CONNECTED
 from mosaic.node.synced import HomeRecords, SyncPlan
+from mosaic.sync.reconciling import ITEM_BYTES
+from mosaic.wire.result_code import ResultCode
 
 if TYPE_CHECKING:
     from mosaic.client.connection import Connection
@@ -46,6 +52,7 @@ _OTHERS_NS: Final = 3 * 86_400 * _SECOND
 _MOST: Final = 2_000
 _JUDGED: Final = 256
 _ASKED: Final = 64
+_AUTHORS: Final = 60
 _SAMPLE: Final = 8
 _FIRST_S: Final = 300.0
 _LOOK_S: Final = 60.0
@@ -67,6 +74,28 @@ class Taken(NamedTuple):
     id: Id
 
 
+class _How(Enum):
+    """What a server did with a record of which two stores knew different things."""
+
+    LACKED = auto()
+    GAVE = auto()
+    GAVE_NOT = auto()
+
+
+class _Differed(NamedTuple):
+    """A record in which a server differed from what was here.
+
+    Attributes:
+        record: 32 bytes of its id.
+        server: The server.
+        how: What the server did.
+    """
+
+    record: bytes
+    server: PublicKey
+    how: _How
+
+
 class OutboxChecks:
     """Looks now and then.
 
@@ -78,7 +107,7 @@ class OutboxChecks:
         self._node = node
         self._grace_ns = int(node.settings.client.withheld_s * _SECOND)
         self._taken: Later[Taken] = Later(self._grace_ns)
-        self._differed: Later[bytes] = Later(self._grace_ns)
+        self._differed: Later[_Differed] = Later(self._grace_ns)
         self._compares_soon = False
         self._lost: dict[tuple[PublicKey, PublicKey], set[Id]] = {}
 
@@ -107,7 +136,7 @@ class OutboxChecks:
     async def ask(self) -> None:
         """Asks servers by name for what they took a while ago, and for what differed."""
         await self._ask_for_taken()
-        await self._ask_for_differing()
+        await self._judge_others()
 
     # --- own outboxes ----------------------------------------------------------------------------------
 
@@ -193,6 +222,8 @@ class OutboxChecks:
         """Of what a server lacks: what it once took, and what was never handed in to it."""
         gone, never = [], []
         for record in records:
+            if not is_for_outboxes(record, self._node.directory):
+                continue
             of_it = self._node.deliveries.of_record(record.id.bytes)
             state = next((each.state for each in of_it if each.server.key == server), None)
             if state is None:
@@ -213,37 +244,80 @@ class OutboxChecks:
 
     # --- others' outboxes ------------------------------------------------------------------------------
 
-    def differed(self, _server: PublicKey, _people: Sequence[PublicKey], difference: Difference) -> None:
-        """Takes in what differs of people who are followed: the newest of it is asked for later."""
-        records = sorted((*difference.ours, *difference.theirs), reverse=True)
-        self._differed.note(records[:_JUDGED], self._node.clock.now_ns())
+    def differed(self, server: PublicKey, found: Found) -> None:
+        """Takes in what differs of people who are followed: the newest of it is looked after later.
 
-    async def _ask_for_differing(self) -> None:
-        """Asks each outbox of their authors for what differed somewhere a while ago."""
+        Args:
+            server: The server that was compared.
+            found: In what it differed from what was here.
+        """
+        told = ((found.lacked, _How.LACKED), (found.given, _How.GAVE), (found.not_given, _How.GAVE_NOT))
+        each = [_Differed(one, server, how) for ones, how in told for one in ones]
+        newest = sorted(each, key=lambda one: one.record, reverse=True)
+        self._differed.note(newest[:_JUDGED], self._node.clock.now_ns())
+
+    async def _judge_others(self) -> None:
+        """Looks which outboxes of their authors have what differed somewhere a while ago."""
         node = self._node
-        now_ns = node.clock.now_ns()
-        asked: dict[PublicKey, frozenset[Id]] = {}
-        wanted: dict[PublicKey, list[Id]] = {}
-        for record in await self._read(self._differed.due(now_ns)):
+        due: dict[bytes, list[_Differed]] = {}
+        for one in self._differed.due(node.clock.now_ns()):
+            due.setdefault(one.record, []).append(one)
+        wanted: dict[PublicKey, list[Record]] = {}
+        for record in await self._read(list(due)):
             # What is older may have been let go of by one server sooner than by another.
-            if now_ns - record.timestamp.ns < _OTHERS_NS:
+            if node.clock.now_ns() - record.timestamp.ns < _OTHERS_NS:
                 for server in self._own_outboxes(record.author):
-                    wanted.setdefault(server, []).append(record.id)
+                    wanted.setdefault(server, []).append(record)
+        asked: dict[PublicKey, frozenset[Id]] = {}
         given: dict[PublicKey, frozenset[Id]] = {}
-        for server, ids in wanted.items():
-            some = ids[:_ASKED]
+        for server, records in wanted.items():
+            doubted = {one.id for one in records if self._is_doubted(server, one, due[_prefix(one)])}
             try:
                 async with node.reach.server(server) as connection:
-                    found = await connection.get(some)
+                    lacking = await self._lacking(connection, server, records, doubted)
             except MosaicError as error:
                 log.info("%s can't be asked for what differed: %s", server.server_text, error)
                 continue
-            asked[server], given[server] = frozenset(some), frozenset(record.id for record in found)
-            if found:
-                await node.mirror([record.data for record in found])
+            asked[server] = frozenset(record.id for record in records)
+            given[server] = asked[server] - lacking
         for server, ids_kept in kept_back(asked, given).items():
             words = f"it does not give {len(ids_kept)} records that another outbox of their author gives"
             node.reputations.noted(server, Observation(What.WITHHELD, len(ids_kept), words))
+
+    def _is_doubted(self, server: PublicKey, record: Record, known: Sequence[_Differed]) -> bool:
+        """Whether a server may say that it has a record and not give it: as it did, or somebody else gave it.
+
+        All others are believed what they say: to ask for the record would be to fetch it twice.
+        """
+        gave = {one.server for one in known if one.how is _How.GAVE}
+        if any(one.server == server and one.how is _How.GAVE_NOT for one in known):
+            return True
+        reads = self._node.follower.state(record.author).get(server) == CONNECTED
+        return reads and bool(gave) and server not in gave
+
+    async def _lacking(
+        self, connection: Connection, server: PublicKey, records: Sequence[Record], doubted: Collection[Id]
+    ) -> set[Id]:
+        """Those of some records that a server lacks, or does not give when it is asked. Raises PeerError."""
+        times = [record.timestamp.ns for record in records]
+        authors = list(dict.fromkeys(record.author for record in records))
+        lacking: set[Id] = set()
+        asked = [record for record in records if record.id in doubted]
+        for start in range(0, len(authors), _AUTHORS):
+            window = _window(authors[start : start + _AUTHORS], min(times), max(times) + 1)
+            plan = SyncPlan(self._node.directory.address(server), None, window, Direction.DOWN)
+            try:
+                found = await self._compared(connection, HomeRecords(self._node, plan), window)
+            except Refused as error:
+                if error.result != ResultCode.NOT_FOUND:
+                    raise
+                # It knows no sync: it shows what it has by giving it.
+                asked = list(records)
+                break
+            ours = frozenset(found.ours)
+            lacking.update(record.id for record in records if _prefix(record) in ours)
+        still = [record for record in asked if record.id not in lacking]
+        return lacking | {record.id for record in await _still_lacking(connection, still)}
 
     async def _read(self, prefixes: Sequence[bytes]) -> list[Record]:
         """Those of some records that everybody may read and that were neither deleted nor replaced."""
@@ -266,6 +340,10 @@ async def _still_lacking(connection: Connection, records: Sequence[Record]) -> l
         given = {record.id for record in await connection.get([record.id for record in some])}
         lacking_now += [record for record in some if record.id not in given]
     return lacking_now
+
+
+def _prefix(record: Record) -> bytes:
+    return record.id.bytes[:ITEM_BYTES]
 
 
 def _window(people: Sequence[PublicKey], since_ns: int, until_ns: int) -> Filter:
