@@ -1,8 +1,9 @@
 """How long the first page of a feed takes, from 100,000 stored records of 300 people who are followed.
 
 A page is 30 posts with the names of their authors, as the act `feed` gives it;
-`feed.page` is milliseconds. `feed.page_large` is the same where each profile
-is almost 1 MiB long, so that it has to be read for a name.
+`feed.page` is milliseconds, `feed.page_p99` the slowest but one of a hundred.
+`feed.page_large` and `feed.page_large_p99` are the same where each profile is
+almost 1 MiB long, so that it has to be read for a name.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from mosaic.testing import Person
 
 RECORDS: Final = 100_000
 PEOPLE: Final = 300
-ROUNDS: Final = 20
+ROUNDS: Final = 100
 LIMIT_MS: Final = 200.0
 LARGE: Final = 1_040_000
 _BATCH: Final = 500
@@ -48,7 +49,11 @@ def run(quick: bool) -> list[Row]:
     os.environ["MOSAIC_KEYRING"] = "no"
     with tempfile.TemporaryDirectory(prefix="mosaic-bench-", dir=DISK) as folder:
         pages, large = asyncio.run(_measured(Path(folder), RECORDS // 10 if quick else RECORDS))
-    return [row("feed.page", "ms", pages, LIMIT_MS), row("feed.page_large", "ms", large, LIMIT_MS)]
+    rows = []
+    for name, spent in (("page", pages), ("page_large", large)):
+        slow = sorted(spent)[-1 - len(spent) // 100]
+        rows += [row(f"feed.{name}", "ms", spent, LIMIT_MS), row(f"feed.{name}_p99", "ms", [slow], LIMIT_MS)]
+    return rows
 
 
 async def _measured(folder: Path, records: int) -> tuple[list[float], list[float]]:

@@ -124,6 +124,21 @@ async def test_waiting_times_grow_up_to_a_limit_and_begin_again_after_success() 
     assert journey.slept == [0.5, 1, 2, 4, 8, 8, 8]
 
 
+async def test_what_had_lasted_is_tried_again_at_once_but_not_over_and_over() -> None:
+    wire = Wire()
+    journey = Journey(wire)
+    await journey.until(Heard)
+    wire.now += 60 * 10**9
+    wire.server.cut()
+    journey.unreachable = 1
+    waits = [await journey.until(Lost) for _ in range(2)]
+    await journey.until(Heard)
+    wire.server.cut()
+    waits.append(await journey.until(Lost))
+    assert [event.wait_s for event in waits if isinstance(event, Lost)] == [0.0, 0.5, 0.5]
+    await journey.events.aclose()
+
+
 async def test_a_server_that_repeats_itself_is_heard_once() -> None:
     wire = Wire()
     wire.server.held = [POSTS[0]]

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 _SEEN = 65_536
 _EXCLUDED = 63
 _SECOND = 1_000_000_000
+_LASTING_NS = 60 * _SECOND
 
 
 class Subscribable(Protocol):
@@ -68,7 +69,10 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The connection ended or could not be made; it is tried again after `wait_s` seconds."""
+    """The connection ended or could not be made; it is tried again after `wait_s` seconds.
+
+    At once (0) where it had lasted for a while.
+    """
 
     error: MosaicError
     wait_s: float
@@ -119,6 +123,8 @@ class Following:
         self._sleep = sleep
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._failures = 0
+        self._begun_ns: int | None = None
+        """When the subscription began that is open now."""
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Records, each once, and what happens to the connection; never ends by itself."""
@@ -133,8 +139,11 @@ class Following:
                 error = MosaicError("the subscription ended")
             except MosaicError as caught:
                 error = caught
-            wait = self._backoff.seconds(self._failures)
-            self._failures += 1
+            # What lasted long broke by chance, or else that shows at once.
+            lasted = self._begun_ns is not None and self._now_ns() - self._begun_ns >= _LASTING_NS
+            wait = 0.0 if lasted else self._backoff.seconds(self._failures)
+            self._failures += not lasted
+            self._begun_ns = None
             yield Lost(error, wait)
             await self._sleep(wait)
 
@@ -145,6 +154,8 @@ class Following:
         async with contextlib.aclosing(connection.subscribe(self._since(server))) as items:
             async for item in items:
                 self._failures = 0
+                if self._begun_ns is None:
+                    self._begun_ns = begun_ns
                 if isinstance(item, CaughtUp):
                     live_ns = self._now_ns()
                 elif self._is_new(item):

@@ -176,8 +176,8 @@ class LinkPool:
 
     def traffic(self, server: PublicKey) -> tuple[int, int]:
         """How many bytes of frames came from a server, and how many went to it, since the pool was made."""
-        passed = self.passed.by_server().get(server, {}).values()
-        return sum(each.came for each in passed), sum(each.went for each in passed)
+        passed = self.passed.of_server(server)
+        return passed.came, passed.went
 
     async def _stream(self, connection: Connection) -> Connection:
         """A stream beside a connection; the connection itself where there can be none."""
@@ -200,20 +200,24 @@ class LinkPool:
         pause = min(self._settings.idle_s, self._settings.keep_alive_s) / 2
         while True:
             await asyncio.sleep(pause)
-            now = self._now_ns()
-            for place, connection in list(self._open.items()):
-                if not connection.is_open:
-                    del self._open[place]
-                elif connection.is_idle and now - connection.idle_since_ns > self._settings.idle_s * _SECOND:
-                    connection.close()
-                    del self._open[place]
-            quiet = [
-                connection
-                for connection in self._all()
-                if not connection.is_idle
-                and now - connection.last_heard_ns > self._settings.keep_alive_s * _SECOND
-            ]
-            await asyncio.gather(*map(self._ask_after, quiet))
+            await self.tend()
+
+    async def tend(self) -> None:
+        """The same, once."""
+        now = self._now_ns()
+        for place, connection in list(self._open.items()):
+            if not connection.is_open:
+                del self._open[place]
+            elif connection.is_idle and now - connection.idle_since_ns > self._settings.idle_s * _SECOND:
+                connection.close()
+                del self._open[place]
+        quiet = [
+            connection
+            for connection in self._all()
+            if not connection.is_idle
+            and now - connection.last_heard_ns > self._settings.keep_alive_s * _SECOND
+        ]
+        await asyncio.gather(*map(self._ask_after, quiet))
 
     async def look(self, quiet_s: float, servers: Collection[PublicKey] | None = None) -> None:
         """Asks after servers in use that were quiet for so many seconds: somebody waits for news.

@@ -32,7 +32,7 @@ class ClientSettings:
         },
     )
     compare_s: float = field(
-        default=3_600.0,
+        default=7_200.0,
         metadata={"help": "how often it is compared what the other servers of people have who are followed"},
     )
     withheld_s: float = field(

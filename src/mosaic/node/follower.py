@@ -242,7 +242,12 @@ class Follower:
         self._groups.append(group)
         group.task = asyncio.create_task(self._follow(group))
         takes_over = any(person in self._read_at for person in group.people)
-        patience_s = self._settings.client.next_server_s if takes_over else _FIRST_PATIENCE_S
+        self._wait_for(group, self._settings.client.next_server_s if takes_over else _FIRST_PATIENCE_S)
+
+    def _wait_for(self, group: Group, patience_s: float) -> None:
+        """Waits for the server of a group; no longer than so many seconds where others can be asked."""
+        if group.patience is not None:
+            group.patience.cancel()
         group.patience = asyncio.get_running_loop().call_later(patience_s, self._no_longer, group)
 
     def _end(self, group: Group) -> None:
@@ -367,6 +372,11 @@ class Follower:
                     self._db.set_heard_until(group.server.bytes, person.bytes, heard)
             self._settings.heard(group.server, group.people)
         if isinstance(lost := events[-1], Lost):
+            if not lost.wait_s and group in self._groups:
+                # Mostly the server is still there: to read elsewhere at once would cost much for nothing.
+                group.state = CONNECTING
+                self._wait_for(group, self._settings.client.next_server_s / 2)
+                return
             group.state = str(lost.error)
             group.next_try_ns = self._clock.now_ns() + int(lost.wait_s * _SECOND)
             self._outages.failed(group.server, group.urls)
