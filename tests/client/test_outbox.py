@@ -6,10 +6,12 @@ import pytest
 from tests.core.makers import MASTER, OTHER, STRANGER, SUBKEY, post
 
 from mosaic.client.address import ServerAddress
-from mosaic.client.outbox import destinations, people_concerned
+from mosaic.client.outbox import destinations, is_for_outboxes, people_concerned
 from mosaic.core import core_tags, kinds
 from mosaic.core.bootstrap import Usage
+from mosaic.core.community_kinds import PASSING_MESSAGE
 from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.core.kind import Kind
 from mosaic.core.record import Record
 from mosaic.core.reference import Id
 from mosaic.core.url import ServerUrl
@@ -73,6 +75,21 @@ def test_the_author_of_a_root_that_is_not_at_hand_is_left_out(book: Book) -> Non
 
 def test_who_answers_himself_is_not_concerned(book: Book) -> None:
     assert people_concerned(reply_to(post(), post()), book) == []
+
+
+@pytest.mark.claim("C69", "C82")
+@pytest.mark.parametrize("kind", [kinds.CHAT_MESSAGE, PASSING_MESSAGE])
+def test_what_is_said_in_a_room_goes_to_the_chat_servers_of_its_hub_alone(book: Book, kind: Kind) -> None:
+    channel = post(OTHER, author=OTHER)
+    in_room = (core_tags.reply(channel.kind, channel.address), core_tags.root(channel.kind, channel.address))
+    told = (core_tags.notify(OTHER.public),)
+    # The hub is named by Notify, and by the channel that the message answers; either will do.
+    for tags in (in_room, told, in_room + told):
+        record = post(SUBKEY, tags=tags, kind=kind)
+        assert destinations(record, book) == [server(3), server(2)]
+        assert not is_for_outboxes(record, book)
+    # In a room of one's own the own servers are the chat servers.
+    assert destinations(post(SUBKEY, kind=kind), book) == [server(1), server(2)]
 
 
 @pytest.mark.claim("C18")

@@ -2,25 +2,30 @@
 
 What somebody writes goes to his own outboxes; what concerns somebody goes to
 that person's inboxes as well. Servers do nothing of their own accord: the
-client finds out and delivers.
+client finds out and delivers. What is said in a room goes to its chat servers.
 
-Source: network.md, bootstrap.md, reply_comment.md, core_tags.md; edition §4.
+Source: network.md, bootstrap.md, reply_comment.md, chat.md, core_tags.md; edition §4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from mosaic.client.address import ServerAddress
 from mosaic.core import core_tags
 from mosaic.core.bootstrap import Usage
+from mosaic.core.community_kinds import PASSING_MESSAGE
 from mosaic.core.keys import PublicKey
+from mosaic.core.kinds import CHAT_MESSAGE
 from mosaic.core.record import Record
 from mosaic.core.reference import Address, Id
 
 SERVERS_OF_A_ROLE = 3
 """How many servers of a role are used (bootstrap.md: software MUST use the first three)."""
+
+
+_CHAT: Final = frozenset({CHAT_MESSAGE, PASSING_MESSAGE})
 
 
 class Directory(Protocol):
@@ -46,14 +51,26 @@ def people_concerned(record: Record, directory: Directory) -> list[PublicKey]:
     return [person for person in dict.fromkeys(concerned) if person != record.author]
 
 
+def is_for_outboxes(record: Record, directory: Directory) -> bool:
+    """Whether a record goes to its author's outboxes.
+
+    What is said in somebody else's room does not: it goes to the chat servers of that room, and whoever
+    follows its author need not read it.
+    """
+    return record.kind not in _CHAT or not people_concerned(record, directory)
+
+
 def destinations(record: Record, directory: Directory) -> list[ServerAddress]:
     """The servers that a record of one's own goes to, each once.
 
-    Of somebody whose inboxes are not known but whose outboxes are, the
+    Chat servers are the inboxes of the hub whose room it is, which a message names by Notify, Reply or
+    Root. Of somebody whose inboxes are not known but whose outboxes are, the
     outboxes are tried: most people use one server for both, and a server that
     does not take it says so.
     """
-    found = _first(directory.servers(record.author, Usage.OUTBOX))
+    found = []
+    if is_for_outboxes(record, directory):
+        found += _first(directory.servers(record.author, Usage.OUTBOX))
     for person in people_concerned(record, directory):
         found += _first(directory.servers(person, Usage.INBOX)) or _first(
             directory.servers(person, Usage.OUTBOX)
