@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 from tests.node.conftest import do, one
 
+from mosaic.client.traffic import Purpose
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import MICROBLOG
 from mosaic.core.timestamp import Timestamp
 from mosaic.node.comparing import Compared
+from mosaic.node.face import Face
 from mosaic.node.follower import IN_RESERVE
 from mosaic.node.node import Node
 from mosaic.node.reading_group import CONNECTED
@@ -213,6 +215,44 @@ def test_what_the_outbox_that_is_read_lacks_comes_by_comparing(tmp_path: Path) -
     played(play)
 
 
+def records_that_came(node: Node) -> int:
+    """The bytes of all records that servers have sent."""
+    each = node.pool.passed.by_server().values()
+    return sum(passed.came for of in each for what, passed in of.items() if what is Purpose.RECORDS)
+
+
+@pytest.mark.claim("C82", "C83")
+def test_what_two_outboxes_have_that_the_third_lacks_comes_once_also_when_they_are_judged(
+    tmp_path: Path,
+) -> None:
+    async def play() -> None:
+        async with village(tmp_path) as here:
+            await here.post("first")
+            await here.follow()
+            await here.until(lambda: here.read() == ["first"] and IN_RESERVE in here.states())
+            await asyncio.sleep(2 * COMPARE_S)
+            lacking = here.read_at()
+            person = here.author.people.first
+            assert person is not None
+            second = posts.post(person.signer, "second", now=here.author.clock.now())
+            for server in here.servers:
+                if server is not lacking:
+                    await server.node.server.submit([second.data], Way.MIRROR)
+            # What is younger than a minute may be on its way.
+            await asyncio.sleep(61)
+            before = records_that_came(here.reader)
+            for key in here.keys:
+                here.reader.comparing.soon(key, [here.key])
+            await here.until(lambda: here.read() == ["second", "first"])
+            await asyncio.sleep(20 * 60)
+            assert records_that_came(here.reader) - before == len(second.data)
+            (key,) = [key for key, home in here.keys.items() if home is lacking]
+            for other in here.keys:
+                assert (here.reader.reputations.of(other).withheld > 0) == (other == key)
+
+    played(play)
+
+
 @pytest.mark.claim("C82")
 def test_old_posts_come_newest_first_and_go_on_after_a_restart(tmp_path: Path) -> None:
     async def play() -> None:
@@ -234,9 +274,11 @@ def test_old_posts_come_newest_first_and_go_on_after_a_restart(tmp_path: Path) -
             await here.follow()
             # Whenever somebody looks, what is here is the newest of what there is.
             seen: set[int] = set()
+            words: set[str] = set()
             while len(here.read()) < 250:
                 assert here.read() == [str(age) for age in ages[: len(here.read())]]
                 seen.add(len(here.read()))
+                words.add(Face(here.reader).people()[0].old_posts)
                 await asyncio.sleep(0.01)
             assert 50 in seen
             await here.reader_home.stop()
@@ -244,7 +286,10 @@ def test_old_posts_come_newest_first_and_go_on_after_a_restart(tmp_path: Path) -
             await here.until(lambda: here.reader.history.progress(here.key).done)
             assert here.read() == [str(age) for age in ages]
             (item,) = await do(here.reader, "following", working=True)
-            assert item["old_posts"] == {"records": 550, "done": True}
+            done = "older posts are here: 550"
+            assert item["old_posts"] == {"records": 550, "done": True, "standing": done}
+            assert Face(here.reader).people()[0].old_posts == done
+            assert "older posts are being fetched: 50 so far" in words
 
     played(play)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import re
 from collections.abc import AsyncIterator
 
@@ -368,3 +369,34 @@ async def test_servers_are_asked_when_one_wants() -> None:
     answer = await client.post("/servers/check", headers={"origin": ORIGIN})
     assert answer.status_code == 400
     assert "Not now" in answer.text
+
+
+@pytest.mark.claim("C82", "C83")
+@pytest.mark.parametrize(
+    ("reached", "words", "level"),
+    [
+        ("some", "2 of 3 servers have it; 1 failed (TOO_FAST), next try at 13:20", "partly"),
+        ("refused", "2 of 3 servers have it; 1 refused it (PUBKEY_PERM_BANNED)", "bad"),
+        ("all", "all 3 servers have it", "good"),
+    ],
+)
+async def test_a_post_of_mine_says_how_far_it_has_come(reached: str, words: str, level: str) -> None:
+    node = Node()
+    node.entries = [
+        dataclasses.replace(entry("mine"), sent=words, reached=reached),
+        entry("theirs", "moref0b", "mopub0you"),
+    ]
+    html = (await browser(node).get("/feed")).text
+    (found,) = re.findall(r'<footer>.*?<span class="note (\w+)">.*?</span> (.*?)</span></footer>', html)
+    assert found == (level, words)
+
+
+async def test_it_is_told_how_far_old_posts_of_somebody_are_here() -> None:
+    node = Node()
+    node.followed = [
+        FollowedPerson("mopub0you", "ben", (), "connected", "older posts are being fetched: 120 so far"),
+        FollowedPerson("mopub0her", "cara", (), "connected"),
+    ]
+    html = (await browser(node).get("/people")).text
+    assert html.count("older posts") == 1
+    assert "older posts are being fetched: 120 so far" in html

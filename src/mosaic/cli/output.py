@@ -137,15 +137,15 @@ def shown_record(item: JsonObject) -> str:
 
 
 def shown_deliveries(item: JsonObject) -> list[str]:
-    """What became of a record at other servers, a line each; nothing when it goes nowhere else."""
-    lines = []
+    """How far a record has come, then each other server; nothing when it goes nowhere else."""
+    lines = [f"  {text_of(item, 'standing')}"] if item.get("standing") else []
     deliveries = item.get("deliveries")
     for delivery in deliveries if isinstance(deliveries, list) else []:
         if isinstance(delivery, dict):
             note = f": {text_of(delivery, 'note')}" if delivery.get("note") else ""
             urls = delivery.get("urls")
             where = clean(str(urls[0])) if isinstance(urls, list) and urls else text_of(delivery, "server")
-            lines.append(f"  {text_of(delivery, 'state')} at {where}{note}")
+            lines.append(f"    {where}: {text_of(delivery, 'standing')}{note}")
     if item.get("queued") and not item.get("working"):
         lines.append("  What is queued goes out when the node runs: `mosaic serve`.")
     unreached = item.get("unreached")

@@ -277,8 +277,8 @@ def following(options: Common) -> None:
             say(f"  only {persona}")
         say(f"  {text_of(item, 'state')}")
         old = item.get("old_posts")
-        if isinstance(old, dict) and not old["done"]:
-            say(f"  older posts are being fetched: {old['records']} so far")
+        if isinstance(old, dict) and old.get("standing"):
+            say(f"  {text_of(old, 'standing')}")
         outboxes = item.get("outboxes")
         for outbox in outboxes if isinstance(outboxes, list) else []:
             if isinstance(outbox, dict):

@@ -14,7 +14,7 @@ import click
 from mosaic.cli import formats
 from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common, filters, server
-from mosaic.cli.output import Exit, notice, print_object, say, shown_record, text_of
+from mosaic.cli.output import Exit, notice, print_object, say, shown_deliveries, shown_record, text_of
 from mosaic.client.refusals import refused
 from mosaic.core.record import Record
 from mosaic.errors import MosaicError, Refused, UsageError
@@ -180,21 +180,45 @@ def _read(source: str) -> bytes:
 
 
 @click.command()
+@click.argument("reference", required=False)
+@click.option(
+    "--refused", "refusals", is_flag=True, help="List what servers refused in the last month instead."
+)
 @common
-def queue(options: Common) -> None:
-    """List what waits to be delivered to other servers."""
+def queue(options: Common, reference: str | None, *, refusals: bool) -> None:
+    """List what waits to be delivered to other servers, or tell how far the record at REFERENCE has come.
+
+    \f
+    Raises:
+        UsageError: a reference, and refusals of everything.
+    """
+    if reference and refusals:
+        raise UsageError("--refused is about all records", hint="Name a reference, or --refused.")
+    if reference:
+        _tell_deliveries(options, reference)
+        return
     waiting = False
-    for item in act(options.home, "queue", options.arguments()):
+    for item in act(options.home, "queue", options.arguments(refused=refusals)):
         waiting = True
         if options.as_json:
             print_object(item)
         else:
             say(f"{text_of(item, 'kind_name')} {text_of(item, 'id')}")
-            say(f"  to {text_of(item, 'server') or text_of(item, 'person')}")
+            say(f"  to {text_of(item, 'server') or text_of(item, 'person')}: {text_of(item, 'standing')}")
             if item.get("note"):
                 say(f"  {text_of(item, 'note')}")
     if not waiting and not options.as_json:
-        notice("Nothing waits: all is delivered.")
+        notice("Nothing was refused in the last month." if refusals else "Nothing waits: all is delivered.")
+
+
+def _tell_deliveries(options: Common, reference: str) -> None:
+    for item in act(options.home, "deliveries", options.arguments(reference=reference)):
+        if options.as_json:
+            print_object(item)
+            continue
+        say(text_of(item, "address"))
+        for line in shown_deliveries(item) or ["  It goes to no other server than your own."]:
+            say(line)
 
 
 # --- without a home ----------------------------------------------------------------------------------

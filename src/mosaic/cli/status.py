@@ -18,7 +18,9 @@ from mosaic.node.control import Json, JsonObject
 @click.command()
 @click.option("--watch", is_flag=True, help="Tell it again whenever it changes, until interrupted.")
 @click.option(
-    "--traffic", is_flag=True, help="Tell what passed to and from each server since the node began."
+    "--traffic",
+    is_flag=True,
+    help="Tell what passed to and from each server and the DHT since the node began.",
 )
 @common
 def status(options: Common, *, watch: bool, traffic: bool) -> None:
@@ -35,8 +37,8 @@ def status(options: Common, *, watch: bool, traffic: bool) -> None:
 
 
 def shown_traffic(item: JsonObject) -> list[str]:
-    """What passed, as lines for people. The DHT is no part of it."""
-    lines = []
+    """What passed, as lines for people: each server, then the DHT apart."""
+    lines: list[str] = []
     for server in _list(item.get("traffic")):
         if not isinstance(server, dict):
             continue
@@ -47,7 +49,13 @@ def shown_traffic(item: JsonObject) -> list[str]:
                 lines.append(f"  {purpose}: {each['came']} bytes came, {each['went']} went")
         if server.get("twice"):
             lines.append(f"  {server['twice']} records came that were here already")
-    return lines or ["Nothing has passed to or from other servers since the node began."]
+    lines = lines or ["Nothing has passed to or from other servers since the node began."]
+    dht = item.get("dht")
+    if isinstance(dht, dict):
+        lines.append("DHT")
+        lines.append(f"  {dht['came']} bytes came in {dht['packets_came']} packets")
+        lines.append(f"  {dht['went']} bytes went in {dht['packets_went']} packets")
+    return lines
 
 
 def shown_status(item: JsonObject) -> list[str]:
@@ -72,6 +80,8 @@ def shown_status(item: JsonObject) -> list[str]:
         )
     else:
         lines.append("Nothing waits to be sent.")
+    for waiting_there in _list(item.get("deliveries")):
+        lines += _waiting(waiting_there) if isinstance(waiting_there, dict) else []
     if item.get("clock_warning"):
         lines.append(f"Warning: {text_of(item, 'clock_warning')}")
     lines += [f"Warning: {_text(warning)}" for warning in _list(item.get("warnings"))]
@@ -91,6 +101,19 @@ def _server(server: JsonObject) -> list[str]:
 
 def _alarm(alarm: JsonObject) -> list[str]:
     return [f"! {text_of(alarm, 'words')}", f"  {text_of(alarm, 'act')}"]
+
+
+def _waiting(waiting: JsonObject) -> list[str]:
+    """What waits for one server, and what it refused."""
+    lines = []
+    where = text_of(waiting, "server")
+    if queued := waiting.get("queued"):
+        note = f": {text_of(waiting, 'note')}" if waiting.get("note") else ""
+        lines.append(f"  {queued} for {where}, {text_of(waiting, 'standing')}{note}")
+    if refused := waiting.get("refused"):
+        code = text_of(waiting, "last_refusal") or "given up"
+        lines.append(f"  {refused} refused by {where} ({code}): `mosaic queue --refused`")
+    return lines
 
 
 def _sync(sync: JsonObject) -> list[str]:

@@ -170,10 +170,11 @@ class OutgoingQueue:
         backoff: How tries are spaced.
         owed: What is done when a server answers TOO_FAST, beside waiting.
         answered: Told of every answer.
+        changed: Told whenever deliveries to a server were tried.
         give_up_after_ns: Age at which a delivery that was never answered counts as refused.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each of those who are told may be left out
         self,
         storage: QueueStorage,
         connect: Connect,
@@ -182,6 +183,7 @@ class OutgoingQueue:
         backoff: Backoff,
         owed: Owed = _nothing,
         answered: Callable[[Answered], None] = _nobody_hears,
+        changed: Callable[[], None] = lambda: None,
         give_up_after_ns: int = 30 * 86_400 * _SECOND,
     ) -> None:
         self._storage = storage
@@ -190,6 +192,7 @@ class OutgoingQueue:
         self._backoff = backoff
         self._owed = owed
         self._tell = answered
+        self._tried = changed
         self._give_up_after_ns = give_up_after_ns
         self._changed = asyncio.Event()
         self._settled = asyncio.Condition()
@@ -295,6 +298,7 @@ class OutgoingQueue:
             )
             await asyncio.sleep(self._backoff.seconds(failures))
         finally:
+            self._tried()
             async with self._settled:
                 self._settled.notify_all()
 
@@ -323,12 +327,13 @@ class OutgoingQueue:
             self._storage.settle(delivery.number, State.REFUSED, result, str(refused(result)))
 
     def _failed(self, deliveries: Sequence[Delivery], error: PeerError) -> None:
-        """Nobody answered: all that waits for this server waits longer."""
+        """Nobody answered, or nobody was let in: all that waits for this server waits longer."""
         if not deliveries:
             return
         key = deliveries[0].server.key.bytes
         failures = self._failures[key] = self._failures.get(key, -1) + 1
-        self._try_later(deliveries, None, str(error))
+        result = ResultCode(error.result) if isinstance(error, Refused) else None
+        self._try_later(deliveries, result, str(error))
         self._storage.hold(key, self._now_ns() + int(self._backoff.seconds(failures) * _SECOND))
 
     def _try_later(self, deliveries: Sequence[Delivery], result: ResultCode | None, note: str) -> None:

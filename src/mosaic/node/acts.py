@@ -129,10 +129,11 @@ class Acts:
     async def status(self, given: JsonObject) -> Items:
         """How the node does; with `watch` again whenever that has changed, without end.
 
-        With `traffic` what passed to and from each server instead, once.
+        With `traffic` what passed to and from each server, and the DHT, instead, once.
         """
         if Arguments(given).flag("traffic"):
-            yield {"traffic": [*shapes.traffic_objects(self._node.pool.passed)]}
+            passed, dht = self._node.pool.passed, self._node.dht.passed
+            yield {"traffic": [*shapes.traffic_objects(passed)], "dht": shapes.dht_traffic_object(dht)}
             return
         told = self._status()
         yield told
@@ -158,6 +159,7 @@ class Acts:
             "servers": [shapes.server_object(server) for server in states.servers(node)],
             "dht": shapes.dht_object(states.dht(node)),
             "waiting": node.queue.waiting,
+            "deliveries": [shapes.waiting_object(each) for each in node.deliveries.by_server()],
             "unaddressed": node.unaddressed.waiting(),
             "syncs": [shapes.sync_object(each) for each in SyncMemory(node.db).states()],
             "store": {name: str(value) for name, value in node.store.stats().items()},
@@ -166,17 +168,17 @@ class Acts:
             "warnings": [] if node.operating is None else list[Json](node.operating.cares()),
         }
 
-    async def queue(self, _given: JsonObject) -> Items:
-        """What waits to be delivered to other servers."""
+    async def queue(self, given: JsonObject) -> Items:
+        """What waits to be delivered to other servers; with `refused` what they refused in the last month."""
+        if Arguments(given).flag("refused"):
+            for delivery in self._node.deliveries.refused(1_000):
+                yield _waiting_record(delivery.record, delivery_object(delivery))
+            return
         for delivery in self._node.deliveries.queued(1_000):
-            record = Record(delivery.record)
-            what: JsonObject = {"id": record.id.text, "kind_name": kinds.name(record.kind)}
-            yield {**what, **delivery_object(delivery), **time_fields(record.timestamp)}
+            yield _waiting_record(delivery.record, delivery_object(delivery))
         for letter in self._node.unaddressed.all(1_000):
-            record = Record(letter.record)
-            what = {"id": record.id.text, "kind_name": kinds.name(record.kind)}
             note = states.of_person(self._node, letter.person) if self._working else "no server is known"
-            yield {**what, **shapes.letter_object(letter, note), **time_fields(record.timestamp)}
+            yield _waiting_record(letter.record, shapes.letter_object(letter, note))
 
     async def deliveries(self, given: JsonObject) -> Items:
         """How the record that `reference` names (the newest of an address) stands towards all its servers."""
@@ -187,3 +189,14 @@ class Acts:
             **deliveries_object(self._node.queue.of_record(record.id.bytes)),
             "unreached": [person.user_text for person in self._node.unreached(record)],
         }
+
+
+def _waiting_record(data: bytes, standing: JsonObject) -> JsonObject:
+    """A record (its bytes) that goes to another server, and how that stands."""
+    record = Record(data)
+    what: JsonObject = {
+        "id": record.id.text,
+        "address": record.address.text,
+        "kind_name": kinds.name(record.kind),
+    }
+    return {**what, **standing, **time_fields(record.timestamp)}

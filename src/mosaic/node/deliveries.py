@@ -6,6 +6,7 @@ Source: edition §4 (who gets what); this project's own design, docs/architectur
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mosaic.client.address import ServerAddress
@@ -19,6 +20,25 @@ _COLUMNS = "number, record, sender, server_key, url, state, result, attempts, ne
 
 # How long the log of what was delivered is kept.
 _KEEP_NS = 30 * 86_400 * 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for one server, and what it refused lately.
+
+    Attributes:
+        server: Its key.
+        queued: How many records wait.
+        refused: How many it refused in the last month.
+        first: The delivery of those that wait that was tried last, None if nothing waits.
+        last_refusal: The result code of the last refusal, None if there was none or no answer.
+    """
+
+    server: PublicKey
+    queued: int
+    refused: int
+    first: Delivery | None
+    last_refusal: int | None
 
 
 class Deliveries:
@@ -127,6 +147,40 @@ class Deliveries:
         """How many deliveries are queued."""
         row = self._db.connection.execute("SELECT count(*) FROM delivery WHERE state = 'queued'").fetchone()
         return int(row[0])
+
+    def refused(self, limit: int) -> list[Delivery]:
+        """What was refused in the last month, the newest first; at most `limit` deliveries."""
+        return self._read(
+            "WHERE state != 'delivered' AND state = 'refused' ORDER BY number DESC LIMIT ?", (limit,)
+        )
+
+    def by_server(self) -> list[Waiting]:
+        """Of each server for which something waits, or that refused something: what."""
+        rows = self._db.connection.execute(
+            "SELECT server_key, sum(state = 'queued'), sum(state = 'refused') FROM delivery"
+            " WHERE state != 'delivered' GROUP BY server_key ORDER BY min(number)"
+        ).fetchall()
+        return [self._waiting(key, queued, refused) for key, queued, refused in rows]
+
+    def _waiting(self, server_key: bytes, queued: int, refused: int) -> Waiting:
+        # What was tried tells why the rest waits.
+        first = self._read(
+            "WHERE state != 'delivered' AND state = 'queued' AND server_key = ?"
+            " ORDER BY attempts DESC, number LIMIT 1",
+            (server_key,),
+        )
+        last = self._read(
+            "WHERE state != 'delivered' AND state = 'refused' AND server_key = ?"
+            " ORDER BY number DESC LIMIT 1",
+            (server_key,),
+        )
+        return Waiting(
+            PublicKey(server_key),
+            int(queued),
+            int(refused),
+            first[0] if first else None,
+            last[0].result if last else None,
+        )
 
     def retry_now(self, now_ns: int, server_key: bytes | None = None) -> None:
         """Makes what is queued due: the machine or the network came back, or a server (key) was found.

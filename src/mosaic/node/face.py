@@ -20,7 +20,7 @@ from mosaic.core.record import Record
 from mosaic.core.reference import Address, Id
 from mosaic.core.url import ServerUrl
 from mosaic.errors import Refused, UnknownPerson, UsageError
-from mosaic.node import my_servers, recovery_due, states
+from mosaic.node import my_servers, recovery_due, sent, states
 from mosaic.node.finding_acts import invite_link, opened
 from mosaic.node.keys_face import KeysFace
 from mosaic.node.my_servers import MyServer, Trouble
@@ -66,6 +66,10 @@ class Entry:
     answers: str
     """moref0 of what it replies to, or an empty text."""
     mine: bool
+    sent: str = field(default="")
+    """Of one's own: in words how far it has come to other servers; empty if it goes to none."""
+    reached: str = field(default="")
+    """The same as `node.sent.Reached`: `all`, `some`, `refused` or an empty text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class FollowedPerson:
     """URLs of the outboxes that are read."""
     state: str
     """In words: `connected`, `connecting`, or why not."""
+    old_posts: str = field(default="")
+    """In words how far what they wrote before they were followed is here; empty if nothing is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +290,9 @@ class Face:
 
     def _entry(self, post: Post) -> Entry:
         parent = posts.parent_of(post.newest)
+        mine = self._node.people.serves(post.author.bytes)
+        deliveries = self._node.queue.of_record(post.newest.id.bytes) if mine else []
+        unreached = len(self._node.unreached(post.newest)) if mine else 0
         return Entry(
             reference=post.address.text,
             author=post.author.user_text,
@@ -292,7 +301,9 @@ class Face:
             time_iso=post.time.iso(3),
             edited=post.is_edited,
             answers="" if parent is None else parent.reference.text,
-            mine=self._node.people.serves(post.author.bytes),
+            mine=mine,
+            sent=sent.words(deliveries, self._node.clock.time_of_day, unreached),
+            reached=sent.reached(deliveries, unreached),
         )
 
     def _name(self, key: PublicKey) -> str | None:
@@ -305,6 +316,7 @@ class Face:
             name=self._name(key) or "",
             servers=[str(url) for server in servers for url in server.urls],
             state=states.of_person(self._node, key),
+            old_posts=states.old_posts(self._node.history.progress(key)),
         )
 
 

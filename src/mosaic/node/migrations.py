@@ -312,4 +312,8 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (person, key)
     ) STRICT, WITHOUT ROWID;
     """,
+    # 12: what is told of deliveries that have not arrived.
+    """
+    CREATE INDEX delivery_open ON delivery (server_key, state) WHERE state != 'delivered';
+    """,
 )

@@ -151,6 +151,7 @@ class ReachingHalf(Observed, abc.ABC):
             backoff=backoff,
             owed=self.work_owed.owed,
             answered=self.server_checks.answered,
+            changed=self.tell_changed,
         )
         self.schedules = Schedules(
             finder,
@@ -172,7 +173,6 @@ class ReachingHalf(Observed, abc.ABC):
             self.connect_to,
             self.storing,
             self.everything.prefixes,
-            finished=lambda _person: self.comparing.wake(),
             changed=self.tell_changed,
             since_ns=self.cache.wanted_since_ns,
         )

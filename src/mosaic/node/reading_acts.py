@@ -140,7 +140,11 @@ class ReadingActs:
             "key": key.user_text,
             "name": profiles.name_of(node.records, key),
             "state": states.of_person(node, key) if self._working else "not running",
-            "old_posts": {"records": history.records, "done": history.done},
+            "old_posts": {
+                "records": history.records,
+                "done": history.done,
+                "standing": states.old_posts(history),
+            },
             "outboxes": [
                 {
                     "server": server.key.server_text,

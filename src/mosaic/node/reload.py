@@ -100,9 +100,8 @@ class Reload:
         try:
             found = changes(self.loaded, await asyncio.to_thread(self._load))
             self._apply(found.loaded)
-        except BaseException as error:
-            # Whatever went wrong: the node serves on with what held before, and nobody is to wait for it.
-            self.fault = str(error) or type(error).__name__
+        except MosaicError as error:
+            self.fault = str(error)
             self._manager.ready("Serving; the settings have faults")
             raise
         self.fault = ""
@@ -121,7 +120,7 @@ class Reload:
             set_up(settings.log)
         try:
             self._node.reconfigure(settings)
-        except Exception:
+        except MosaicError:
             if settings.log != before.log:
                 set_up(before.log)
             raise
@@ -138,8 +137,6 @@ class Reload:
             await self.once()
         except MosaicError as error:
             _LOG.error("the settings stay as they were: %s (%s)", error, error.hint)
-        except Exception:  # noqa: BLE001 - an operator's own rule may raise anything; the node goes on
-            _LOG.exception("the settings could not be read again; they stay as they were")
 
     async def run(self) -> None:
         """Looks every two seconds whether the file has changed, until cancelled."""

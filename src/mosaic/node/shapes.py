@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from mosaic.client.queue import Delivery
+from mosaic.client.queue import Delivery, State
 from mosaic.client.traffic import Traffic
 from mosaic.core import human, kinds, social_kinds
 from mosaic.core.core_tags import Target
@@ -18,8 +18,12 @@ from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.server_info import ServerInfo
 from mosaic.core.timestamp import Timestamp
+from mosaic.dht.network import DhtPassed
 from mosaic.errors import InvalidContent
+from mosaic.node import sent
+from mosaic.node.clock import Clock
 from mosaic.node.control import Json, JsonObject
+from mosaic.node.deliveries import Waiting
 from mosaic.node.my_servers import MyServer, Trouble
 from mosaic.node.states import DhtState, ServerState
 from mosaic.node.synced import SyncState
@@ -107,6 +111,7 @@ def _target(target: Target | None) -> Json:
 
 def delivery_object(delivery: Delivery) -> JsonObject:
     """How one record stands towards one server."""
+    is_queued = delivery.state is State.QUEUED
     return {
         "server": delivery.server.key.server_text,
         "urls": [str(url) for url in delivery.server.urls],
@@ -114,6 +119,8 @@ def delivery_object(delivery: Delivery) -> JsonObject:
         "result": None if delivery.result is None else ResultCode(delivery.result).name,
         "attempts": delivery.attempts,
         "note": delivery.note,
+        "standing": sent.of_one(delivery, Clock.time_of_day),
+        "next_try_iso": Timestamp(delivery.next_try_ns).iso(0) if is_queued else None,
     }
 
 
@@ -124,6 +131,20 @@ def deliveries_object(deliveries: Sequence[Delivery]) -> JsonObject:
         "queued": sum(delivery.state == "queued" for delivery in deliveries),
         "delivered": sum(delivery.state == "delivered" for delivery in deliveries),
         "refused": sum(delivery.state == "refused" for delivery in deliveries),
+        "standing": sent.words(deliveries, Clock.time_of_day),
+    }
+
+
+def waiting_object(waiting: Waiting) -> JsonObject:
+    """What waits for one server, and what it refused."""
+    return {
+        "server": waiting.server.server_text,
+        "queued": waiting.queued,
+        "refused": waiting.refused,
+        "standing": "" if waiting.first is None else sent.of_one(waiting.first, Clock.time_of_day),
+        "last_refusal": "" if waiting.last_refusal is None else ResultCode(waiting.last_refusal).name,
+        "note": "" if waiting.first is None else waiting.first.note,
+        "next_try_iso": None if waiting.first is None else Timestamp(waiting.first.next_try_ns).iso(0),
     }
 
 
@@ -137,6 +158,8 @@ def letter_object(letter: Letter, note: str) -> JsonObject:
         "result": None,
         "attempts": 0,
         "note": note,
+        "standing": "queued until a server is found",
+        "next_try_iso": None,
     }
 
 
@@ -206,6 +229,18 @@ def traffic_objects(traffic: Traffic) -> list[JsonObject]:
         }
         for server, purposes in traffic.by_server().items()
     ]
+
+
+def dht_traffic_object(passed: DhtPassed | None) -> JsonObject | None:
+    """What passed to and from the DHT since the node began; None where it is off or nothing is counted."""
+    if passed is None:
+        return None
+    return {
+        "came": passed.came,
+        "packets_came": passed.packets_came,
+        "went": passed.went,
+        "packets_went": passed.packets_went,
+    }
 
 
 def dht_object(state: DhtState) -> JsonObject:

@@ -15,6 +15,7 @@ from mosaic.core.bootstrap import Usage
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import Scheme
 from mosaic.node.follower import IN_RESERVE
+from mosaic.node.history import Progress
 from mosaic.node.reading_group import CONNECTED, CONNECTING, Group
 
 if TYPE_CHECKING:
@@ -84,6 +85,19 @@ def of_person(node: Node, person: PublicKey) -> str:
     if sought:
         return sought
     return _group_words(node, groups[0]) if groups else CONNECTING
+
+
+def old_posts(progress: Progress) -> str:
+    """In words how far the old posts of somebody are here; empty as long as nothing was asked for.
+
+    Args:
+        progress: How far they are.
+    """
+    if progress.done:
+        return f"older posts are here: {progress.records}" if progress.records else ""
+    if progress.before_ns:
+        return f"older posts are being fetched: {progress.records} so far"
+    return ""
 
 
 def found_through(node: Node, keys: Sequence[PublicKey]) -> str:

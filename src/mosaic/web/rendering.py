@@ -61,6 +61,7 @@ class Rendering:
             "qr": _qr,
             "server_note": standing.server_note,
             "person_note": standing.person_note,
+            "sent_note": standing.sent_note,
             "health_note": standing.health_note,
             "trouble_words": standing.trouble_words,
             "bytes": short_bytes,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from mosaic.web.face import DhtState, MyServer, ServerState, Status, Trouble
+from mosaic.web.face import DhtState, Entry, MyServer, ServerState, Status, Trouble
 from mosaic.web.text import short_key
 
 
@@ -110,6 +110,14 @@ def server_note(server: ServerState) -> Note:
 def person_note(state: str) -> Note:
     """How reading somebody goes, from the node's words."""
     return Note(Level.GOOD if state == "connected" else Level.PARTLY, state)
+
+
+_REACHED: Final = {"all": Level.GOOD, "some": Level.PARTLY, "refused": Level.BAD}
+
+
+def sent_note(entry: Entry) -> Note:
+    """How far a post of one's own has come."""
+    return Note(_REACHED.get(entry.reached, Level.OFF), entry.sent)
 
 
 _HEALTH: Final = {
