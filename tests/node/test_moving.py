@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.node.conftest import FAST, HERE, do, one
 
+from mosaic.client.connection import Connection
 from mosaic.core.bootstrap import USER_SALT, UserBootstrap
 from mosaic.core.filter import Filter
 from mosaic.core.kinds import KEY_SCHEDULE
@@ -270,6 +271,26 @@ async def test_what_the_new_server_refuses_is_counted_before_anybody_is_told(tow
         await do(anna, "servers_cancel")
 
 
+async def test_what_the_new_server_takes_and_does_not_keep_is_counted_as_lacking(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await town.server("first"), await town.server("second")
+    anna = await town.person("anna", first)
+    await post(anna, "post to be dropped")
+    await post(anna, "post 2")
+    submit_all = Connection.submit_all
+
+    async def dropped(connection: Connection, records: Sequence[bytes]) -> list[ResultCode]:
+        results = iter(await submit_all(connection, [each for each in records if b"dropped" not in each]))
+        return [ResultCode.ACCEPTED if b"dropped" in each else next(results) for each in records]
+
+    monkeypatch.setattr(Connection, "submit_all", dropped)
+    with pytest.raises(UsageError, match="1 of your records"):
+        await change(anna, old=key(first), new=key(second))
+    assert texts(second, anna) == {b"post 2"}
+    assert published(town, anna) == [key(first)]
+
+
 async def test_a_change_can_be_given_up_before_anybody_is_told(town: Town) -> None:
     first, second = await town.server("first"), await town.server("second")
     anna = await town.person("anna", first)
@@ -284,6 +305,22 @@ async def test_a_change_can_be_given_up_before_anybody_is_told(town: Town) -> No
     assert not anna.moving.moves.under_way()
     done = await change(anna, old=key(first), new=key(second))
     assert done["step"] == "keep"
+
+
+async def test_what_is_written_before_the_change_can_be_published_reaches_the_new_server(town: Town) -> None:
+    first, second = await town.server("first"), await town.server("second")
+    anna = await town.person("anna", first)
+    await post(anna, "post 1")
+    await first.stop()
+    town.dht.down = True
+    with pytest.raises(Unreachable):
+        await change(anna, old=key(first), new=key(second), url=str(second.urls[0]))
+    assert texts(second, anna) == {b"post 1"}
+    await post(anna, "post meanwhile")
+    town.dht.down = False
+    *_, done = await do(anna, "servers_resume", working=True)
+    assert (done["step"], done["reached"]) == ("keep", False)
+    assert texts(second, anna) == {b"post 1", b"post meanwhile"}
 
 
 @pytest.mark.parametrize("step", [Step.COPY, Step.HAND_IN, Step.SWAP])

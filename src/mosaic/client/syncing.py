@@ -30,6 +30,7 @@ from mosaic.errors import Refused, StoreCrowded
 from mosaic.sync.reconciling import SyncSet
 from mosaic.wire.result_code import ResultCode
 
+_PREFIX: Final = 32
 _RUN: Final = 512
 _FIRST_RUN: Final = 64
 _RUN_BYTES: Final = 8_388_608
@@ -161,6 +162,8 @@ class Syncing:
         self._received_since_ns = received_since_ns
         self._sleep = sleep
         self.progress = SyncProgress()
+        self.accepted: set[bytes] = set()
+        """The records (32 bytes of each id) that the server took because it lacked them, as it said."""
 
     async def run(self) -> AsyncGenerator[SyncProgress, None]:
         """Does it; gives the same `progress` after each step.
@@ -256,6 +259,11 @@ class Syncing:
             results = await self._connection.submit_all(waiting)
             later = [record for record, result in zip(waiting, results, strict=True) if result in _LATER]
             tries = tries + 1 if len(later) == len(waiting) else 0
+            self.accepted.update(
+                record[:_PREFIX]
+                for record, result in zip(waiting, results, strict=True)
+                if result.is_success and result is not ResultCode.DUPLICATE
+            )
             if not later or tries >= _MOST_TRIES:
                 self.progress.count(results, up=True)
                 return

@@ -258,7 +258,8 @@ class OwnCopy:
     async def hand_in(self) -> AsyncGenerator[Counts, None]:
         """Gives the server all that the person wrote and it lacks; gives the same counts after each step.
 
-        Compared again afterwards: `refused` is what is still lacking there.
+        Compared again afterwards: `refused` is what is still lacking there, what the server said that it
+        had taken as well.
 
         Raises:
             PeerError: the server would not, or can't be reached.
@@ -270,6 +271,7 @@ class OwnCopy:
             yield self.counts
             plan = self._plan(written_by(self._person.key), Direction.UP)
             own = HomeRecords(self._node, plan, trusted=True)
+            accepted: set[bytes] = set()
             for _ in range(_ROUNDS):
                 syncing = Syncing(
                     connection,
@@ -291,8 +293,15 @@ class OwnCopy:
                     await self._hand_in_all(connection, own)
                     yield self.counts
                     return
-                if not syncing.progress.sent:
+                lost = len(accepted & syncing.accepted)
+                if lost:
+                    # It took these before, as it said, and lacked them all the same.
+                    self.counts.refused += lost
+                    self.counts.handed -= lost
+                    yield self.counts
+                if lost or not syncing.progress.sent:
                     return
+                accepted = syncing.accepted
 
     async def _hand_in_all(self, connection: Connection, own: HomeRecords) -> None:
         """To a server that compares nothing: everything, one part after another."""
