@@ -73,6 +73,23 @@ async def test_a_sheet_and_its_password_bring_somebody_back(open_node: OpenNode,
         assert (await one(new_machine, "profile", person="anna"))["about"] == "I bake bread."
 
 
+@pytest.mark.slow
+@pytest.mark.claim("C2")
+async def test_a_sheet_typed_from_paper_with_its_broken_lines_does_as_well(
+    open_node: OpenNode, new_machine: Node
+) -> None:
+    async with open_node("anna") as node:
+        node.listen(HERE)
+        node.work()
+        node.people._log_n = 10
+        text = str((await one(node, "recovery_sheet", new_password=PASSWORD))["text"])
+        lines = [line[at : at + 40] for line in text.splitlines() for at in range(0, len(line) or 1, 40)]
+        broken = "\r\n".join(lines)
+        assert "mocryptsec0" in broken
+        told = await one(new_machine, "recovery_restore", master=broken, password=PASSWORD, working=True)
+        assert (told["name"], told["note"]) == ("anna", "")
+
+
 async def test_what_is_no_sheet_is_refused(new_machine: Node) -> None:
     with pytest.raises(InvalidSecretKey):
         await one(new_machine, "recovery_restore", master="Name: anna\n", password=PASSWORD)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mosaic.core.pairing import LIFETIME_NS
 from mosaic.node import recovery_due
 from mosaic.node.control import Act, JsonObject
 from mosaic.node.finder import Finder
@@ -131,7 +132,12 @@ class KeysFace:
     def pairing(self) -> ShownPairing:
         """The pairing that is under way or was the last one."""
         last = self._node.pairings.last
-        return ShownPairing() if last is None else ShownPairing(last.now, last.now.state not in OVER)
+        if last is None:
+            return ShownPairing()
+        now, runs = last.now, last.now.state not in OVER
+        # How it ended is told for a while, not for ever.
+        is_told = runs or not now.until_ns or self._node.clock.now_ns() < now.until_ns + LIFETIME_NS
+        return ShownPairing(now, runs) if is_told else ShownPairing()
 
     async def shown(self) -> ShownKeys:
         """All keys. Raises UnknownPerson as long as nobody lives here."""

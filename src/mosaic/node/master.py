@@ -30,7 +30,9 @@ from mosaic.core.x25519 import X25519Secret
 from mosaic.errors import InvalidSecretKey, PasswordNeeded
 from mosaic.node.free_memory import free_memory
 
-_SEALED = re.compile(r"\bmocryptsec0[a-z0-9]+")
+_SEALED = re.compile(r"\bmocryptsec0(?:\s*[a-z0-9]){93}(?![a-z0-9])")
+# On paper it is broken into lines, and so is what somebody types from there.
+_SPACES = re.compile(r"\s+")
 _NAMED = re.compile(r"mopub0[a-z0-9]{52}")
 
 
@@ -209,7 +211,7 @@ def sealed_in(text: str) -> str:
             "this file holds no encrypted master key",
             hint="Give the file that `mosaic key master export` wrote; the key begins with mocryptsec0.",
         )
-    return str(found[0])
+    return _SPACES.sub("", found[0])
 
 
 def check_named(text: str, key: PublicKey) -> None:

@@ -11,13 +11,14 @@ docs/architecture.md "Keys of people".
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from typing import TYPE_CHECKING, Final
 
 from mosaic.core.bootstrap import Usage, UserBootstrap
 from mosaic.core.handover import named
 from mosaic.core.invite_link import MOST_SERVERS, MOST_URLS, SCHEME, InviteLink, NamedServer
-from mosaic.errors import FormatError, InvalidSecretKey, UsageError
+from mosaic.errors import FormatError, UsageError
 from mosaic.node import recovery_due
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
@@ -30,9 +31,12 @@ from mosaic.node.people import Person
 if TYPE_CHECKING:
     from mosaic.node.node import Node
 
+log = logging.getLogger(__name__)
+
 LONG: Final = 14
 """Characters from which on a password is not called short."""
-_LINK: Final = re.compile(rf"^\s*({SCHEME}mopub0\S+)\s*$", re.MULTILINE)
+# All of it up to the next empty line: on paper it is broken into lines.
+_LINK: Final = re.compile(rf"^[ \t]*({SCHEME}mopub0\S+(?:\n[ \t]*\S+[ \t]*(?=\n|$))*)", re.MULTILINE)
 _NAME: Final = re.compile(r"^Name:\s+(\S.*?)\s*$", re.MULTILINE)
 
 _TEXT = """MOSAIC RECOVERY SHEET
@@ -53,7 +57,8 @@ from whoever has both. Keep the sheet where paper is safe, and the password
 where the sheet is not. Without the password the sheet is of no use, and nobody
 can reset it.
 
-To come back on a new machine, install Mosaic, copy this sheet's text into a file, and say:
+To come back on a new machine, install Mosaic and give its first page this text,
+or copy the text into a file and say:
 
     mosaic recovery restore FILE
 
@@ -140,25 +145,30 @@ class RecoveryActs:
             Unreachable: no outbox could be read; with `offline` that does not matter.
         """
         arguments, node = Arguments(given), self._node
-        text = arguments.text("master")
+        text = "\n".join(arguments.text("master").splitlines())
         sealed_in(text)
         name = arguments.optional_text("name") or _first(_NAME, text)
         if not name:
             raise UsageError("the sheet tells no name", hint="Say what you are called here: --name NAME.")
-        link = _first(_LINK, text)
-        if link:
-            try:
-                told = InviteLink.parse(link)
-            except FormatError as error:
-                raise InvalidSecretKey(f"the sheet's link can't be read: {error}") from None
-            for server in told.servers:
-                # The sheet is the person's own word, so even an address in the own network is dialled.
-                for url in server.urls:
-                    node.directory.learn(told.key, server.key, url, Usage.OUTBOX)
+        self._learn(_first(_LINK, text))
         items = [item async for item in self._joining.join({**given, "name": name})]
         person = node.people.find(name)
         recovery_due.done(node, person)
         yield items[-1]
+
+    def _learn(self, link: str) -> None:
+        """Remembers where the sheet says that the person is found; without that there is the DHT."""
+        if not link:
+            return
+        try:
+            told = InviteLink.parse("".join(link.split()))
+        except FormatError as error:
+            log.info("the link of a recovery sheet can't be read: %s", error)
+            return
+        for server in told.servers:
+            # The sheet is the person's own word, so even an address in the own network is dialled.
+            for url in server.urls:
+                self._node.directory.learn(told.key, server.key, url, Usage.OUTBOX)
 
     async def later(self, given: JsonObject) -> Items:
         """Asks for a sheet again in a month, once; and then never again."""
