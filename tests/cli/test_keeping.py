@@ -61,7 +61,7 @@ def test_an_archive_is_a_folder_to_read(home: Run, tmp_path: Path) -> None:
     done = home("export", "--archive", folder)
     assert done.code == 0
     assert done.out.strip() == str(folder / "index.html")
-    assert "1 posts" in done.err
+    assert "posts: 1, files: 0" in done.err
     assert "one of mine" in "".join(page.read_text() for page in folder.rglob("*.html"))
     assert home("export", "--archive", folder, "--json").objects[-1]["done"] is True
     assert home("export", "--archive", folder, "--kind", "post").code == 2

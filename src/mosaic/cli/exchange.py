@@ -99,7 +99,7 @@ def _archive(options: Common, wanted: JsonObject, folder: Path, *, other: bool) 
     if not folder.parent.is_dir():
         raise UsageError(f"there is no folder {folder.parent}", hint="Make it, or name another folder.")
     arguments = options.arguments(path=str(folder), authors=wanted["authors"])
-    told = -1
+    told = 0
     for item in act(options.home, "archive", arguments):
         posts = int(text_of(item, "posts"))
         if options.as_json:
@@ -108,9 +108,9 @@ def _archive(options: Common, wanted: JsonObject, folder: Path, *, other: bool) 
             lacking = int(text_of(item, "blobs_lacking"))
             say(str(folder / "index.html"))
             notice(
-                f"{int(text_of(item, 'records')):,} records, {posts:,} posts, "
-                f"{int(text_of(item, 'blobs')):,} files"
-                + (f"; {lacking:,} files are not at hand" if lacking else "")
+                f"Records: {int(text_of(item, 'records')):,}, posts: {posts:,}, "
+                f"files: {int(text_of(item, 'blobs')):,}"
+                + (f", not at hand: {lacking:,}" if lacking else "")
             )
         elif posts // _TOLD_EVERY != told:
             told = posts // _TOLD_EVERY
