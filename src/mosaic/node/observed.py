@@ -17,7 +17,8 @@ class Observed:
     """What pages and commands that watch are told by."""
 
     def __init__(self) -> None:
-        self._changed: set[asyncio.Event] = set()
+        # In the order in which they came, so that a run can happen again exactly.
+        self._changed: dict[asyncio.Event, None] = {}
 
     def tell_stored(self, _position: int, _record: bytes) -> None:
         """A record was stored; at which position it stands does not matter."""
@@ -25,18 +26,18 @@ class Observed:
 
     def tell_changed(self) -> None:
         """Wakes who shows records and states: something of them may have changed."""
-        for event in self._changed:
+        for event in list(self._changed):
             event.set()
 
     @contextlib.contextmanager
     def changes(self) -> Iterator[asyncio.Event]:
         """An event that is set whenever a record was stored or a state changed; clear it before looking."""
         event = asyncio.Event()
-        self._changed.add(event)
+        self._changed[event] = None
         try:
             yield event
         finally:
-            self._changed.discard(event)
+            self._changed.pop(event, None)
 
 
 async def kept_up(job: Awaitable[None]) -> None:
