@@ -109,8 +109,7 @@ def _archive(options: Common, wanted: JsonObject, folder: Path, *, other: bool) 
             say(str(folder / "index.html"))
             notice(
                 f"Records: {int(text_of(item, 'records')):,}, posts: {posts:,}, "
-                f"files: {int(text_of(item, 'blobs')):,}"
-                + (f", not at hand: {lacking:,}" if lacking else "")
+                f"files: {int(text_of(item, 'blobs')):,}" + (f", not at hand: {lacking:,}" if lacking else "")
             )
         elif posts // _TOLD_EVERY != told:
             told = posts // _TOLD_EVERY
