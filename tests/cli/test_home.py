@@ -19,7 +19,9 @@ def test_init_prints_the_new_key_alone_on_stdout(mosaic: Run) -> None:
 
 @pytest.mark.claim("C13")
 def test_init_says_that_a_lost_master_key_is_a_lost_identity(mosaic: Run) -> None:
-    assert "loses the identity" in mosaic("init", "--name", "anna").err
+    said = mosaic("init", "--name", "anna").err
+    assert "loses the identity" in said
+    assert "the server's own key" in said
 
 
 def test_init_makes_a_home_where_it_is_told(mosaic: Run, tmp_path: Path) -> None:

@@ -199,7 +199,7 @@ async def test_whose_only_server_is_gone_comes_back_with_a_backup_and_nothing_el
     await until(ben, lambda: texts(ben, anna) == {b"post 1", b"post 2"})
 
 
-@pytest.mark.claim("C64")
+@pytest.mark.claim("C1", "C64")
 async def test_who_was_banned_takes_everything_along(town: Town) -> None:
     first, second = await town.server("first"), await town.server("second")
     anna = await town.person("anna", first)

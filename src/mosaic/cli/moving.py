@@ -14,7 +14,13 @@ import click
 from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import Exit, clean, notice, print_object, say, text_of
-from mosaic.cli.unlocking import MasterOptions, asked, given_with_master, master_file_options
+from mosaic.cli.unlocking import (
+    MasterOptions,
+    asked,
+    given_with_master,
+    master_file_options,
+    naming_the_command,
+)
 from mosaic.errors import PasswordNeeded
 from mosaic.node.control import JsonObject
 
@@ -156,14 +162,15 @@ def _run(options: Common, name: str, unlocking: MasterOptions, **given: Any) -> 
     given["uses"] = list(given.get("uses", ()))
     arguments = options.arguments(**{key: value for key, value in given.items() if value not in (False, [])})
     last: JsonObject = {}
-    for item in _changes(options, name, arguments, unlocking):
-        if options.as_json:
-            print_object(item)
-        elif item.get("dry_run"):
-            _tell_plan(item)
-        elif item.get("step") != last.get("step"):
-            notice(f"{_STEPS[text_of(item, 'step')]} …")
-        last = item
+    with naming_the_command():
+        for item in _changes(options, name, arguments, unlocking):
+            if options.as_json:
+                print_object(item)
+            elif item.get("dry_run"):
+                _tell_plan(item)
+            elif item.get("step") != last.get("step"):
+                notice(f"{_STEPS[text_of(item, 'step')]} …")
+            last = item
     if last and not options.as_json and not last.get("dry_run"):
         _tell(last)
     if last.get("lacking"):

@@ -15,7 +15,13 @@ from mosaic.cli.acting import Conversation
 from mosaic.cli.new_home import new_home
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import clean, notice, print_object, say, text_of
-from mosaic.cli.unlocking import MasterOptions, asked, given_with_master, master_file_options
+from mosaic.cli.unlocking import (
+    MasterOptions,
+    asked,
+    given_with_master,
+    master_file_options,
+    naming_the_command,
+)
 from mosaic.core.pairing import PairingCode
 from mosaic.errors import PasswordNeeded, UsageError
 from mosaic.node import qr_code
@@ -90,7 +96,7 @@ def join(options: Common, code: str | None, label: str | None) -> None:
 
 
 def _converse(options: Common, name: str, given: JsonObject, *, shows: bool) -> None:
-    with Conversation(options.home, working=True) as conversation:
+    with naming_the_command(), Conversation(options.home, working=True) as conversation:
         try:
             _follow(options, conversation, name, given, shows=shows)
         except PasswordNeeded:

@@ -77,6 +77,7 @@ def _show_new_person(options: Common, item: JsonObject, *, is_new: bool) -> None
     where = "in a new home at" if is_new else "in the home at"
     notice(f"{text_of(item, 'name')} lives {where} {options.home.folder}")
     notice("The master key is kept in this folder: who loses it loses the identity, so keep a backup.")
+    notice("So is the server's own key, by which others know it: without it theirs is another server.")
     at = _at(options)
     notice(f"Next: `mosaic serve{at}` runs the node, `mosaic post TEXT{at}` says something.")
 

@@ -5,8 +5,9 @@ Source: this project's own design, docs/architecture.md "Keys of people".
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ import click
 
 from mosaic.cli.acting import act
 from mosaic.cli.options import Common
-from mosaic.errors import PasswordNeeded, UsageError
+from mosaic.errors import MasterAway, PasswordNeeded, UsageError
 from mosaic.node.control import JsonObject
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -62,7 +63,9 @@ def master_file_options(command: _Command) -> _Command:
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     named = click.option(
-        "--master", metavar="FILE", help="Where the master key is, if not in the home; - is standard input."
+        "--master",
+        metavar="FILE",
+        help="The master key, which this needs, if not in the home; - is standard input.",
     )
     return named(password_option(run))  # type: ignore[return-value]
 
@@ -83,6 +86,30 @@ def given_with_master(given: JsonObject, unlocking: MasterOptions) -> JsonObject
     return given
 
 
+@contextlib.contextmanager
+def naming_the_command() -> Iterator[None]:
+    """Names the command that gives the master key, where it turns out to be needed.
+
+    Raises:
+        MasterAway: it is away; the hint says what to say.
+        PasswordNeeded: it is under a password; the hint says what to say.
+    """
+    try:
+        yield
+    except (MasterAway, PasswordNeeded) as error:
+        if error.hint != type(error).default_hint:
+            raise
+        said = click.get_current_context().command_path
+        option = "--master FILE" if isinstance(error, MasterAway) else "--password-file FILE"
+        raise type(error)(str(error), hint=f"`{said} … {option}` gives it: {_GIVES[type(error)]}") from None
+
+
+_GIVES: dict[type, str] = {
+    MasterAway: "the file that `mosaic key master export` wrote; with - it is read from standard input.",
+    PasswordNeeded: "the file has it in its first line. On a terminal it is asked for.",
+}
+
+
 def act_with_master(
     options: Common,
     name: str,
@@ -98,16 +125,18 @@ def act_with_master(
 
     Raises:
         PasswordNeeded: it is, and nobody is there to be asked.
+        MasterAway: the master key is not on this machine, and no file was given.
         UsageError: a file can't be read.
     """
     given = given_with_master(given, unlocking)
-    try:
+    with naming_the_command():
+        try:
+            return list(act(options.home, name, given, working=working, dht=dht))
+        except PasswordNeeded:
+            if not sys.stdin.isatty():
+                raise
+        given["password"] = asked("Password of the master key")
         return list(act(options.home, name, given, working=working, dht=dht))
-    except PasswordNeeded:
-        if not sys.stdin.isatty():
-            raise
-    given["password"] = asked("Password of the master key")
-    return list(act(options.home, name, given, working=working, dht=dht))
 
 
 def asked(question: str, *, new: bool = False) -> str:

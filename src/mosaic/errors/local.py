@@ -55,7 +55,7 @@ class UnknownKey(LocalError):
 class MasterAway(LocalError):
     """This needs the master key, which is not on this machine."""
 
-    default_hint = "Name the file in which it is: --master FILE."
+    default_hint = "Name the file that `mosaic key master export` wrote: --master FILE."
 
 
 class PasswordNeeded(LocalError):

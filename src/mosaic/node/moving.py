@@ -30,7 +30,14 @@ from mosaic.core import nonce
 from mosaic.core.bootstrap import USED_PER_ROLE, Usage, UserBootstrap
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import ServerUrl
-from mosaic.errors import InvalidBootstrap, MosaicError, PeerError, UsageError
+from mosaic.errors import (
+    InvalidBootstrap,
+    MasterAway,
+    MosaicError,
+    PasswordNeeded,
+    PeerError,
+    UsageError,
+)
 from mosaic.node.announcing import announced, fitting, suited
 from mosaic.node.in_dht import InDht
 from mosaic.node.master import Unlocking
@@ -49,6 +56,10 @@ _AGAIN_FIRST_S: Final = 60.0
 _SECOND: Final = 1_000_000_000
 _AS_BEFORE: Final = Usage(0)
 _NOBODYS: Final = Unlocking()
+_RESUME: Final = (
+    "`mosaic servers resume` goes on, with `--master FILE` if the key is not on this machine;"
+    " it asks for the password."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +191,15 @@ class Moving:
         Raises:
             Refused: the new server does not take the invitation, or what the person writes.
             PeerError: it can't be reached.
+            MasterAway, PasswordNeeded, WrongPassword: the master key is needed for this.
             MosaicError: as `checked`; nothing has changed in any of these cases.
         """
         change = await self.checked(person, change, going)
         node = self._node
+        if going.dht.is_on:
+            # Who lacks it learns so before anything is copied.
+            with await node.people.unlock(person, going.unlocking):
+                pass
         new = change.new
         if new is not None and new != node.server_secret.public:
             if change.url is not None:
@@ -340,6 +356,8 @@ class Moving:
             try:
                 with await node.people.unlock(person, going.unlocking) as master:
                     await going.dht.replace(master, told)
+            except (MasterAway, PasswordNeeded) as error:
+                raise type(error)(hint=_RESUME) from None
             except BaseException:
                 # What stays published is what was: this home says so again.
                 node.announce()
