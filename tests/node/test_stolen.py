@@ -16,7 +16,7 @@ from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.kinds import MICROBLOG
 from mosaic.core.record import Record
-from mosaic.core.schedule_entry import ATTESTATION, Marker
+from mosaic.core.schedule_entry import ATTESTATION, Entry, Marker
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import HomeExists, Unreachable, WrongPassword
 from mosaic.node.home import Home, try_lock
@@ -142,6 +142,7 @@ async def test_a_stolen_device_is_revoked_from_another_home(open_node: OpenNode,
                 since=str(int(since)),
             )
             assert (done["vouched"], done["delivered"], done["unread"]) == (2, 2, [])
+            assert (done["personas"], done["unknown"]) == ([], [])
 
             # Every reader drops what the thief wrote at the next contact, and keeps the rest.
             await stored(ben, lambda: texts(ben, anna.key) == ["the day before", "hello"])
@@ -160,6 +161,86 @@ async def test_a_stolen_device_is_revoked_from_another_home(open_node: OpenNode,
                 for reader in (ben, cara):
                     await stored(reader, lambda: texts(reader, anna.key)[0] == "still me")  # noqa: B023
         assert (await do(ben, "following", working=True))[0]["key"] == anna.key.user_text
+
+
+@pytest.mark.claim("C2", "C6", "C7")
+async def test_who_was_away_drops_what_the_thief_signed_at_the_next_contact_with_any_one_outbox(
+    open_node: OpenNode,
+) -> None:
+    async with outboxes(open_node, "one", "two") as places, open_node("anna") as anna:
+        anna.work()
+        person = anna.people.find(None)
+        for place in places:
+            await one(place.node, "admin_serve", key=person.key.user_text)
+            await one(anna, "servers_add", place.used, working=True)
+        await one(anna, "post", text="mine", working=True)
+        since, stolen = Timestamp(anna.clock.now()), SecretKey.from_seed(person.device.reveal())
+        thief = Signer(person.key, stolen)
+        forged = [
+            posts.post(thief, "send money", now=anna.clock.now()),
+            posts.post(thief, "as ever", now=Timestamp(since - HOUR)),
+        ]
+        assert await hand_in(anna, places, stolen, *forged) == [ACCEPTED] * 4
+        # Each reads at one of the two outboxes alone, and has what the thief wrote when it goes away.
+        readers = ("dora", "emil")
+        for name, place in zip(readers, places, strict=True):
+            async with open_node(name) as reader:
+                reader.work()
+                await one(reader, "follow", place.read, working=True, person=person.key.user_text)
+                await stored(reader, lambda: len(texts(reader, person.key)) == 3)
+        done = await one(anna, "key_revoke", working=True, key=stolen.public.user_text, since=str(int(since)))
+        assert done["delivered"] == 2
+        for name in readers:
+            async with open_node(name) as reader:
+                assert len(texts(reader, person.key)) == 3
+                reader.work()
+                await stored(reader, lambda: texts(reader, person.key) == ["mine"])
+                (followed,) = await do(reader, "following", working=True)
+                assert followed["key"] == person.key.user_text
+            # And it stays so.
+            async with open_node(name) as reader:
+                assert texts(reader, person.key) == ["mine"]
+
+
+@pytest.mark.claim("C2", "C6", "C8")
+async def test_personas_go_with_a_stolen_device_which_has_their_keys(open_node: OpenNode) -> None:
+    async with open_node("anna") as anna:
+        person = anna.people.find(None)
+        with anna.people.master(person) as master:
+            known = anna.records.schedule(person.key)
+            assert known is not None
+            phone = Signer(person.key, SecretKey.from_seed(b"phone" + bytes(27)))
+            paper = Signer(person.key, SecretKey.from_seed(b"paper" + bytes(27)))
+            entries = [*known.entries, Entry.signing(phone.attestation())]
+            await anna.mirror([master.schedule(entries, anna.clock.now()).data])
+        await one(anna, "persona_add", label="pen")
+        await one(anna, "post", text="by pen", persona="pen")
+        pen = anna.people.signer(person, "pen")
+        other = await one(anna, "key_add", use="device", attestation=paper.attestation().hex())
+        assert other["changed"]
+        anna.people.book.drop(person.key, paper.key.bytes)
+        done = await one(anna, "key_revoke", key=phone.key.user_text)
+        assert (done["revoked"], done["personas"]) == (phone.key.user_text, ["pen"])
+        # What this home knows nothing of may have been there as well: its owner is asked.
+        assert done["unknown"] == [paper.key.user_text]
+        thief = posts.post(pen, "buy my bread", now=anna.clock.now())
+        assert await anna.mirror([thief.data]) == [UNAUTHORIZED]
+        assert texts(anna, person.key) == ["by pen"]
+        # A new one under the same label speaks from now on.
+        await one(anna, "persona_add", label="pen")
+        assert anna.people.signer(person, "pen").key != pen.key
+        await one(anna, "post", text="pen again", persona="pen")
+        assert texts(anna, person.key) == ["pen again", "by pen"]
+        # Who knows that a device had none keeps them.
+        with anna.people.master(person) as master:
+            known = anna.records.schedule(person.key)
+            assert known is not None
+            tablet = Signer(person.key, SecretKey.from_seed(b"tablet" + bytes(26)))
+            entries = [*known.entries, Entry.signing(tablet.attestation())]
+            await anna.mirror([master.schedule(entries, anna.clock.now()).data])
+        done = await one(anna, "key_revoke", key=tablet.key.user_text, keep_personas=True)
+        assert done["personas"] == []
+        await one(anna, "post", text="pen still", persona="pen")
 
 
 @pytest.mark.claim("C2", "C6", "C64")
@@ -265,6 +346,32 @@ async def test_a_home_with_the_master_key_joins_again_by_itself(open_node: OpenN
         held = anna.records.schedule(person.key)
         assert held is not None
         assert held.may_sign(PublicKey.parse_user(pen))
+
+
+@pytest.mark.claim("C4")
+async def test_a_running_home_with_the_master_key_joins_what_comes_at_once(open_node: OpenNode) -> None:
+    async with outboxes(open_node, "one") as (place,), open_node("anna") as anna:
+        anna.work()
+        person = anna.people.find(None)
+        await one(place.node, "admin_serve", key=person.key.user_text)
+        await one(anna, "servers_add", place.used, working=True)
+        before = anna.records.schedule(person.key)
+        assert before is not None
+        pen = PublicKey.parse_user(
+            str((await one(anna, "persona_add", label="pen", working=True))["persona"])
+        )
+        # Long after the looks that follow an edit another device publishes one that lacks it, at the outbox.
+        with anna.people.master(person) as master:
+            book = Signer(person.key, SecretKey.from_seed(b"book" * 8))
+            entries = [*before.entries, Entry.signing(book.attestation())]
+            newer = master.schedule(entries, anna.clock.now())
+        await place.node.mirror([newer.data])
+
+        def joined() -> bool:
+            held = place.node.records.schedule(person.key)
+            return held is not None and held.may_sign(pen) and held.may_sign(book.key)
+
+        await stored(place.node, joined)
 
 
 @pytest.mark.claim("C2", "C6")

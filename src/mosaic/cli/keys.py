@@ -173,6 +173,7 @@ def retire(options: Common, which: str, unlocking: MasterOptions) -> None:
 @click.option(
     "--keep-encryption", is_flag=True, help="Do not replace the keys that messages are encrypted to."
 )
+@click.option("--keep-personas", is_flag=True, help="Leave personas as they are: that device had none.")
 @master_options
 @common
 def revoke(
@@ -183,11 +184,13 @@ def revoke(
     *,
     everything: bool,
     keep_encryption: bool,
+    keep_personas: bool,
 ) -> None:
     """Take a key away from whoever has it now.
 
     What it signed before, and this home has received by then, stays valid; all
     that it signs, or signed, after that time is invalid for every reader.
+    A device may have the keys of your personas, too: these go with it.
 
     \b
     Examples:
@@ -195,10 +198,18 @@ def revoke(
       mosaic key revoke mopub0yb… --since 2h
       mosaic key revoke laptop --all --master /media/stick/anna.key
     """
-    given: JsonObject = {"all": everything or None, "keep_encryption": keep_encryption or None}
+    given: JsonObject = {
+        "all": everything or None,
+        "keep_encryption": keep_encryption or None,
+        "keep_personas": keep_personas or None,
+    }
     item = _edit(options, "key_revoke", unlocking, key=which, since=since, **given)
     if not options.as_json:
         notice(f"Revoked: {text_of(item, 'revoked')}")
+        for persona in _texts(item, "personas"):
+            notice(f"With it went the persona {clean(persona)}: `mosaic key persona add` makes a new one.")
+        for other in _texts(item, "unknown"):
+            notice(f"Still yours, and not known here: {other}. Was it on that device? Then revoke it, too.")
         notice(f"{text_of(item, 'vouched')} of its records stay valid, {text_of(item, 'invalid')} do not.")
 
 

@@ -59,6 +59,7 @@ VOUCH: Final = _kind(27, _UNIQUE, _ALL)
 SERVER_ACT: Final = _kind(28, _UNIQUE, _AUTHOR)
 INVITATION: Final = _kind(29, _EPHEMERAL, _AUTHOR)
 PAIRING: Final = _kind(30, _EPHEMERAL, _TAGGED)
+KEY_HANDOVER: Final = _kind(31, _REPLACEABLE, _AUTHOR)
 
 NAMES: Final[Mapping[Kind, str]] = MappingProxyType(
     {
@@ -95,5 +96,6 @@ NAMES: Final[Mapping[Kind, str]] = MappingProxyType(
         SERVER_ACT: "Server Act",
         INVITATION: "Invitation",
         PAIRING: "Pairing",
+        KEY_HANDOVER: "Key Hand-over",
     }
 )

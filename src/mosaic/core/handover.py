@@ -85,10 +85,7 @@ class Handover:
                 "person": self.person.user_text,
                 "bootstrap": self.bootstrap,
                 "papers": [record.data.hex() for record in self.papers],
-                "keys": [
-                    [each.key.hex(), each.use, each.label, None if each.secret is None else each.secret.hex()]
-                    for each in self.keys
-                ],
+                "keys": told_keys(self.keys),
                 "followed": [
                     [each.key.bytes.hex(), [persona.hex() for persona in each.personas]]
                     for each in self.followed
@@ -113,12 +110,25 @@ class Handover:
                 person=PublicKey.parse_user(_text(told["person"])),
                 bootstrap=UserBootstrap.parse(_text(told["bootstrap"])).text,
                 papers=_list(told["papers"], lambda each: Record.parse(bytes.fromhex(each)), 64),
-                keys=_list(told["keys"], _key, MOST_KEYS),
+                keys=listed_keys(told["keys"]),
                 followed=_list(told["followed"], _followed, MOST_FOLLOWED),
                 servers=_list(told["servers"], _server, MOST_KEYS),
             )
         except (ValueError, TypeError, KeyError, LookupError, RecursionError, FormatError) as error:
             raise InvalidMessage(f"what the other device handed over can't be read: {error!r}") from None
+
+
+def told_keys(keys: Iterable[HandedKey]) -> list[list[str | None]]:
+    """Keys as they travel, in JSON."""
+    return [
+        [each.key.hex(), each.use, each.label, None if each.secret is None else each.secret.hex()]
+        for each in keys
+    ]
+
+
+def listed_keys(values: object) -> tuple[HandedKey, ...]:
+    """Keys that travelled. Raises ValueError or TypeError."""
+    return _list(values, _key, MOST_KEYS)
 
 
 def _text(value: object) -> str:

@@ -20,9 +20,9 @@ from mosaic.core.schedule_merge import lacks
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import UnknownKey, UsageError
 from mosaic.node.arguments import Arguments, parse_time
-from mosaic.node.control import Act, Items, JsonObject
+from mosaic.node.control import Act, Items, Json, JsonObject
 from mosaic.node.finder import Finder
-from mosaic.node.key_book import OwnKey, Use
+from mosaic.node.key_book import ONLY_NAMED, OwnKey, Use, labels
 from mosaic.node.key_list import KeyList, key_text, use_of
 from mosaic.node.master import Master
 from mosaic.node.own_schedule import Editing, OwnSchedule
@@ -87,13 +87,13 @@ class KeyActs:
         arguments, person = self._finder.begin(given)
         book, label = self._node.people.book, " ".join(arguments.text("label").split())
         entry = self._find(person, self._list.known(person), arguments.text("key"))
-        kept = {own.key: own for own in book.keys(person.key)}
+        kept = self._kept(person)
         if len(label) > _LONGEST_LABEL:
             raise UsageError(f"a label has at most {_LONGEST_LABEL} characters")
         if label and any(own.label == label and key != entry.subkey for key, own in kept.items()):
             raise UsageError("another key of yours is called so", hint="Take another word for this one.")
         if entry.subkey not in kept:
-            self._keep(person, entry.subkey, use_of(entry, None), label, None)
+            book.keep(person.key, entry.subkey, use_of(entry, None), label, None, ONLY_NAMED)
         book.set_label(person.key, entry.subkey, label)
         self._node.tell_changed()
         yield self._list.of_person(person)
@@ -172,7 +172,8 @@ class KeyActs:
         Since now, if nothing is said. What this home had received from the key by
         then, or an outbox says that it had, is vouched for. Devices share the
         encryption keys, so these are rolled over as well, unless `keep_encryption`
-        is given.
+        is given, and personas, so these are taken away since the same time (now, with
+        `all`), unless `keep_personas` is given.
 
         Raises:
             UsageError: `all` and `since` together, or a time that is still to come.
@@ -191,18 +192,45 @@ class KeyActs:
         named, told = arguments.text("key"), _Told()
 
         async def change(editing: Editing) -> None:
-            await self._revoke(person, editing, named, None if everything else when, told)
+            entry = self._find(person, editing, named)
+            await self._revoke(person, editing, entry, None if everything else when, told)
+            is_device = use_of(entry, self._kept(person).get(entry.subkey)) is Use.DEVICE
+            if is_device and not arguments.flag("keep_personas"):
+                await self._revoke_personas(person, editing, when, told)
             if not arguments.flag("keep_encryption"):
                 self._roll_boxes(person, editing)
 
         edit = self._edit_with_new_device if self._is_own(person, named) else self._edit
         done = await edit(arguments, person, change)
-        yield {**done, "revoked": told.key, "invalid": told.invalid}
+        yield {
+            **done,
+            "revoked": told.key,
+            "invalid": told.invalid,
+            "personas": list[Json](told.personas),
+            "unknown": list[Json](self._unknown(person)),
+        }
+
+    def _unknown(self, person: Person) -> list[str]:
+        """Keys that still sign and of which this home does not know whether they are devices or personas."""
+        known = {own.key for own in self._kept(person).values() if own.is_certain}
+        known.add(self._node.people.find(person.key.user_text).device.public.bytes)
+        speaking = self._list.known(person).active(Marker.ACTIVE_SIGNING_KEY)
+        return [key_text(key, Use.DEVICE) for key in speaking if key not in known]
+
+    async def _revoke_personas(self, person: Person, editing: Editing, when: Timestamp, told: _Told) -> None:
+        """Takes away the personas as well whose secrets the device may have."""
+        kept = self._kept(person)
+        for entry in list(editing.entries):
+            own = kept.get(entry.subkey)
+            if own is not None and own.use is Use.PERSONA and entry.marker is Marker.ACTIVE_SIGNING_KEY:
+                key = told.key
+                await self._revoke(person, editing, entry, when, told)
+                told.personas.append(own.label or told.key)
+                told.key = key
 
     async def _revoke(
-        self, person: Person, editing: Editing, named: str, when: Timestamp | None, told: _Told
+        self, person: Person, editing: Editing, entry: Entry, when: Timestamp | None, told: _Told
     ) -> None:
-        entry = self._find(person, editing, named)
         if entry.kind != ATTESTATION:
             raise UsageError(
                 "an encryption key signs nothing", hint="`mosaic key roll encryption` replaces it."
@@ -214,10 +242,10 @@ class KeyActs:
         else:
             editing.mark(entry.subkey, Marker.REVOKED_PAST, when)
             if signer is not None:
-                editing.vouched = await self._schedules.received(person, signer, when)
+                editing.vouched += await self._schedules.received(person, signer, when)
         if signer is not None:
             stay = set(editing.vouched)
-            told.invalid = sum(each not in stay for each in self._schedules.signed(person.key, signer))
+            told.invalid += sum(each not in stay for each in self._schedules.signed(person.key, signer))
 
     async def merge(self, given: JsonObject) -> Items:
         """Publishes what all devices said of the keys, if the newest schedule says less."""
@@ -232,7 +260,9 @@ class KeyActs:
         """
         arguments, person = self._finder.begin(given)
         label = arguments.text("label").strip()
-        known = [own.label for own in self._node.people.book.keys(person.key) if own.use is Use.PERSONA]
+        speaking = self._list.known(person).active(Marker.ACTIVE_SIGNING_KEY)
+        kept = self._kept(person).values()
+        known = [own.label for own in kept if own.use is Use.PERSONA and own.key in speaking]
         if not label or label in known:
             raise UsageError(
                 "a persona needs a label of its own", hint="`mosaic key list` shows those there are."
@@ -321,11 +351,14 @@ class KeyActs:
     def _keep(self, person: Person, key: bytes, use: Use, label: str, secret: SecretKey | None) -> None:
         self._node.people.book.keep(person.key, key, use, label, secret, self._now())
 
+    def _kept(self, person: Person) -> dict[bytes, OwnKey]:
+        return labels(self._node.people.book.keys(person.key))
+
     def _find(self, person: Person, editing: Editing, named: str) -> Entry:
         """The entry of a key by its text, the beginning of that, or its label. Raises UnknownKey."""
-        kept = {own.key: own for own in self._node.people.book.keys(person.key)}
+        kept = self._kept(person)
         found = []
-        for entry in editing.entries:
+        for entry in reversed(editing.entries):  # a new key may have the label of a former one
             own = kept.get(entry.subkey)
             text = key_text(entry.subkey, use_of(entry, own))
             if named == text or (own is not None and own.label and named == own.label):
@@ -352,8 +385,10 @@ class KeyActs:
 class _Told:
     """What a revocation found out on its way."""
 
-    key = ""
-    invalid = 0
+    def __init__(self) -> None:
+        self.key = ""
+        self.invalid = 0
+        self.personas: list[str] = []
 
 
 def _is(own: OwnKey, person: Person) -> bool:

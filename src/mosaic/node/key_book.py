@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.record import Record
@@ -19,6 +20,9 @@ from mosaic.core.x25519 import X25519Secret
 from mosaic.node.master import MasterPlace
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.vault import Vault
+
+ONLY_NAMED: Final = 0
+"""In place of a time: the key was listed by another device, and its owner calls it something here."""
 
 
 class Use(Enum):
@@ -39,7 +43,7 @@ class OwnKey:
         use: What for.
         label: What its owner calls it; may be empty.
         sealed: Its secret as `mocryptsec0`, None where only the public key is known here.
-        made_ns: When it came into this home, ns.
+        made_ns: When it came into this home, ns; `ONLY_NAMED` if its owner has but given it a label here.
     """
 
     key: bytes
@@ -47,6 +51,11 @@ class OwnKey:
     label: str
     sealed: str | None = field(repr=False)
     made_ns: int
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether this home knows what it is for: in a key schedule a persona looks like a device."""
+        return self.made_ns != ONLY_NAMED
 
 
 class KeyBook:
@@ -91,8 +100,9 @@ class KeyBook:
             " SELECT number, ?, ?, ?, ?, ? FROM person WHERE master_key = ?"
             " ON CONFLICT DO UPDATE SET use = excluded.use,"
             " label = CASE excluded.label WHEN '' THEN label ELSE excluded.label END,"
-            " secret = ifnull(excluded.secret, secret)",
-            (key, use.value, label, sealed, made_ns, person.bytes),
+            " secret = ifnull(excluded.secret, secret),"
+            " made_ns = CASE person_key.made_ns WHEN ? THEN excluded.made_ns ELSE person_key.made_ns END",
+            (key, use.value, label, sealed, made_ns, person.bytes, ONLY_NAMED),
         )
 
     def set_label(self, person: PublicKey, key: bytes, label: str) -> None:

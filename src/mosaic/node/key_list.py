@@ -41,7 +41,9 @@ _MASTER_HERE = (
 _UNMERGED = "Another device has changed the keys at the same time: `mosaic key merge` joins both."
 _NOT_MINE = "This machine's own key is not in use any more: `mosaic key roll` makes a new one."
 _UNREADABLE = (
-    "Messages are encrypted to keys that only other devices of yours have: pair this one with one of them."
+    "Your encryption key was rolled on another device: new messages are encrypted to keys that only other"
+    " devices of yours have. They are kept here and open once this one is paired again: `mosaic pair` on a"
+    " device that reads them, `mosaic pair join` here."
 )
 
 

@@ -1,9 +1,10 @@
 """The master key at work: opened for one act, the one place that signs with it, then erased.
 
-It signs key schedules, profiles, Vouches, bootstraps and answers to invitations,
-and nothing else. Where it lies is the person's choice: in the home under the
-home's password, in the home under a password of the person's own, or away, in
-a file that `mosaic key master export` wrote.
+It signs key schedules, profiles, Vouches, bootstraps, answers to invitations and,
+with a schedule, what is handed over to the devices in it; and nothing else. Where
+it lies is the person's choice: in the home under the home's password, in the home
+under a password of the person's own, or away, in a file that
+`mosaic key master export` wrote.
 
 Source: identity.md, keyschedule.md, profile.md, bootstrap.md; edition §4 (Vouch);
 encrypted_secret_key.md.
@@ -19,7 +20,7 @@ from enum import Enum
 from types import TracebackType
 
 from mosaic.core import builder, encrypted_secret_key, key_schedule, private_list, profile, vouch
-from mosaic.core.community_kinds import INVITATION
+from mosaic.core.community_kinds import INVITATION, KEY_HANDOVER
 from mosaic.core.dht_item import DhtItem
 from mosaic.core.key_schedule import Entry
 from mosaic.core.keys import PublicKey, SecretKey
@@ -142,6 +143,21 @@ class Master:
     def recovery(self) -> X25519Secret:
         """What opens the person's encrypted lists when every device is lost (`core.private_list`)."""
         return private_list.recovery_secret(self._secret.reveal())
+
+    def handover(self, payload: bytes, timestamp: int, nonce: bytes) -> Record:
+        """What is handed over to other devices when a key schedule changes.
+
+        Args:
+            payload: The keys, encrypted to those devices.
+            timestamp: When it is made, ns.
+            nonce: 8 bytes that begin with a 1 bit.
+
+        Raises:
+            RecordTooLong: the payload is over 1 MiB.
+        """
+        return builder.build(
+            self._secret, kind=KEY_HANDOVER, nonce=nonce, timestamp=timestamp, payload=payload
+        )
 
     def sign(self, salt: bytes, seq: int, value: bytes) -> DhtItem:
         """A bootstrap, as an item of the DHT.

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from mosaic.core.keys import PublicKey
 from mosaic.core.url import ServerUrl
 from mosaic.errors import HomeDamaged
-from mosaic.node import home_steps, other_devices, own_schedule
+from mosaic.node import home_steps, other_devices
 from mosaic.node.acting_half import ActingHalf
 from mosaic.node.announcing import announced, to_tell
 from mosaic.node.bans import Bans
@@ -28,6 +28,7 @@ from mosaic.node.followed_list import FollowedList
 from mosaic.node.home import SETTINGS, Home, HomeLock
 from mosaic.node.home_keys import home_password, server_prover, server_secret
 from mosaic.node.kept_items import kept_items
+from mosaic.node.keys_heard import KeysHeard
 from mosaic.node.kind_counts import KindCounts
 from mosaic.node.listeners import ListenAt, Listeners
 from mosaic.node.mirrors import Mirrors
@@ -71,6 +72,7 @@ class Node(ActingHalf):
         self.backups = ScheduledBackups(self)
         self.moving = Moving(self)
         self.followed_list = FollowedList(self)
+        self.keys_heard = KeysHeard(self)
         self.log = ServerLog(self)
         self.server_checks = ServerChecks(self)
         self.outbox_checks = OutboxChecks(self)
@@ -196,6 +198,7 @@ class Node(ActingHalf):
             self.server.listen_changes(self.tell_stored)
             self.server.listen_changes(self.kind_counts.note)
             self.server.listen_changes(self.followed_list.stored)
+            self.server.listen_changes(self.keys_heard.note)
             self.listeners = Listeners(
                 self.server,
                 self._transport,
@@ -244,7 +247,7 @@ class Node(ActingHalf):
             self.queue.run(),
             self.pool.maintain(),
             self.schedules.run(),
-            own_schedule.keep_heard(self),
+            self.keys_heard.run(),
             self.followed_list.run(),
             *self.reading_jobs(),
             Upkeep(self.store, self.settings.upkeep_s, retention).run(),

@@ -42,6 +42,7 @@ _RECEIVES: Final = Usage.INBOX | Usage.ENCRYPTION
 _MOST_SIGNERS: Final = 60
 
 Place = tuple[PublicKey, PublicKey]
+Signers = tuple[PublicKey, ...]
 
 
 class OwnReading:
@@ -53,6 +54,7 @@ class OwnReading:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._known: dict[PublicKey, tuple[tuple[int, PublicKey], Signers]] = {}
         client = node.settings.client
         self._backoff = Backoff(node.surroundings.entropy, client.retry_first_s, client.retry_most_s)
 
@@ -74,12 +76,12 @@ class OwnReading:
 
     async def run(self) -> None:
         """Reads all of them, as they are now, until cancelled."""
-        reading: dict[tuple[Place, Usage], asyncio.Task[None]] = {}
+        reading: dict[tuple[Place, Usage, Signers], asyncio.Task[None]] = {}
         try:
             with self._node.changes() as changed:
                 while True:
                     changed.clear()
-                    wanted = list(self.places().items())
+                    wanted = [(place, uses, self._signers(place[0])) for place, uses in self.places().items()]
                     for what in [one for one in reading if one not in wanted]:
                         reading.pop(what).cancel()
                     for what in wanted:
@@ -92,12 +94,24 @@ class OwnReading:
                 task.cancel()
             await asyncio.gather(*reading.values(), return_exceptions=True)
 
-    async def _read(self, place: Place, uses: Usage) -> None:
+    def _signers(self, key: PublicKey) -> Signers:
+        """Whose records of a person are followed: those of other devices, and of the master key."""
+        device = self._node.people.find(key.user_text).device.public
+        now, known = (self._node.keys_heard.count, device), self._known.get(key)
+        if known is not None and known[0] == now:
+            return known[1]
+        schedule = self._node.everything.schedule(key)
+        others = [] if schedule is None else _signers(schedule)
+        found = (key, *[signer for signer in others if signer != device][:_MOST_SIGNERS])
+        self._known[key] = now, found
+        return found
+
+    async def _read(self, place: Place, uses: Usage, signers: Signers) -> None:
         failures = 0
         while True:
             key, server = place
             try:
-                await self._read_once(self._node.people.find(key.user_text), server, uses)
+                await self._read_once(self._node.people.find(key.user_text), server, uses, signers)
                 failures = 0
             except MosaicError as error:
                 if isinstance(error, PeerError):
@@ -108,7 +122,7 @@ class OwnReading:
             await asyncio.sleep(self._backoff.seconds(failures))
             failures += 1
 
-    async def _read_once(self, person: Person, server: PublicKey, uses: Usage) -> None:
+    async def _read_once(self, person: Person, server: PublicKey, uses: Usage, signers: Signers) -> None:
         """Fetches, then follows for as long as a mirror does before it compares again."""
         since_ns = self._node.clock.now_ns() - _OVERLAP_NS
         steps = OwnCopy(self._node, person, server).fetch(uses)
@@ -117,7 +131,7 @@ class OwnReading:
                 pass
         self._node.seeker.reached(server)
         since = ReceivedSince(Timestamp(max(0, since_ns)))
-        wanted = [Filter((*one.elements, since)) for one in self._live(person, uses)]
+        wanted = [Filter((*one.elements, since)) for one in _live(person, uses, signers)]
         manner = Manner(person.device, own_stream=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._node.settings.mirror_again_s):
@@ -125,16 +139,6 @@ class OwnReading:
                     await asyncio.Event().wait()
                 async with self._node.reach.server(server, manner) as connection:
                     await self._follow(connection, wanted)
-
-    def _live(self, person: Person, uses: Usage) -> list[Filter]:
-        """What is followed: what is sent to the person, and what other keys of his sign."""
-        found = [sent_to(person.key)] if uses & _RECEIVES else []
-        schedule = self._node.everything.schedule(person.key)
-        others = [] if schedule is None else _signers(schedule)
-        others = [signer for signer in others if signer != person.device.public][:_MOST_SIGNERS]
-        if uses & Usage.OUTBOX and others:
-            found.append(Filter.of(authors=[person.key], signers=[*others, person.key]))
-        return found
 
     async def _follow(self, connection: Connection, wanted: list[Filter]) -> None:
         tasks = [asyncio.create_task(self._take(connection, one)) for one in wanted]
@@ -150,6 +154,14 @@ class OwnReading:
             async for record in records:
                 if isinstance(record, Record):
                     await self._node.mirror([record.data])
+
+
+def _live(person: Person, uses: Usage, signers: Signers) -> list[Filter]:
+    """What is followed: what is sent to the person, and what other keys of his sign."""
+    found = [sent_to(person.key)] if uses & _RECEIVES else []
+    if uses & Usage.OUTBOX:
+        found.append(Filter.of(authors=[person.key], signers=signers))
+    return found
 
 
 def _signers(schedule: KeySchedule) -> list[PublicKey]:

@@ -40,6 +40,7 @@ from mosaic.core.vouch import ID_LENGTH
 from mosaic.core.x25519 import KEY_LENGTH, X25519Secret
 from mosaic.errors import InvalidKeySchedule, MosaicError, UnknownKey, Unreachable
 from mosaic.node.key_book import Use
+from mosaic.node.key_handing import KeyHanding
 from mosaic.node.master import Master
 from mosaic.node.people import Person
 from mosaic.store.record_source import RecordSource
@@ -54,7 +55,6 @@ ASK_S: Final = 10.0
 VOUCHED_AT_ONCE: Final = 1_000_000 // ID_LENGTH
 """How many records one Vouch names."""
 
-_HEAR_S = 3_600.0
 # Who reads before an edit is out and publishes after it overtakes it unseen: so one looks once more later.
 _LOOKS_S = (0.0, 1.0)
 _MOST_RECORDS = 256
@@ -125,6 +125,7 @@ class OwnSchedule:
     def __init__(self, node: Node, *, working: bool) -> None:
         self._node = node
         self._working = working
+        self._handing = KeyHanding(node)
 
     # --- reading ---------------------------------------------------------------------------------------
 
@@ -283,6 +284,9 @@ class OwnSchedule:
             records.append(master.vouch(part, node.clock.now(), nonce.random(entropy(nonce.NONCE_LENGTH))))
         schedule = self.made(master, editing)
         node.people.book.keep_schedule(person.key, schedule)
+        handed = self._handing.handed(person, master, key_schedule.parse(schedule))
+        # Keys go first: whoever hears of the schedule has what is encrypted to from then on.
+        records += [] if handed is None else [handed]
         async with self.delivering():
             for record in [*records, schedule]:
                 await node.publish(person, record)
@@ -340,22 +344,3 @@ def _parsed(record: Record) -> KeySchedule | None:
 def vouches_first(records: Sequence[Record]) -> list[Record]:
     """Vouches before all else: what they name must not go when the schedule comes that revokes its key."""
     return sorted(records, key=lambda record: record.kind != VOUCH)
-
-
-async def keep_heard(node: Node) -> None:
-    """Hears from the own outboxes which keys other devices have added or revoked, now and every hour.
-
-    Until it is cancelled. What comes is judged by the own server as anybody's.
-    Where the master key lies in the home, what another device's edit lacks is
-    joined again; else `mosaic key list` advises it.
-    """
-    schedules = OwnSchedule(node, working=True)
-    while True:
-        for person in node.people:
-            if node.directory.servers(person.key, Usage.OUTBOX):
-                node.schedules.wanted(person.key.bytes)
-                try:
-                    await schedules.join_again(person)
-                except MosaicError as error:
-                    log.info("the keys of %s can't be joined now: %s", person.name, error)
-        await asyncio.sleep(_HEAR_S)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.core.pairing import PairingCode
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import PairingFailed, UsageError
+from mosaic.errors import HomeExists, PairingFailed, UsageError
 from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
@@ -58,9 +58,11 @@ class Pairings:
             UsageError: another pairing is under way.
             InvalidText: this is no code.
             PairingFailed: the code is too old.
-            HomeExists: the person lives here already.
+            HomeExists: this device itself has shown it.
         """
         self._check_free()
+        if isinstance(self.last, Offer) and self.last.shown == code.strip():
+            raise HomeExists("this device itself has shown this code", hint="Join by it on the other device.")
         return self._begin(Joining(node, PairingCode.parse(code), label or this_machine()))
 
     def agree(self, *, same: bool) -> None:

@@ -1,6 +1,8 @@
 """A new device while it is paired: makes a key of its own, takes in what the other one hands over.
 
-It keeps nothing until the other device has said that both could read.
+It keeps nothing until the other device has said that both could read. One on
+which the person lives already is paired again: it keeps its key, and gets what
+it lacks.
 
 Source: identity.md, keyschedule.md; edition §4 (Encryption); this project's own design,
 docs/architecture.md "Keys of people".
@@ -23,7 +25,7 @@ from mosaic.core.keys import SecretKey
 from mosaic.core.pairing import RANDOM_BYTES, PairingCode
 from mosaic.core.pairing_sides import NewSide
 from mosaic.core.x25519 import KEY_LENGTH, X25519Secret
-from mosaic.errors import HomeExists, InvalidKeySchedule, MosaicError, PairingFailed
+from mosaic.errors import InvalidKeySchedule, MosaicError, PairingFailed
 from mosaic.node import own_history
 from mosaic.node.key_book import Use
 from mosaic.node.own_schedule import vouches_first
@@ -51,18 +53,18 @@ class Joining(Running):
         label: What this device is called.
 
     Raises:
-        HomeExists: the person lives here already.
         PairingFailed: the code is too old.
         InvalidMessage: the code holds no usable key.
     """
 
     def __init__(self, node: Node, code: PairingCode, label: str) -> None:
         super().__init__(node)
-        if node.people.serves(code.person.bytes):
-            raise HomeExists("this person lives in this home already", hint="`mosaic key list` shows who.")
         self._code = code
         self._label = label
-        self._device = SecretKey.from_seed(self.random(32))
+        self._known: Person | None = None
+        if node.people.serves(code.person.bytes):
+            self._known = node.people.find(code.person.user_text)
+        self._device = SecretKey.from_seed(self.random(32)) if self._known is None else self._known.device
         self._speaker = SecretKey.from_seed(self.random(32))
         self._once = X25519Secret(self.random(KEY_LENGTH))
         attestation = Signer(code.person, self._device).attestation()
@@ -144,7 +146,8 @@ class Joining(Running):
             except PairingFailed:
                 if last or side.failed is not None:
                     raise
-        self.node.people.check_name(side.name)
+        if self._known is None:
+            self.node.people.check_name(side.name)
         self.tell("compare", number=side.number, other=side.name, until_ns=self._code.until_ns)
         while not self._agreed.done():
             coming = asyncio.ensure_future(self._step())
@@ -195,22 +198,14 @@ class Joining(Running):
         )
 
     async def _settle(self, handover: Handover, secrets: list[X25519Secret]) -> Person:
-        """Lets the person live here."""
+        """Lets the person live here, or gives one who does what was lacking."""
         node, now = self.node, self.node.clock.now()
-        newcomer = Newcomer(
-            name=handover.name,
-            key=handover.person,
-            master=None,
-            device=self._device,
-            encryption=secrets,
-            bootstrap=handover.bootstrap,
-            schedule=handover.papers[0],
-            made_ns=now,
-        )
-        person = node.people.take_in(newcomer)
+        person = self._known or self._taken_in(handover, secrets)
         book = node.people.book
         book.keep(person.key, self._device.public.bytes, Use.DEVICE, self._label, self._device, now)
         for each in handover.keys:
+            if each.key == self._device.public.bytes:
+                continue
             with contextlib.suppress(ValueError):
                 book.hand_in(person.key, each.key, Use(each.use), each.label, each.secret, now)
         uses = {entry.key: entry.usage for entry in UserBootstrap.parse(handover.bootstrap).entries}
@@ -225,6 +220,19 @@ class Joining(Running):
         await node.mirror([record.data for record in vouches_first(handover.papers)])
         node.came(person)
         return person
+
+    def _taken_in(self, handover: Handover, secrets: list[X25519Secret]) -> Person:
+        newcomer = Newcomer(
+            name=handover.name,
+            key=handover.person,
+            master=None,
+            device=self._device,
+            encryption=secrets,
+            bootstrap=handover.bootstrap,
+            schedule=handover.papers[0],
+            made_ns=self.node.clock.now(),
+        )
+        return self.node.people.take_in(newcomer)
 
     async def _history(self, person: Person, handover: Handover) -> None:
         """Fetches what the person wrote and was sent, from whichever servers answer."""

@@ -18,6 +18,7 @@ from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
 from mosaic.core.handover import Followed, HandedKey, Handover, named
 from mosaic.core.invite_link import NamedServer
+from mosaic.core.key_schedule import Standing
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import PROFILE
 from mosaic.core.pairing import LIFETIME_NS, RANDOM_BYTES, SECRET_BYTES, PairingCode
@@ -42,8 +43,8 @@ _SHARED: Final = {Use.ENCRYPTION, Use.PERSONA}
 _MOST_VOUCHES: Final = 60
 _LOOK_S: Final = 1.0
 _NO_MASTER: Final = (
-    "A new device gets a place in your key schedule, which the master key signs: name its file with "
-    "--master FILE, or pair with a device that has it."
+    "A new device gets a place in your key schedule, which the master key signs: `mosaic pair --master FILE`"
+    " gives it, or pair with a device that has it."
 )
 
 
@@ -64,6 +65,8 @@ class Offer(Running):
         self._schedules = OwnSchedule(node, working=working)
         self._line = Line()
         self._connection: Connection | None = None
+        self.shown = ""
+        """The code that was shown; empty until then."""
 
     async def check(self) -> None:
         """Whether the master key can be had; whoever lacks it learns so before a code is shown.
@@ -88,6 +91,7 @@ class Offer(Running):
                 secret = self.random(SECRET_BYTES)
                 code = PairingCode(self._person.key, once.public, secret, until, servers)
                 side = OldSide(code, once, self.random(RANDOM_BYTES), self._person.name)
+                self.shown = code.text
                 self.tell("waiting", code=code.text, until_ns=until)
                 try:
                     await self._compare(side)
@@ -152,6 +156,9 @@ class Offer(Running):
     async def _hand_over(self, side: OldSide) -> None:
         self.tell("handing over")
         entry = Entry.signing(side.attestation)
+        known = self.node.records.schedule(self._person.key)
+        # One that is paired again had its place before, and keeps it whatever happens now.
+        is_new = known is None or known.standing(PublicKey(entry.subkey)) is Standing.UNLISTED
         schedule = await self._listed(entry, side.label)
         try:
             for message in side.hand_over(self._handover(schedule).encode(), self.now_ns()):
@@ -159,7 +166,8 @@ class Offer(Running):
             self.tell("testing", device=PublicKey(entry.subkey).user_text)
             await self._test(side, schedule)
         except (MosaicError, asyncio.CancelledError):
-            await self._unlisted(entry)
+            if is_new:
+                await self._unlisted(entry)
             raise
         await self._send(side, side.ready())
 
@@ -222,7 +230,7 @@ class Offer(Running):
 
     def _keys(self) -> list[HandedKey]:
         book, person = self.node.people.book, self._person
-        found = []
+        found = [HandedKey(person.device.public.bytes, Use.DEVICE.value, "", None)]
         for own in book.keys(person.key):
             secret = book.revealed(own) if own.use in _SHARED else None
             found.append(HandedKey(own.key, own.use.value, own.label, secret))

@@ -134,7 +134,7 @@ class People(MasterKeys):
         """
         if persona is None:
             return person.signer
-        for own in self.book.keys(person.key):
+        for own in reversed(self.book.keys(person.key)):  # a new one may have the label of a former
             if own.use is Use.PERSONA and persona in {own.label, PublicKey(own.key).user_text}:
                 secret = self.book.signing_secret(person.key, own.key)
                 if secret is not None:
