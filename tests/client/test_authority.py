@@ -15,6 +15,7 @@ from mosaic.core.keys import SecretKey
 from mosaic.core.kind import Kind
 from mosaic.core.nonce import FIXED
 from mosaic.core.record import Record
+from mosaic.core.reference import Id
 
 MINUTE = 60 * 10**9
 
@@ -132,3 +133,31 @@ async def test_what_the_master_vouches_for_counts_wherever_it_comes_from() -> No
     assert await Authority(clock).accepted(Shelf((revoked, NOW), (word, NOW), late), [LISTED]) == [LISTED]
     forged = post(SUBKEY, kind=VOUCH, payload=LISTED.id.bytes)
     assert await Authority(clock).accepted(Shelf((revoked, NOW), (forged, NOW), late), [LISTED]) == []
+
+
+async def test_what_authors_vouch_for_is_remembered_within_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mosaic.client.authority._MOST_VOUCHED", 20)
+    clock = Clock()
+    clock.now = NOW + MINUTE
+    authority = Authority(clock)
+
+    def revoked_by(master: SecretKey) -> tuple[Record, Record]:
+        entry = Entry.signing(key_schedule.attest(SUBKEY, master.public), Marker.REVOKED_PAST, NOW + 1)
+        return key_schedule.build(master, [entry], NOW), post(SUBKEY, author=master)
+
+    last = SecretKey.from_seed(bytes([30]) * 32)
+    for master in (*(SecretKey.from_seed(bytes([number]) * 32) for number in range(1, 30)), last):
+        revoked, late = revoked_by(master)
+        others = [Id(bytes([number]) * 48) for number in range(6)]
+        word = vouch.build(master, [late.id, *others], NOW + 2, nonce=FIXED)
+        shelf = Shelf((revoked, NOW), (word, NOW), (late, NOW + MINUTE))
+        assert await authority.accepted(shelf, [late]) == [late]
+    assert 1 <= len(authority._vouches) <= 3
+    # Who vouches without end is asked again, and believed in the newest.
+    clock.now += 2 * MINUTE
+    revoked, late = revoked_by(last)
+    many = [Id(bytes([number]) * 48) for number in range(100, 119)]
+    more = vouch.build(last, [late.id, *many], NOW + 9, nonce=FIXED)
+    shelf = Shelf((revoked, NOW), (more, NOW), (late, NOW + MINUTE))
+    assert await authority.accepted(shelf, [late]) == [late]
+    assert sum(len(ids) for _, ids in authority._vouches.values()) <= 20

@@ -202,6 +202,38 @@ async def test_reports_are_shown_and_others_acts_are_not(open_node: OpenNode) ->
         assert [item["act"] for item in await do(node, "admin_log")] == ["serve"]
 
 
+async def test_nobody_of_the_home_makes_up_an_act_of_its_log(open_node: OpenNode) -> None:
+    async with open_node("anna") as node:
+        anna, own = node.people.find("anna"), node.server_secret.public
+        done = [
+            await one(node, "admin_serve", key=SecretKey.from_seed(bytes([number]) * 32).public.user_text)
+            for number in (1, 2, 3)
+        ]
+        assert done
+        log = await do(node, "admin_log", verify=True)
+        now_ns = node.clock.now_ns()
+        places = [Id(b"\x11" * 48), Id.parse(str(log[0]["id"])), Id.parse(str(log[2]["id"])), None]
+        for number, before in enumerate(places):
+            act = server_act.ServerAct("ban", {}, "", server_act.Link(own, before))
+            forged = server_act.build(anna.device, anna.key, act, now_ns + number)
+            assert await offered(node, forged) is ResultCode.INVALID
+            for way in (Way.MIRROR, Way.SYNC):
+                assert await node.server.submit([forged.data], way) == [ResultCode.INVALID]
+        assert await do(node, "admin_log", verify=True) == log
+        # One that is missing comes back from wherever it still is, and the chain is whole again.
+        lost = Id.parse(str(log[1]["id"]))
+        (record,) = node.everything.at(lost)
+        node.store.remove([at for at in node.store.contains([lost.bytes]) if at is not None])
+        assert [item["fault"] for item in await do(node, "admin_log", verify=True)] == [
+            "",
+            "it is missing",
+            "",
+        ]
+        assert await node.server.submit([record.data], Way.MIRROR) == [ResultCode.ACCEPTED]
+        assert await node.server.submit([record.data], Way.SYNC) == [ResultCode.DUPLICATE]
+        assert not any(item["fault"] for item in await do(node, "admin_log", verify=True))
+
+
 async def test_what_a_moderator_forges_stops_nobody_from_acting(open_node: OpenNode) -> None:
     async with open_node("anna") as node:
         anna, now_ns = node.people.find("anna"), node.clock.now_ns()
@@ -214,7 +246,9 @@ async def test_what_a_moderator_forges_stops_nobody_from_acting(open_node: OpenN
             # A name that is a list, which nothing in Python can be named by.
             payload=b"\xa4\x63act\x61x\x69arguments\xa0\x66reason\x60\x81\x01\x01",
         )
-        assert await offered(node, forged) is ResultCode.ACCEPTED
+        assert await offered(node, forged) is ResultCode.INVALID
+        # As it may be in a home from before that was refused.
+        assert await node.server.submit([forged.data], Way.OWNER) == [ResultCode.ACCEPTED]
         await do(node, "admin_serve", key=ANNA.public.user_text)
         newest, oldest = await do(node, "admin_log", verify=True)
         assert (newest["act"], newest["fault"]) == ("serve", "")

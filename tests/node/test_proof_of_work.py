@@ -137,9 +137,29 @@ async def test_more_than_is_done_here_is_refused_with_the_reason(world: World) -
     await world.ask(25)
     item = await world.write()
     (delivery,) = world.bo.queue.of_record(_id(item).bytes)
-    assert delivery.state is State.REFUSED
+    assert delivery.state is State.QUEUED
+
+    def refused() -> bool:
+        return world.bo.queue.of_record(_id(item).bytes)[0].state is State.REFUSED
+
+    async with asyncio.timeout(30), world.bo.queue._settled:
+        await world.bo.queue._settled.wait_for(refused)
+    (delivery,) = world.bo.queue.of_record(_id(item).bytes)
+    assert delivery.attempts >= 3
     assert "25 bits of proof of work, and this program does at most 24" in delivery.note
     assert work_bits(world.at(world.bo)[0].data) == 0
+
+
+async def test_more_than_is_done_here_is_not_believed_at_the_first_word(world: World) -> None:
+    await world.ask(255)
+    item = await one(world.bo, "post", text="at home")
+    delivery = _delivery(world, world.bo.records.at(_id(item))[0])
+    async with world.bo.pool.connect(delivery.server, world.me.device) as connection:
+        for attempts in (0, 1, 2):
+            waiting = dataclasses.replace(delivery, attempts=attempts)
+            assert not await world.bo.work_owed.owed(waiting, connection)
+        with pytest.raises(Refused, match="at most 24"):
+            await world.bo.work_owed.owed(dataclasses.replace(delivery, attempts=3), connection)
 
 
 async def test_too_fast_without_work_to_do_means_to_wait(world: World) -> None:

@@ -15,6 +15,7 @@ from mosaic.errors import SettingsInvalid
 from mosaic.node.configuration import Loaded, load
 from mosaic.node.node import Node
 from mosaic.node.reload import Reload
+from mosaic.node.service_manager import ServiceManager
 
 
 def reload_of(node: Node, file: Path) -> Reload:
@@ -135,3 +136,38 @@ async def test_who_watches_is_told(open_node: OpenNode, tmp_path: Path) -> None:
         file.write_text('[log]\nlevel = "debug"\n')
         await reload.once()
         assert told == ["debug"]
+
+
+async def test_the_service_manager_never_waits_for_a_reload_that_failed(
+    open_node: OpenNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Manager(ServiceManager):
+        def __init__(self) -> None:
+            super().__init__({})
+            self.said: list[str] = []
+
+        def ready(self, status: str) -> None:
+            self.said.append(status)
+
+        def reloading(self) -> None:
+            self.said.append("reloading")
+
+    async with open_node("ana") as node:
+        reload, manager = reload_of(node, tmp_path / "mosaic.toml"), Manager()
+        reload.tell(manager)
+        before = node.settings
+
+        def broken(_: object) -> None:
+            raise RuntimeError("a rule of the operator's is broken")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(node, "reconfigure", broken)
+            with pytest.raises(RuntimeError):
+                await reload.once()
+            assert reload.fault == "a rule of the operator's is broken"
+            # For a signal nobody is there to be told: the log is, and the next reload comes all the same.
+            await reload.quietly()
+        assert manager.said == ["reloading", "Serving; the settings have faults"] * 2
+        assert node.settings is before
+        await reload.once()
+        assert (manager.said[-1], reload.fault) == ("Serving", "")

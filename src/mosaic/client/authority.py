@@ -10,6 +10,7 @@ Source: keyschedule.md, record.md (clients check too); edition §3.
 from __future__ import annotations
 
 import contextlib
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -24,6 +25,9 @@ from mosaic.errors import InvalidContent, InvalidKeySchedule
 
 _AUTHORS_IN_A_FILTER = 63
 _VOUCHES = 8
+_MOST_VOUCHED = 200_000
+"""How many ids of Vouches are remembered at most: 8 Vouches hold 174,000."""
+_MOST_ASKED = 4_096
 _ASK_AGAIN_NS = 60 * 1_000_000_000
 
 
@@ -55,7 +59,7 @@ class Authority:
         self._remembered = remembered
         self._schedules: dict[bytes, KeySchedule | None] = {}
         self._asked: dict[bytes, int] = {}
-        self._vouches: dict[bytes, tuple[int, frozenset[bytes]]] = {}
+        self._vouches: OrderedDict[bytes, tuple[int, frozenset[bytes]]] = OrderedDict()
         self.learned: dict[bytes, Record] = {}
 
     def learn(self, record: Record) -> None:
@@ -85,6 +89,8 @@ class Authority:
         for start in range(0, len(wanted), _AUTHORS_IN_A_FILTER):
             part = wanted[start : start + _AUTHORS_IN_A_FILTER]
             self._asked.update((author.bytes, self._now_ns()) for author in part)
+            if len(self._asked) > _MOST_ASKED:
+                self._asked = {author: at for author, at in self._asked.items() if at > before}
             async for record in source.query(Filter.of(authors=part, kinds=[KEY_SCHEDULE])):
                 self.learn(record)
 
@@ -129,11 +135,19 @@ class Authority:
         if asked_ns and self._now_ns() - asked_ns < _ASK_AGAIN_NS:
             return ids
         wanted = Filter.of(authors=[author], signers=[author], kinds=[VOUCH])
-        found: set[bytes] = set(ids)
+        found: set[bytes] = set()
         async for record in source.query(wanted, _VOUCHES):
             with contextlib.suppress(InvalidContent):
                 found |= vouch.parse(record)
+        if len(found | ids) <= _MOST_VOUCHED:
+            found |= ids
+        # Else: whoever vouches without end is believed in the newest.
         self._vouches[author.bytes] = self._now_ns(), frozenset(found)
+        self._vouches.move_to_end(author.bytes)
+        kept = sum(len(each) + 1 for _, each in self._vouches.values())
+        while len(self._vouches) > 1 and kept > _MOST_VOUCHED:
+            _, (_, gone) = self._vouches.popitem(last=False)
+            kept -= len(gone) + 1
         return frozenset(found)
 
     async def _was_received(self, source: Source, record: Record, schedule: KeySchedule) -> bool:

@@ -92,6 +92,7 @@ class Node(ActingHalf):
         self.people = People(db, vault, self.clock, entropy)
         self.bans = Bans(db, self.clock.now_ns)
         self.rules = Rules(db, self.people.serves, self.clock.now_ns, entropy)
+        self.rules.first.append(self.log.rule)
         self.kept = self.rules.kept
         self.cache = Cache(self)
 

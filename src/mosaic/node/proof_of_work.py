@@ -52,7 +52,8 @@ _ASKED_NS: Final = 60 * 1_000_000_000
 _KEPT_BYTES: Final = 65_536
 """A longer Server Info is heard and not kept: it is read for each record that goes to its server."""
 _PATIENCE: Final = 3
-"""How often an own server may say TOO_FAST before it is believed that it means work."""
+"""How often an own server may say TOO_FAST before it is believed that it means work, and any other one
+before it is believed that it means more work than is done here."""
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -138,6 +139,9 @@ class ProofOfWork:
             raise _refused(
                 f"it asks for {bits} bits of proof of work, and the key of this record is not here"
             )
+        if bits > self._most and delivery.attempts < _PATIENCE:
+            # Anybody can say so; perhaps it only means that this came too fast.
+            return False
         check_bound(bits, self._most)
         self._check_newest(record)
         again = await self._made_again(record, signer, bits, self._later_than(record))

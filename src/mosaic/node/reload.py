@@ -100,8 +100,9 @@ class Reload:
         try:
             found = changes(self.loaded, await asyncio.to_thread(self._load))
             self._apply(found.loaded)
-        except MosaicError as error:
-            self.fault = str(error)
+        except BaseException as error:
+            # Whatever went wrong: the node serves on with what held before, and nobody is to wait for it.
+            self.fault = str(error) or type(error).__name__
             self._manager.ready("Serving; the settings have faults")
             raise
         self.fault = ""
@@ -120,7 +121,7 @@ class Reload:
             set_up(settings.log)
         try:
             self._node.reconfigure(settings)
-        except MosaicError:
+        except Exception:
             if settings.log != before.log:
                 set_up(before.log)
             raise
@@ -137,6 +138,8 @@ class Reload:
             await self.once()
         except MosaicError as error:
             _LOG.error("the settings stay as they were: %s (%s)", error, error.hint)
+        except Exception:  # noqa: BLE001 - an operator's own rule may raise anything; the node goes on
+            _LOG.exception("the settings could not be read again; they stay as they were")
 
     async def run(self) -> None:
         """Looks every two seconds whether the file has changed, until cancelled."""

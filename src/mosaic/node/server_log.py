@@ -24,14 +24,20 @@ from mosaic.core.reference import Id
 from mosaic.core.server_act import Link, ServerAct, Value
 from mosaic.errors import MosaicError, StoreError
 from mosaic.node.arguments import Arguments
-from mosaic.policy.submission import Way
+from mosaic.policy.submission import Submission, Way
+from mosaic.policy.verdict import ACCEPT, Refuse, Verdict
 from mosaic.social.signer import Signer
+from mosaic.wire.result_code import ResultCode
 
 if TYPE_CHECKING:
     from mosaic.node.node import Node
 
 _LAST: Final = "last_act"
 """Where private.db names the act that was written last."""
+_KIND: Final = SERVER_ACT.bytes
+_TRUSTED: Final = frozenset({Way.OWNER, Way.IMPORT})
+_NO_ACT: Final = Refuse(ResultCode.INVALID, "an act of this server's log that can't be read")
+_MADE_UP: Final = Refuse(ResultCode.INVALID, "an act of this server's log that it did not write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,27 @@ class ServerLog:
             node.db.set_meta(_LAST, record.id.text)
             self._end = record.id
         return record
+
+    def rule(self, submission: Submission) -> Verdict:
+        """A rule of the server's policy: only this log writes its acts, and nobody makes one up for it.
+
+        What is missing here may come back from elsewhere, and an operator may import what he has. Acts of
+        other servers are none of this log.
+        """
+        if submission.kind != _KIND or submission.way in _TRUSTED:
+            return ACCEPT
+        record = Record(submission.record)
+        if self.is_by(record.author) is None:
+            return ACCEPT
+        act, _ = _read(record)
+        if act is None:
+            return _NO_ACT
+        if act.link is None or not self._is_here(act):
+            return ACCEPT
+        if self._node.store.contains([record.id.bytes])[0] is not None:
+            return ACCEPT
+        is_missing = record.id in act_chain.follow(self._known(), self._last()).missing
+        return ACCEPT if is_missing else _MADE_UP
 
     def holds(self, record: Record) -> bool:
         """Whether a record is an act of this log that can be read."""
