@@ -11,6 +11,7 @@ import pytest
 from tests.client import virtual_time
 from tests.node.test_found_on_disk import CARA, HERE, OTHER, SERVER, THERE, World, says, uses
 
+from mosaic.core.invite_link import NamedServer
 from mosaic.core.keys import PublicKey
 from mosaic.errors import Unreachable
 from mosaic.node.clock import Clock
@@ -110,6 +111,33 @@ def test_who_is_not_found_is_looked_for_less_and_less_and_it_says_when(path: Pat
         search.dht.users[CARA.public] = uses(1, (7, SERVER))
         await asyncio.sleep(1_800)
         assert search.world.outboxes() == [(SERVER.public, (HERE,))]
+        await search.seeker.stop()
+
+    play(path, story())
+
+
+@pytest.mark.claim("C82")
+def test_who_is_known_by_hints_alone_is_looked_for_within_seconds_and_then_less_and_less(path: Path) -> None:
+    async def story() -> None:
+        search = Search(path)
+        search.dht.users.clear()
+        search.world.directory.learn_hint(CARA.public, NamedServer(OTHER.public, (THERE,)))
+        search.seeker.want([CARA.public])
+        await asyncio.sleep(1)
+        # There is a place to try, and nothing is said to be wrong.
+        assert search.world.outboxes() == [(OTHER.public, (THERE,))]
+        assert search.words == ""
+        await asyncio.sleep(100)
+        times = search.dht.times(CARA.public)
+        pauses = [round(later - earlier, 3) for earlier, later in itertools.pairwise(times)]
+        assert pauses[:3] == [4.5, 9, 18]
+        search.dht.users[CARA.public] = uses(1, (7, SERVER))
+        await asyncio.sleep(100)
+        assert search.world.outboxes() == [(SERVER.public, (HERE,))]
+        # What is signed is rechecked after an hour, as anybody's.
+        known = len(search.dht.times(CARA.public))
+        await asyncio.sleep(3_000)
+        assert len(search.dht.times(CARA.public)) == known
         await search.seeker.stop()
 
     play(path, story())

@@ -103,6 +103,10 @@ class HomeDirectory:
         """Whether it is known what somebody published about his servers."""
         return self._bootstraps.user(person) is not None
 
+    def is_named(self, person: PublicKey) -> bool:
+        """Whether the home's own people have said which servers somebody uses, or he lives here."""
+        return self.lives_here(person) or bool(self._db.servers_of(person.bytes))
+
     def address(self, server: PublicKey) -> ServerAddress:
         """Where a server listens: what it published, then what the home's own people said, then hints."""
         published = self._bootstraps.server(server)

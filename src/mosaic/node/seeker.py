@@ -37,7 +37,7 @@ _SHORT_S = (1.0, 2.0, 3.0, 4.0)
 _SHORT_MOST_S = 4.0
 _SHORT_TIMES = 60
 _LONG_MOST_S = 600.0
-# While nothing was published at all.
+# While nothing was published at all, or hints alone are known, which may lead nowhere tomorrow.
 _NOTHING_FIRST_S = 5.0
 _NOTHING_MOST_S = 1_800.0
 
@@ -222,7 +222,7 @@ class Seeker:
         tries = sought.tries
         sought.tries += 1
         share = 0.9 + 0.2 * int.from_bytes(self._entropy(2), "little") / 65_536
-        if not self._addresses(person):
+        if not self._addresses(person) or not self._is_known(person):
             return share * min(_NOTHING_MOST_S, _NOTHING_FIRST_S * 2.0 ** min(tries, 16))
         if self._all_fail(person):
             if tries < len(_SHORT_S):
@@ -247,6 +247,10 @@ class Seeker:
     def _addresses(self, person: PublicKey) -> bool:
         """Whether it is known where any of somebody's servers listens."""
         return any(self._directory.address(server).urls for server in self._servers(person))
+
+    def _is_known(self, person: PublicKey) -> bool:
+        """Whether more is known of somebody's servers than hints, which nobody has signed."""
+        return self._directory.is_published(person) or self._directory.is_named(person)
 
     def _all_fail(self, person: PublicKey) -> bool:
         servers = self._servers(person)
