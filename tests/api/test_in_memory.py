@@ -68,6 +68,7 @@ async def test_by_keys_alone_it_reads_outboxes_and_delivers_to_inboxes(
             assert (await nobody.resolve(annas.server.key)).urls == annas.server.urls
 
 
+@pytest.mark.claim("C1")
 async def test_nobody_reads_and_says_nothing(world: World) -> None:
     async with Client(servers=[world.server], dht="off") as nobody:
         assert nobody.key == ""

@@ -9,8 +9,9 @@ from keyring.backend import KeyringBackend
 from keyring.errors import KeyringError
 
 from mosaic.errors import HomeDamaged
-from mosaic.node.home import Home
+from mosaic.node.home import Home, try_lock
 from mosaic.node.keyring import Guard, keep_password, read_password
+from mosaic.node.node import Node
 
 
 class Chest(KeyringBackend):
@@ -66,6 +67,36 @@ def test_the_environment_chooses_the_file(home: Home, monkeypatch: pytest.Monkey
     monkeypatch.setenv("MOSAIC_KEYRING", "no")
     assert keep_password(home, "id", "hunter2") is Guard.FILE
     assert chest.kept == {}
+
+
+@pytest.mark.claim("C11")
+async def test_a_home_opens_by_the_systems_keyring_alone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    chest = Chest()
+    with_backend(monkeypatch, chest)
+
+    async def opened() -> Node:
+        lock = try_lock(home)
+        assert lock is not None
+        return await Node.open(home, lock)
+
+    node = await opened()
+    person = await node.make_person("anna")
+    await node.stop()
+    (((service, home_id), password),) = chest.kept.items()
+    assert (service, home_id != "") == ("mosaic", True)
+    assert not home.unlock_file.exists()
+    # The password lies nowhere in the folder: who takes that alone opens nothing.
+    files = [path.read_bytes() for path in home.folder.rglob("*") if path.is_file()]
+    assert not any(password.encode() in data for data in files)
+    node = await opened()
+    assert node.people.find(None).key == person.key
+    with node.people.master(person) as master:
+        assert master.public == person.key
+    await node.stop()
+    chest.locked = True
+    with pytest.raises(HomeDamaged) as told:
+        await opened()
+    assert "Unlock the keyring" in told.value.hint
 
 
 def test_a_lost_password_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

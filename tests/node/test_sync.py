@@ -348,6 +348,36 @@ async def test_mirrors_are_those_of_the_settings_as_they_are_now(
         assert has(anna, second) == 0
 
 
+@pytest.mark.claim("C65")
+async def test_of_two_people_on_a_server_the_chosen_one_comes_and_may_be_here_as_well(
+    open_node: OpenNode,
+) -> None:
+    async with two(open_node) as (hub, anna):
+        chosen, other = hub.people.find(None), await hub.make_person("other")
+        mine = written(hub, 5)
+        theirs = [
+            posts.post(other.signer, f"{number}", now=Timestamp(hub.clock.now())).data for number in range(5)
+        ]
+        await keep(hub, [*mine, *theirs])
+        # Some of it is here already: that is no reason to fetch it, nor to refuse the rest.
+        await anna.server.submit(mine[:2], Way.MIRROR)
+        task = asyncio.create_task(Mirrors(anna).run())
+        try:
+            at = reached(hub)
+            settings = MirrorSettings(at["server"], at["key"], "down", authors=(chosen.key.user_text,))
+            anna.reconfigure(replace(anna.settings, mirror=(settings,)))
+            await stored(anna, lambda: has(anna, mine) == 5)
+            later = written(hub, 5, at=100)
+            await keep(hub, [*later, posts.post(other.signer, "more", now=Timestamp(hub.clock.now())).data])
+            await stored(anna, lambda: has(anna, later) == 5)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        assert has(anna, theirs) == 0
+        assert not list(anna.everything.newest_first(Filter.of(authors=[other.key])))
+        assert has(hub, mine) == 5
+
+
 @pytest.mark.claim("C63", "C65")
 async def test_a_sync_that_follows_goes_on_until_it_is_ended(open_node: OpenNode) -> None:
     async with two(open_node) as (hub, anna):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mosaic.core import core_tags, kinds, social_kinds
 from mosaic.core.filter import Filter
 from mosaic.core.timestamp import Timestamp
 from mosaic.policy.submission import Way
@@ -33,6 +34,31 @@ async def test_answers_come_newest_first_and_end_at_the_limit(tmp_path: Path) ->
         assert await anna.query(wanted) == (newest_first, SUCCESS)
         for limit in (1, 7, 100, 101, 65_535):
             assert await anna.query(wanted, limit) == (newest_first[:limit], SUCCESS)
+
+
+@pytest.mark.claim("C36")
+async def test_one_query_by_the_root_brings_a_whole_thread(tmp_path: Path) -> None:
+    async with running(tmp_path, ANNA, BEN) as world:
+        anna = await world.connect()
+        kind = kinds.REPLY_COMMENT
+        top = ANNA.record(world.now(), kind=kinds.MICROBLOG, payload=b"top")
+        records, parent = [], top
+        for number in range(1, 20):
+            author = (ANNA, BEN)[number % 2]
+            record = author.record(
+                world.now(number), kind=kind, tags=social_kinds.thread_tags(parent), payload=b"%d" % number
+            )
+            records.append(record.data)
+            # Some answer the top, others each other; all of them hang on the same root.
+            parent = record if number % 3 else top
+        other = BEN.record(world.now(), kind=kinds.MICROBLOG, payload=b"another")
+        elsewhere = ANNA.record(
+            world.now(30), kind=kind, tags=social_kinds.thread_tags(other), payload=b"elsewhere"
+        )
+        await anna.submit(top.data, other.data, *records, elsewhere.data)
+        found, result = await anna.query(Filter.of(tags=[core_tags.root(top.kind, top.id)]))
+        assert result is SUCCESS
+        assert sorted(found) == sorted(records)
 
 
 @pytest.mark.claim("C44")

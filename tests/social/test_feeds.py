@@ -93,6 +93,7 @@ def test_pages_follow_each_other_without_gap_or_repetition() -> None:
     assert sum(post.is_edited for post in found) == 40
 
 
+@pytest.mark.claim("C36")
 def test_a_thread_is_whole_from_any_of_its_posts() -> None:
     root = say(ANNA, "root", 1)
     first = posts.reply(BEN, root, "first", now=at(2))
