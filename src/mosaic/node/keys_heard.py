@@ -55,7 +55,7 @@ class KeysHeard:
         """How often something was stored; whoever goes by a schedule looks again when it is another."""
 
     def note(self, _position: int, record: bytes) -> None:
-        """A record was stored."""
+        """A record was stored; at which position it stands does not matter."""
         if record[56:64] in _KINDS and self._node.people.serves(record[64:96]):
             self.count += 1
             self._came.set()
