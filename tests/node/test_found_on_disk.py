@@ -90,6 +90,8 @@ def test_what_strangers_had_looked_up_is_bounded_and_what_is_used_here_stays(wor
         "INSERT INTO dht_item VALUES (?, ?, 1, x'53', zeroblob(64), ?)",
         ((n.to_bytes(32, "big"), SERVER_SALT, 10 + n) for n in range(MOST - 2)),
     )
+    chosen = (5).to_bytes(32, "big")
+    world.db.connection.execute("INSERT INTO kept VALUES (?, 1)", (chosen,))
     Bootstraps(world.db, world.changed.append).save(uses(1, (1, SERVER)))
 
     def kept() -> set[bytes]:
@@ -99,6 +101,7 @@ def test_what_strangers_had_looked_up_is_bounded_and_what_is_used_here_stays(wor
     # Those asked about for longest went: the stranger's first, then in order; what is told from here stayed.
     assert OTHER.public.bytes not in kept()
     assert SERVER.public.bytes in kept()
+    assert chosen in kept()
     assert (MOST - 3).to_bytes(32, "big") in kept()
     assert (1).to_bytes(32, "big") not in kept()
 

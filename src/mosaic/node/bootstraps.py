@@ -25,7 +25,8 @@ _SPARE: Final = MOST // 10
 _IS_WANTED: Final = """
     key IN (SELECT key FROM dht_wish) OR key IN (SELECT master_key FROM person)
     OR key IN (SELECT key FROM served)
-    OR key IN (SELECT key FROM follow) OR key IN (SELECT server_key FROM server_of)
+    OR key IN (SELECT key FROM follow) OR key IN (SELECT what FROM kept)
+    OR key IN (SELECT server_key FROM server_of)
     OR key IN (SELECT server_key FROM dialled)
 """
 
