@@ -14,10 +14,12 @@ from typing import Final
 
 from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
 from mosaic.core.keys import PublicKey
+from mosaic.core.url import ServerUrl
 from mosaic.errors import UsageError
 from mosaic.node.private_db import PrivateDb
 
 _REMEMBERED: Final = 50
+_AS_BEFORE: Final = Usage(0)
 
 
 class Step(Enum):
@@ -33,6 +35,25 @@ class Step(Enum):
     """Read from the former server and write to it as before, until nobody has the former bootstrap."""
     DONE = "done"
     CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody wants to change.
+
+    Args:
+        old: The server to be given up, or None.
+        new: The server to be used, or None.
+        uses: What for; 0 = for what the former one was used, or for everything.
+        url: Where the new one is, if the DHT does not tell.
+        invitation: The code by which its operator lets people in.
+    """
+
+    old: PublicKey | None
+    new: PublicKey | None
+    uses: Usage = _AS_BEFORE
+    url: ServerUrl | None = None
+    invitation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,6 @@ from mosaic.client.refusals import refused
 from mosaic.core import nonce
 from mosaic.core.bootstrap import USED_PER_ROLE, Usage, UserBootstrap
 from mosaic.core.keys import PublicKey
-from mosaic.core.url import ServerUrl
 from mosaic.errors import (
     InvalidBootstrap,
     MasterAway,
@@ -41,7 +40,7 @@ from mosaic.errors import (
 from mosaic.node.announcing import announced, fitting, suited
 from mosaic.node.in_dht import InDht
 from mosaic.node.master import Unlocking
-from mosaic.node.moves import Move, Moves, Step, is_looked_at, swapped
+from mosaic.node.moves import Change, Move, Moves, Step, is_looked_at, swapped
 from mosaic.node.own_copy import Counts, OwnCopy
 from mosaic.node.own_reading import OwnReading
 from mosaic.node.people import Person
@@ -54,31 +53,11 @@ log = logging.getLogger(__name__)
 _AGAIN_S: Final = 600.0
 _AGAIN_FIRST_S: Final = 60.0
 _SECOND: Final = 1_000_000_000
-_AS_BEFORE: Final = Usage(0)
 _NOBODYS: Final = Unlocking()
 _RESUME: Final = (
     "`mosaic servers resume` goes on, with `--master FILE` if the key is not on this machine;"
     " it asks for the password."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What somebody wants to change.
-
-    Args:
-        old: The server to be given up, or None.
-        new: The server to be used, or None.
-        uses: What for; 0 = for what the former one was used, or for everything.
-        url: Where the new one is, if the DHT does not tell.
-        invitation: The code by which its operator lets people in.
-    """
-
-    old: PublicKey | None
-    new: PublicKey | None
-    uses: Usage = _AS_BEFORE
-    url: ServerUrl | None = None
-    invitation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from mosaic.node.arguments import Arguments
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
 from mosaic.node.in_dht import InDht
-from mosaic.node.moves import Move
-from mosaic.node.moving import Change, Going
+from mosaic.node.moves import Change, Move
+from mosaic.node.moving import Going
 from mosaic.node.own_copy import OwnCopy
 from mosaic.node.people import Person
 
