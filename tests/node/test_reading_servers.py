@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.node.conftest import do, one
 
+from mosaic.client.reputation import Observation, What
 from mosaic.client.traffic import Purpose
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
@@ -249,6 +250,44 @@ def test_what_two_outboxes_have_that_the_third_lacks_comes_once_also_when_they_a
             (key,) = [key for key, home in here.keys.items() if home is lacking]
             for other in here.keys:
                 assert (here.reader.reputations.of(other).withheld > 0) == (other == key)
+
+    played(play)
+
+
+@pytest.mark.claim("C64", "C82", "C83")
+def test_who_is_banned_where_he_is_read_is_read_elsewhere_once_that_shows(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with village(tmp_path) as here:
+            await here.post("first")
+            await here.follow()
+            await here.until(lambda: here.read() == ["first"] and IN_RESERVE in here.states())
+            banning = here.read_at()
+            await one(banning.node, "admin_ban", what=here.key.user_text, reason="a whim")
+            await asyncio.sleep(COMPARE_S)
+            await here.post("second")
+            await here.until(lambda: here.read() == ["second", "first"], 3 * COMPARE_S)
+            await here.until(here.is_read)
+            assert here.read_at() is not banning
+            # From then on nobody waits for the next comparison.
+            await here.post("third")
+            assert await here.until(lambda: "third" in here.read()) < 5
+            assert here.fetched <= 6
+
+    played(play)
+
+
+@pytest.mark.claim("C82", "C83")
+def test_a_server_that_gives_what_is_false_is_left_at_once(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with village(tmp_path) as here:
+            await here.post("first")
+            await here.follow()
+            await here.until(lambda: here.read() == ["first"] and IN_RESERVE in here.states())
+            liar = here.read_at()
+            here.reader.reputations.noted(liar.node.server_secret.public, Observation(What.WRONG))
+            await here.until(lambda: here.is_read() and here.read_at() is not liar)
+            await here.post("second")
+            assert await here.until(lambda: "second" in here.read()) < 5
 
     played(play)
 

@@ -141,7 +141,8 @@ class Repute:
         reach = (now.good + 3.0) / (now.good + now.bad + 4.0)
         if self.failures >= _IN_A_ROW:
             reach *= 0.3
-        trust: float = 0.5**now.wrong * 0.8**now.withheld * 0.9**now.stale
+        # What is provably wrong is nobody's mishap: once, and people are read elsewhere where they can be.
+        trust: float = 0.2**now.wrong * 0.8**now.withheld * 0.9**now.stale
         speed = max(0.5, 1.0 / (1.0 + max(0, now.latency_ns - _SLOW_NS) / (2 * _SECOND)))
         return reach * trust * speed
 

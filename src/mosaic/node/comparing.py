@@ -246,7 +246,8 @@ class Comparing:
             PeerError: the server can't be reached, or would not.
             StoreError: the own store failed.
         """
-        until = Timestamp(self._node.clock.now_ns() - _LATELY_NS)
+        lately_ns = min(_LATELY_NS, int(self._node.settings.client.compare_s * _SECOND))
+        until = Timestamp(self._node.clock.now_ns() - lately_ns)
         wanted = Filter.of(authors=people, since=since, until=until)
         async with self._node.connect_to(server) as connection:
             await _alive(connection, self._node.settings.client.silence_s)
@@ -341,6 +342,9 @@ class Comparing:
 
     async def _store(self, server: PublicKey, records: Sequence[Record]) -> None:
         await self._node.storing.store(server, records, lambda: self._node.connect_to(server))
+        for record in records:
+            if self._node.follower.lacked(record.author, record.timestamp.ns, server):
+                self._node.seeker.doubt(record.author)
 
 
 def _remember(where: OrderedDict[_T, None], ones: Iterable[_T]) -> None:

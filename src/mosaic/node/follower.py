@@ -54,6 +54,7 @@ _FIRST_PATIENCE_S: Final = 5.0
 _OFFLINE_NS: Final = 2 * 86_400 * _SECOND
 _AHEAD_NS: Final = 900 * _SECOND
 _LEAST: Final = 0.05
+_LACKING_NS: Final = 86_400 * _SECOND
 _EXCLUDED: Final = 63
 
 
@@ -118,6 +119,9 @@ class Follower:
         self._overlap_ns = settings.client.overlap_s * _SECOND
         self._outboxes: Mapping[PublicKey, Sequence[PublicKey]] = {}
         self._read_at: dict[PublicKey, PublicKey] = {}
+        self._read_since_ns: dict[PublicKey, int] = {}
+        self._lacking: dict[tuple[PublicKey, PublicKey], int] = {}
+        """Until when somebody is not read at a server (person, server) that lacked what he wrote."""
 
     # --- who is read where ---------------------------------------------------------------------------
 
@@ -133,6 +137,32 @@ class Follower:
             for person in map(PublicKey, self._db.all_followed())
         }
         self._plan()
+
+    def judged_anew(self) -> None:
+        """Takes that a server does well again, or no longer."""
+        if self._groups:
+            self._plan()
+
+    def lacked(self, person: PublicKey, written_ns: int, given_by: PublicKey) -> bool:
+        """Takes that one outbox of somebody gave what another one, where he is read, has not given.
+
+        He is read elsewhere for a day: he may have left that server, or be banned there, or it withholds.
+
+        Args:
+            person: Who.
+            written_ns: When he wrote it (a Mosaic timestamp).
+            given_by: The server that gave it.
+
+        Returns:
+            Whether that is so: not where it was written before he was read there.
+        """
+        server = self._read_at.get(person)
+        if server in {None, given_by} or written_ns < self._read_since_ns.get(person, 0):
+            return False
+        assert server is not None
+        self._lacking[person, server] = self._clock.now_ns() + _LACKING_NS
+        self._plan()
+        return True
 
     def _plan(self) -> None:
         """The same where only how servers do has changed."""
@@ -154,7 +184,8 @@ class Follower:
 
         Whoever has no server that answers is tried at all of his: the first that does is read.
         """
-        outboxes, score = self._outboxes, functools.cache(self._score)
+        score = functools.cache(self._score)
+        outboxes = {person: self._complete(person, servers) for person, servers in self._outboxes.items()}
         covered = cover(outboxes, score, self._kept(outboxes))
         wanted = {server: set(people) for server, people in covered.items()}
         for person, servers in outboxes.items():
@@ -162,6 +193,12 @@ class Follower:
                 for server in servers:
                     wanted.setdefault(server, set()).add(person)
         return wanted
+
+    def _complete(self, person: PublicKey, servers: Sequence[PublicKey]) -> Sequence[PublicKey]:
+        """The outboxes of somebody that did not lack anything lately; all of them if each did."""
+        now_ns = self._clock.now_ns()
+        good = [server for server in servers if self._lacking.get((person, server), 0) <= now_ns]
+        return good or servers
 
     def _kept(self, outboxes: Mapping[PublicKey, Sequence[PublicKey]]) -> dict[PublicKey, PublicKey]:
         """Where people are read now, or were last."""
@@ -353,8 +390,10 @@ class Follower:
         """The server answers: whoever is in the group is read here, and nowhere else."""
         group.state = CONNECTED
         self._outages.reached(group.server)
+        new = [who for who in group.people if who not in self._read_at]
         moved = [who for who in group.people if self._read_at.get(who, group.server) != group.server]
         self._read_at.update(dict.fromkeys(group.people, group.server))
+        self._read_since_ns.update({who: self._clock.now_ns() for who in (*moved, *new)})
         self._settings.reached(group.server)
         if moved:
             self._settings.taken_over(group.server, moved)

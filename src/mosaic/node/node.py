@@ -289,6 +289,7 @@ class Node(ActingHalf):
 
     def _judged_anew(self, _server: PublicKey) -> None:
         """A server begins to fail, or does well again."""
+        self.follower.judged_anew()
         self.server_checks.judge()
         self.tell_changed()
 

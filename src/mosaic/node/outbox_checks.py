@@ -113,7 +113,8 @@ class OutboxChecks:
 
     async def run(self) -> None:
         """Looks until cancelled; compares when the node has been running for a while, then twice a day."""
-        await asyncio.sleep(_FIRST_S)
+        grace_s = self._node.settings.client.withheld_s
+        await asyncio.sleep(min(_FIRST_S, 5 * grace_s))
         compared_ns = 0
         while True:
             now_ns = self._node.clock.now_ns()
@@ -121,7 +122,7 @@ class OutboxChecks:
                 self._compares_soon, compared_ns = False, now_ns
                 await self.compare()
             await self.ask()
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(min(_LOOK_S, grace_s))
 
     def soon(self) -> None:
         """Compares one's own outboxes at the next look: others are used from now on."""

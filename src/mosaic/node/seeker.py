@@ -131,10 +131,16 @@ class Seeker:
                 if self._all_fail(person):
                     sought.tries = 0
                     sought.wake.set()
-                elif self._clock.now_ns() - sought.doubted_ns > _DOUBT_AGAIN_NS:
-                    sought.doubted, sought.doubted_ns = True, self._clock.now_ns()
-                    sought.wake.set()
+                else:
+                    self.doubt(person)
         self._tell()
+
+    def doubt(self, person: PublicKey) -> None:
+        """Takes that somebody may have left a server: he is looked up, once in ten minutes."""
+        sought = self._sought.get(person)
+        if sought is not None and self._clock.now_ns() - sought.doubted_ns > _DOUBT_AGAIN_NS:
+            sought.doubted, sought.doubted_ns = True, self._clock.now_ns()
+            sought.wake.set()
 
     def concerns(self, key: PublicKey) -> bool:
         """Whether what was found about a key is of use: a person who is wanted, or a server of one.
