@@ -33,8 +33,8 @@ who = "everyone"
 
 [client]
 private_addresses = true
-compare = "1m"
-withheld = "1m"
+compare = "20s"
+withheld = "20s"
 
 [node]
 settle = "0s"

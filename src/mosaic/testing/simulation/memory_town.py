@@ -69,6 +69,7 @@ class MemoryTown:
         servers: How many servers.
         people: How many people.
         machines: How many nodes the DHT has.
+        person: Settings of people's nodes.
         lines: Where each event is written, if that is wanted.
     """
 
@@ -83,6 +84,7 @@ class MemoryTown:
         servers: int,
         people: int,
         machines: int,
+        person: NodeSettings = PERSON,
         lines: IO[str] | None = None,
     ) -> None:
         self.folder = folder
@@ -94,7 +96,7 @@ class MemoryTown:
                 self.world,
                 folder / f"p{each}",
                 f"10.2.{each // 250}.{each % 250 + 1}",
-                PERSON,
+                person,
                 f"person{each}",
             )
             for each in range(people)
@@ -149,7 +151,7 @@ class MemoryTown:
         with backup.open("rb") as source:
             restore(source, folder, PASSWORD)
         of = self.people[person]
-        copy = MemoryHome(self.world, folder, f"10.4.0.{number + 1}", PERSON, f"copy of {of.name}")
+        copy = MemoryHome(self.world, folder, f"10.4.0.{number + 1}", of.settings, f"copy of {of.name}")
         copy.key = of.key
         await copy.start()
         self._copies.append(copy)

@@ -105,6 +105,7 @@ async def bans(trial: Trial) -> None:
     async def happens() -> Sequence[Dweller]:
         for person in banned:
             await trial.town.servers[server].do("admin_ban", {"what": person.key, "reason": "a whim"})
+            trial.banned.add((person.key, server))
         await _write(trial, banned)
         return banned
 
@@ -216,13 +217,11 @@ async def _steal(trial: Trial, place: int) -> Dweller:
 
 async def move(trial: Trial) -> None:
     """People leave all their servers for another. Hours later somebody new follows them."""
-    living = [each for each in range(trial.scale.servers) if each not in trial.dead]
     movers = trial.town.people[1 :: max(2, trial.scale.people // 8)]
 
     async def moves(person: Dweller) -> None:
         first, *others = trial.uses[person.key]
-        free = [server for server in living if server not in trial.uses[person.key]]
-        await trial.change(person, first, free[trial.chance.below(len(free))])
+        await trial.change(person, first, trial.another(person))
         for server in others:
             await trial.change(person, server, None)
 
@@ -265,8 +264,7 @@ async def vanish(trial: Trial) -> None:
 
     async def moves(person: Dweller) -> None:
         for dead in [one for one in trial.uses[person.key] if one in gone]:
-            free = [server for server in living if server not in trial.uses[person.key]]
-            await trial.change(person, dead, free[trial.chance.below(len(free))])
+            await trial.change(person, dead, trial.another(person))
 
     async def others() -> Sequence[Dweller]:
         await asyncio.gather(*map(moves, concerned))

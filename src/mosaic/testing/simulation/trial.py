@@ -85,6 +85,8 @@ class Trial:
         self.uses: dict[str, list[int]] = {}
         """The servers of each person, by their positions in the town."""
         self.dead: set[int] = set()
+        self.banned: set[tuple[str, int]] = set()
+        """Who may not use which server."""
         self.masters: dict[str, str] = {}
         """The files of master keys that people keep elsewhere."""
         self._by_key: dict[str, Dweller] = {}
@@ -123,6 +125,17 @@ class Trial:
         """
         found = [person for person in self.town.people if server in self.uses[person.key]]
         return [one for one in found if alone is None or (len(self.uses[one.key]) == 1) == alone]
+
+    def another(self, person: Dweller) -> int:
+        """A living server that somebody may use and doesn't yet, drawn by chance."""
+        free = [
+            server
+            for server in range(self.scale.servers)
+            if server not in self.dead
+            and server not in self.uses[person.key]
+            and (person.key, server) not in self.banned
+        ]
+        return free[self.chance.below(len(free))]
 
     def person(self, key: str) -> Dweller:
         """The person of a `mopub0…`."""
