@@ -157,12 +157,25 @@ class Follower:
             Whether that is so: not where it was written before he was read there.
         """
         server = self._read_at.get(person)
-        if server in {None, given_by} or written_ns < self._read_since_ns.get(person, 0):
+        if server is None or server == given_by or not self.should_have_given(person, written_ns, server):
             return False
-        assert server is not None
         self._lacking[person, server] = self._clock.now_ns() + _LACKING_NS
         self._plan()
         return True
+
+    def should_have_given(self, person: PublicKey, written_ns: int, server: PublicKey) -> bool:
+        """Whether a server should have given what somebody wrote: he is read there.
+
+        So should one where he was read until it lacked something.
+
+        Args:
+            person: Who.
+            written_ns: When he wrote it (a Mosaic timestamp).
+            server: Which server.
+        """
+        if (person, server) in self._lacking:
+            return True
+        return self._read_at.get(person) == server and written_ns >= self._read_since_ns.get(person, 0)
 
     def _plan(self) -> None:
         """The same where only how servers do has changed."""

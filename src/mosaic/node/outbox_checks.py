@@ -35,7 +35,6 @@ from mosaic.errors import MosaicError, PeerError, Refused, StoreCrowded
 from mosaic.node.alarms import Failing
 from mosaic.node.comparing import Found
 from mosaic.node.people import Person
-from mosaic.node.reading_group import CONNECTED
 from mosaic.node.synced import HomeRecords, SyncPlan
 from mosaic.sync.reconciling import ITEM_BYTES
 from mosaic.wire.result_code import ResultCode
@@ -293,8 +292,8 @@ class OutboxChecks:
         gave = {one.server for one in known if one.how is _How.GAVE}
         if any(one.server == server and one.how is _How.GAVE_NOT for one in known):
             return True
-        reads = self._node.follower.state(record.author).get(server) == CONNECTED
-        return reads and bool(gave) and server not in gave
+        should = self._node.follower.should_have_given(record.author, record.timestamp.ns, server)
+        return should and bool(gave) and server not in gave
 
     async def _lacking(
         self, connection: Connection, server: PublicKey, records: Sequence[Record], doubted: Collection[Id]
