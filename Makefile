@@ -42,13 +42,15 @@ check: $(VENV)/.kernel ## lint, types, layers, unit tests (a minute and a half w
 	$(BIN)/lint-imports
 	cargo fmt --all --check
 	cargo clippy -q --release --workspace --all-targets -- -D warnings
-	$(BIN)/pytest -q -m "not slow" -n 2
+	$(BIN)/pytest -q -m "not slow" -n 2 $(OUTCOMES)
 
 test: $(VENV)/.kernel ## everything: check, kernel tests, slow tests, conformance to VECTORS=DIR
-	@$(MAKE) --no-print-directory check
+	@mkdir -p target && rm -f target/claims.txt
+	$(MAKE) --no-print-directory check OUTCOMES=--claims-to=target/claims.txt
 	cargo test -q --release --workspace
-	$(BIN)/pytest -q -m slow -n 2
+	$(BIN)/pytest -q -m slow -n 2 --claims-to=target/claims.txt
 	$(BIN)/mosaic conformance "$(VECTORS)"
+	$(BIN)/python -m tests.claims_report --outcomes target/claims.txt
 
 test-long: $(VENV)/.kernel ## the slow tests at their full length: 200 kills, a minute of flood (half an hour)
 	@MOSAIC_LONG=1 MOSAIC_KILLS=200 $(BIN)/pytest -q -m slow -n 2 --timeout 3600
