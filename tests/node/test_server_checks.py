@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mosaic.client.queue import State
+from mosaic.client.reputation import Observation, What
 from mosaic.core.bootstrap import Usage
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
@@ -26,6 +27,7 @@ from mosaic.social import posts
 from mosaic.testing.simulation.memory_town import MemoryHome, MemoryServer, MemoryTown
 from mosaic.testing.simulation.town import Lie
 from mosaic.testing.simulation.virtual_time import run
+from mosaic.wire.result_code import ResultCode
 
 MINUTE_S = 60.0
 
@@ -170,16 +172,41 @@ def test_who_is_offline_is_told_that_it_may_be_that(tmp_path: Path) -> None:
 
 
 @pytest.mark.claim("C83")
-def test_who_is_banned_is_told(tmp_path: Path) -> None:
+def test_who_is_banned_is_told_and_what_was_refused_goes_there_when_that_ends(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         server = world.town.servers[2]
         await server.do("admin_ban", {"what": world.ana.key, "reason": "no reason"})
-        await world.ana.do("post", {"text": "still here"})
+        said = [*await world.ana.do("post", {"text": "you too?"})]
+        said += await world.ana.do("post", {"text": "still here"})
         await world.town.wait(2 * MINUTE_S)
         assert (2, "refuses") in await world.what()
         alarm = next(one for one in await world.alarms() if one["what"] == "refuses")
         assert "banned" in str(alarm["words"])
         assert "mosaic servers move" in str(alarm["act"])
+        await world.town.wait(70 * MINUTE_S)
+        assert (2, "refuses") in await world.what()
+        # She says nothing more; it is noticed by what the server had refused.
+        await server.do("admin_unban", {"what": world.ana.key})
+        await world.town.wait(40 * MINUTE_S)
+        assert await world.what() == []
+        there = {one.id.text for one in server.node.everything.newest_first(_of(world.ana))}
+        assert there.issuperset(str(item["id"]) for item in said)
+
+    play(tmp_path, story)
+
+
+@pytest.mark.claim("C83")
+def test_a_door_that_was_shut_for_a_while_is_no_lasting_alarm(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        noted = world.ana.node.reputations.noted
+        noted(world.key(1), Observation(What.REFUSED, int(ResultCode.SHUTTING_DOWN)))
+        await world.town.wait(10)
+        assert await world.what() == []
+        noted(world.key(1), Observation(What.REFUSED, int(ResultCode.IP_TEMP_BANNED)))
+        await world.town.wait(10)
+        assert await world.what() == [(1, "refuses")]
+        await world.town.wait(40 * MINUTE_S)
+        assert await world.what() == []
 
     play(tmp_path, story)
 

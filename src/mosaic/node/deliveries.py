@@ -139,6 +139,37 @@ class Deliveries:
             (now_ns, record_id, server_key),
         )
 
+    def refused_again(
+        self,
+        server_key: bytes,
+        signers: Sequence[bytes],
+        results: Collection[int],
+        now_ns: int,
+        *,
+        limit: int,
+        attempts: int,
+    ) -> int:
+        """Queues once more what a server has refused, the newest first; how many records those are.
+
+        Args:
+            server_key: Which server (32 bytes).
+            signers: Of which keys (32 bytes each).
+            results: With which result codes it was refused.
+            now_ns: When it is due, a Mosaic timestamp.
+            limit: How many records at most.
+            attempts: Only what was tried less often.
+        """
+        signed_by, answered = (", ".join("?" * len(each)) for each in (signers, results))
+        done = self._db.connection.execute(
+            f"""UPDATE delivery SET state = 'queued', next_try_ns = ? WHERE number IN (
+                SELECT number FROM delivery WHERE state != 'delivered' AND state = 'refused'
+                AND server_key = ? AND substr(record, 97, 32) IN ({signed_by}) AND result IN ({answered})
+                AND attempts < ? ORDER BY number DESC LIMIT ?
+            )""",  # noqa: S608 - no value of anybody's is in it
+            (now_ns, server_key, *signers, *map(int, results), attempts, limit),
+        )
+        return done.rowcount
+
     def of_record(self, record_id: bytes) -> list[Delivery]:
         """All deliveries of a record (48-byte id)."""
         return self._read("WHERE record_id = ? ORDER BY number", (record_id,))
@@ -152,6 +183,14 @@ class Deliveries:
         """What was refused in the last month, the newest first; at most `limit` deliveries."""
         return self._read(
             "WHERE state != 'delivered' AND state = 'refused' ORDER BY number DESC LIMIT ?", (limit,)
+        )
+
+    def has_refused(self, server_key: bytes) -> bool:
+        """Whether a server (its key) has refused anything in the last month."""
+        return bool(
+            self._read(
+                "WHERE state != 'delivered' AND state = 'refused' AND server_key = ? LIMIT 1", (server_key,)
+            )
         )
 
     def by_server(self) -> list[Waiting]:

@@ -52,6 +52,7 @@ _TIMES: Final = 3
 _BEHIND_NS: Final = 900 * _SECOND
 _STEPS_NS: Final = tuple(seconds * _SECOND for seconds in (900, 3_600, 86_400, 30 * 86_400))
 _PROBES: Final = 256
+_BACK: Final = 10_000
 
 REFUSES_ME: Final = frozenset(
     {
@@ -65,6 +66,12 @@ REFUSES_ME: Final = frozenset(
     }
 )
 """Refusals that are not about the record, but about who brings it."""
+
+# What an operator has dropped is refused like that of somebody who may not write: it is not pressed on him.
+_AGAIN: Final = (
+    (REFUSES_ME - {ResultCode.UNAUTHORIZED}, 1 << 40),
+    (frozenset({ResultCode.UNAUTHORIZED}), 2),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,8 @@ class ServerChecks:
         self._probes: dict[PublicKey, _Probe] = {}
         self._clock_read: dict[PublicKey, int] = {}
         self._hidden: dict[PublicKey, int] = {}
+        self._tried_again: dict[PublicKey, int] = {}
+        self._handed_again: dict[PublicKey, int] = {}
 
     async def run(self) -> None:
         """Checks until cancelled."""
@@ -134,6 +143,12 @@ class ServerChecks:
         now_ns = self._node.clock.now_ns()
         note = self._node.reputations.noted
         if result.is_success:
+            if (
+                self._node.reputations.of(server).refusals
+                and now_ns - self._handed_again.get(server, 0) >= _RARELY_NS
+            ):
+                self._handed_again[server] = now_ns
+                self._hand_in_again(server, record.author, limit=_BACK)
             note(server, Observation(What.ACCEPTED))
             self._node.outbox_checks.took(server, record)
             if result is ResultCode.ACCEPTED and now_ns - self._clock_read.get(server, 0) > _CLOCK_AGAIN_NS:
@@ -175,6 +190,7 @@ class ServerChecks:
                 self._node.reputations.noted(server, Observation(What.REACHED))
                 await self._read_clock(server, connection)
                 self._look_whether_found(server, connection)
+            self._look_whether_it_takes(server)
         except TimeoutError:
             words = "it took the connection and says nothing"
             self._node.reputations.noted(server, Observation(What.FAILED, note=words))
@@ -185,6 +201,41 @@ class ServerChecks:
             log.info("%s was checked: %s", server.server_text, error)
         except MosaicError as error:
             log.warning("%s can't be checked: %s", server.server_text, error)
+
+    def _look_whether_it_takes(self, server: PublicKey) -> None:
+        """Hands in the newest of what a server refused because of who brought it: bans end without a word."""
+        now_ns = self._node.clock.now_ns()
+        if (
+            not self._node.reputations.of(server).refusals
+            or now_ns - self._tried_again.get(server, 0) < _RARELY_NS
+        ):
+            return
+        self._tried_again[server] = now_ns
+        people = [person for person, used in self.used() if used == server]
+        tried = [one for one in people if self._hand_in_again(server, one, limit=1)]
+        if not tried and not self._node.deliveries.has_refused(server.bytes):
+            # It did not let somebody in, but has refused no record; and now it lets him in.
+            self._node.reputations.noted(server, Observation(What.ACCEPTED))
+
+    def _hand_in_again(self, server: PublicKey, key: PublicKey, *, limit: int) -> bool:
+        """Queues what a server refused because of who brought it, the newest first; whether there was any.
+
+        Args:
+            server: Which.
+            key: Whose records (master key).
+            limit: How many at most.
+        """
+        node, now_ns = self._node, self._node.clock.now_ns()
+        signers = [key.bytes, *(one.device.public.bytes for one in node.people if one.key == key)]
+        count = sum(
+            node.deliveries.refused_again(
+                server.bytes, signers, results, now_ns, limit=limit, attempts=attempts
+            )
+            for results, attempts in _AGAIN
+        )
+        if count:
+            node.queue.wake()
+        return count > 0
 
     async def _read_clock(self, server: PublicKey, connection: Connection) -> None:
         """Reads the server's clock: by when it says that it received what it was given just now."""
@@ -273,7 +324,9 @@ class ServerChecks:
 
 
 def _refusal(repute: Repute) -> str | None:
-    return str(refused(ResultCode(repute.refused), "it says")) if repute.refusals else None
+    if not repute.refusals or repute.refused not in REFUSES_ME:
+        return None
+    return str(refused(ResultCode(repute.refused), "it says"))
 
 
 def _clock_words(repute: Repute) -> str | None:
