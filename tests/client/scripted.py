@@ -57,6 +57,7 @@ class ScriptedServer:
     submitted: list[bytes] = field(default_factory=list)
     asked: list[Filter] = field(default_factory=list)
     slow: bool = False
+    unanswered: list[int] = field(default_factory=list)
     sessions: dict[int, ServerSession] = field(default_factory=dict)
     subscribed: list[Subscribed] = field(default_factory=list)
     blobs: dict[bytes, bytes] = field(default_factory=dict)
@@ -172,6 +173,7 @@ class ScriptedServer:
 
     def serve(self, link: int, query_id: int, found: Sequence[Record]) -> None:
         if self.slow:
+            self.unanswered.append(query_id)
             return
         for data in [one.data for one in found] + list(self.extra):
             self.send(link, query_id, data)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from tests.client.scripted import SERVER_KEY, Wire
+from tests.client.virtual_time import elapsed, run
 from tests.core.makers import MASTER, NOW, OTHER, post
 
 from mosaic.client.answers import CaughtUp
 from mosaic.client.settings import ClientSettings
-from mosaic.core import blob_hash
+from mosaic.core import blob_hash, builder, kinds, nonce
 from mosaic.core.filter import Filter
 from mosaic.core.record import Record
 from mosaic.errors import Disconnected, ProtocolViolation, Refused, UsageError, WrongServerKey
@@ -129,6 +130,72 @@ async def test_a_server_that_gives_more_than_was_asked_for_is_not_heard_out(wire
     wire.server.held = [POSTS[0]]
     wire.server.extra = [POSTS[1].data, POSTS[2].data]
     assert await everything(wire, limit=2) == POSTS[:2]
+
+
+@pytest.mark.parametrize("way", ["get", "query", "sync_get"])
+async def test_a_server_that_is_there_and_never_ends_its_answer_is_not_waited_for(way: str) -> None:
+    wire = Wire(ClientSettings(answer_s=0.0))
+    wire.server.slow = True
+    connection = await wire.connect()
+
+    async def ask() -> list[Record]:
+        if way == "get":
+            return await connection.get([POSTS[0].id])
+        prefix = POSTS[0].data[:32]
+        items = connection.query(ALL) if way == "query" else connection.sync_get([prefix])
+        return [record async for record in items]
+
+    with pytest.raises(Disconnected, match="in time"):
+        await ask()
+    assert connection.is_open
+
+
+def test_a_server_that_answers_drop_by_drop_is_not_waited_for() -> None:
+    names = [record.id for record in POSTS]
+
+    async def drip() -> float:
+        wire = Wire(ClientSettings(answer_s=30.0, silence_s=10_000.0))
+        wire.server.slow = True
+        connection = await wire.connect()
+        asking = asyncio.create_task(connection.get(names))
+        await asyncio.sleep(1)
+        query_id = wire.server.unanswered[-1]
+        for record in POSTS:
+            await asyncio.wait([asking], timeout=25)
+            if not asking.done():
+                wire.server.send(next(iter(wire.server.sessions)), query_id, record.data)
+        with pytest.raises(Disconnected, match="in time"):
+            await asking
+        return elapsed()
+
+    # It would have been 126 s, and could be as many times 25 s as there are names.
+    assert run(drip()) < 80
+
+
+@pytest.mark.parametrize("by_address", [True, False])
+def test_what_stands_at_an_address_and_has_no_end_is_not_all_kept_in_memory(by_address: bool) -> None:
+    at = nonce.from_time(NOW)
+    versions = [
+        builder.build(MASTER, kind=kinds.MICROBLOG, nonce=at, timestamp=NOW - n, payload=bytes(40_000))
+        for n in range(8)
+    ]
+
+    async def ask() -> list[Record]:
+        wire = Wire(ClientSettings(unread_bytes=200_000))
+        wire.server.slow = True
+        connection = await wire.connect()
+        asked = [versions[0].address] if by_address else [record.id for record in versions]
+        asking = asyncio.create_task(connection.get(asked))
+        await asyncio.sleep(1)
+        (query_id,) = wire.server.unanswered
+        link = next(iter(wire.server.sessions))
+        for record in versions:
+            wire.server.send(link, query_id, record.data)
+            await asyncio.sleep(1)
+        wire.server.network.send(link, wire.server.sessions[link].query_closed(query_id, ResultCode.SUCCESS))
+        return await asking
+
+    assert len(run(ask())) == (4 if by_address else 8)
 
 
 async def test_what_a_server_sends_twice_is_given_once(wire: Wire) -> None:

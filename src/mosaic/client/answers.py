@@ -81,6 +81,11 @@ class Answers:
         self._arrived.set()
         return True
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether who reads would have to wait for the next one."""
+        return not self._items and not self.is_over
+
     def caught_up(self) -> None:
         """The server has sent everything that it had stored."""
         self._items.append(CaughtUp())

@@ -20,12 +20,18 @@ from mosaic.core import validation
 from mosaic.core.filter import Filter
 from mosaic.core.record import Record
 from mosaic.core.reference import Reference
-from mosaic.errors import MosaicError, UsageError
+from mosaic.errors import Disconnected, MosaicError, UsageError
 from mosaic.protocol import events
 from mosaic.protocol.client_session import ClientSession
 
 _REFERENCES_IN_A_GET = 1_000
 _SECOND = 1_000_000_000
+_ID_FIRST = 0x80
+"""References whose first byte is less are ids: each names one record, an address any number."""
+_SCANNING = 4
+"""So many times longer may it take to look through a store than to find what is named."""
+_SLOWEST = 1_024
+"""Bytes a second that an answer brings at least, on the whole, while somebody waits for it."""
 
 
 class Queries:
@@ -79,8 +85,15 @@ class Queries:
 
             answers = Answers(asked_for, self._settings.unread_bytes)
             query_id, frame = self._session.get(part)
-            async with contextlib.aclosing(self._read(query_id, frame, answers)) as items:
-                found.extend([item async for item in items if isinstance(item, Record)])
+            # What stands at addresses may be without end, and all of it is in memory at once.
+            left = self._settings.unread_bytes
+            left += sum(validation.MAX_RECORD_BYTES for name in part if name[0] < _ID_FIRST)
+            async with contextlib.aclosing(self._answered(query_id, frame, answers)) as items:
+                async for record in items:
+                    left -= len(record)
+                    if left < 0:
+                        break
+                    found.append(record)
         return found
 
     async def sync_get(self, prefixes: Sequence[bytes]) -> AsyncGenerator[Record, None]:
@@ -88,22 +101,21 @@ class Queries:
         names = frozenset(prefixes)
         answers = Answers(lambda record: record.data[:32] in names, self._settings.unread_bytes)
         query_id, frame = self._session.sync_get(tuple(prefixes))
-        async with contextlib.aclosing(self._read(query_id, frame, answers)) as items:
-            async for item in items:
-                if isinstance(item, Record):
-                    yield item
+        async with contextlib.aclosing(self._answered(query_id, frame, answers)) as items:
+            async for record in items:
+                yield record
 
     async def query(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record, None]:
         """What a filter matches, newest first. See `Connection.query`."""
         query_id, frame = self._session.query(wanted.encode(), _limit(limit))
         came = 0
-        async with contextlib.aclosing(self._read(query_id, frame, self._filtered(wanted))) as items:
-            async for item in items:
-                if isinstance(item, Record):
-                    came += 1
-                    if limit and came > limit:
-                        return  # who asked for a few is not prepared for whatever a server gives
-                    yield item
+        items = self._answered(query_id, frame, self._filtered(wanted), _SCANNING)
+        async with contextlib.aclosing(items):
+            async for record in items:
+                came += 1
+                if limit and came > limit:
+                    return  # who asked for a few is not prepared for whatever a server gives
+                yield record
 
     async def subscribe(self, wanted: Filter, limit: int = 0) -> AsyncGenerator[Record | CaughtUp, None]:
         """What a filter matches: what is stored, newest first, then CaughtUp, then live records.
@@ -176,13 +188,59 @@ class Queries:
     def _filtered(self, wanted: Filter) -> Answers:
         return Answers(wanted.matches, self._settings.unread_bytes)
 
+    async def _answered(
+        self, query_id: int, frame: bytes, answers: Answers, times: int = 1
+    ) -> AsyncGenerator[Record, None]:
+        """Records until the server has ended its answer, which it has to do in time.
+
+        Args:
+            query_id: The query's.
+            frame: What asks.
+            answers: What comes.
+            times: How many times longer than usual it may take.
+
+        Raises:
+            PeerError: the server would not, went away, or did not end its answer in time.
+        """
+        items = self._read(query_id, frame, answers, self._settings.answer_s * times)
+        async with contextlib.aclosing(items):
+            async for item in items:
+                if isinstance(item, Record):
+                    yield item
+
     async def _read(
-        self, query_id: int, frame: bytes, answers: Answers
+        self, query_id: int, frame: bytes, answers: Answers, patience_s: float | None = None
     ) -> AsyncGenerator[Record | CaughtUp, None]:
+        """What comes, until the answer ends.
+
+        Nobody waits for ever for a server that is there and says no more, or as
+        good as nothing: how long is waited in all is bounded by what comes.
+
+        Args:
+            query_id: The query's.
+            frame: What asks.
+            answers: What comes.
+            patience_s: How long may be waited for nothing (seconds); None for what never ends.
+        """
+        clock = asyncio.get_running_loop().time
         self._answers[query_id] = answers
         try:
             await self._send(frame)
-            while (item := await answers.next()) is not None:
+            while True:
+                if patience_s is not None and answers.is_awaited:
+                    begun_s = clock()
+                    try:
+                        async with asyncio.timeout(max(0.0, patience_s)):
+                            item = await answers.next()
+                    except TimeoutError:
+                        raise Disconnected("the server did not answer in time") from None
+                    patience_s -= clock() - begun_s
+                else:
+                    item = await answers.next()
+                if item is None:
+                    return
+                if patience_s is not None and isinstance(item, Record):
+                    patience_s += len(item) / _SLOWEST
                 yield item
         finally:
             self.dropped += answers.dropped
