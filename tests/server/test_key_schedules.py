@@ -370,6 +370,9 @@ async def test_the_schedule_of_somebody_who_lives_elsewhere_counts_for_an_hour(t
         world.server._sessions.look_at_strangers()
         assert (await device.query(wanted))[0] == []
         assert source.authors == [BEN.key_bytes]
+        # Whoever has a device can bring the old schedule as often as he likes.
+        assert await device.submit(schedule) == [DUPLICATE]
+        assert (await device.query(wanted))[0] == []
         # Another server shows the same schedule as the newest one.
         assert await world.server.submit([schedule.data], Way.MIRROR) == [DUPLICATE]
         assert (await device.query(wanted))[0] == [secret.data]

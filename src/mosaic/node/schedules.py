@@ -6,6 +6,7 @@ Source: edition §3 (who may sign: the server fetches the schedule).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,6 +27,10 @@ _WAITING = 256
 _AT_ONCE = 4
 _REMEMBERED = 4_096
 _RECORDS = 64
+_BYTES = 12 << 20
+"""So much of one author is taken from one server: what decides now is a schedule and eight Vouches."""
+_ASK_S = 15.0
+"""How long one server may take, seconds; one that is slow must not keep others from being asked about."""
 _ORDER = (VOUCH.bytes, KEY_SCHEDULE.bytes, PROFILE.bytes)
 _ASK_AGAIN_NS = 600 * 1_000_000_000
 
@@ -33,7 +38,9 @@ _ASK_AGAIN_NS = 600 * 1_000_000_000
 class Schedules:
     """Fetches schedules, profiles and Vouches from people's outboxes, which are looked up where unknown.
 
-    Some at a time: strangers' records cause it, so whom the server serves comes first.
+    All outboxes of somebody are asked: one may keep a revocation back, and the
+    word of any other is enough. Some people at a time: strangers' records cause
+    it, so whom the server serves comes first.
 
     Args:
         finder: Who uses which servers.
@@ -103,18 +110,38 @@ class Schedules:
 
     async def _fetch(self, author: PublicKey) -> None:
         servers = await self._finder.servers_of(author, Usage.OUTBOX)
-        for server in [server for server in servers if server != self._own][:SERVERS_OF_A_ROLE]:
-            try:
-                async with self._reach.server(server) as connection:
-                    wanted = Filter.of(authors=[author], kinds=[KEY_SCHEDULE, PROFILE, VOUCH])
-                    found = [record.data async for record in connection.query(wanted, limit=_RECORDS)]
-                # What decides about the others goes first.
-                await self._mirror(sorted(found, key=_importance))
-            except MosaicError as error:
-                log.info("the key schedule of %s can't be fetched: %s", author.user_text, error)
-                continue
-            if found:
-                return
+        others = [server for server in servers if server != self._own][:SERVERS_OF_A_ROLE]
+        answers = await asyncio.gather(*(self._ask(server, author) for server in others))
+        found = {record[:48]: record for records in answers for record in records}
+        if found:
+            # What decides about the others goes first.
+            await self._mirror(sorted(found.values(), key=_importance))
+
+    async def _ask(self, server: PublicKey, author: PublicKey) -> list[bytes]:
+        """What one server has of it; nothing if it does not answer."""
+        # Only what the master key signed: a thief could bury it under what looks like it.
+        wanted = Filter.of(authors=[author], signers=[author], kinds=[KEY_SCHEDULE, PROFILE, VOUCH])
+        found: list[bytes] = []
+        left = _BYTES
+        try:
+            async with (
+                asyncio.timeout(_ASK_S),
+                self._reach.server(server) as connection,
+                contextlib.aclosing(connection.query(wanted, limit=_RECORDS)) as records,
+            ):
+                async for record in records:
+                    left -= len(record.data)
+                    if left < 0:
+                        break
+                    found.append(record.data)
+        except (MosaicError, TimeoutError) as error:
+            log.info(
+                "the key schedule of %s can't be fetched from %s: %s",
+                author.user_text,
+                server.server_text,
+                str(error) or "it does not answer in time",
+            )
+        return found
 
 
 def _importance(record: bytes) -> int:

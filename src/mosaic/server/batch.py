@@ -146,6 +146,10 @@ class Batch:
     screened: list[Verdict] | None = None
     begun_ns: int = field(default_factory=time.monotonic_ns)
 
+    def bearer_of(self, index: int) -> Bearer:
+        """Who brought the record at an index."""
+        return next(run.bearer for run in self.runs if index < run.end)
+
 
 @dataclass(slots=True)
 class Segment:

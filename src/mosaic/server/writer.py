@@ -19,6 +19,7 @@ from typing import Final, NamedTuple, TypeVar
 from mosaic.core import key_schedule
 from mosaic.core.record import Record
 from mosaic.errors import MosaicError
+from mosaic.policy.submission import Way
 from mosaic.server.authority import Authority
 from mosaic.server.batch import NOT_STORED, Batch, Committed, Segment
 from mosaic.server.deletion import settle_deletions
@@ -126,7 +127,7 @@ class Writer:
                 batch.results[index] = result
         committed = self._committed(batch, segment, written)
         if segment.schedule is not None and written.outcomes:
-            self._schedule_arrived(batch.records[segment.schedule], written.outcomes[-1])
+            self._schedule_arrived(batch, segment.schedule, written.outcomes[-1])
         if committed.records:
             await self._publish(committed)
 
@@ -206,12 +207,20 @@ class Writer:
 
             self._metrics.records_removed += await self._in_thread(judge_anew)
 
-    def _schedule_arrived(self, record: bytes, outcome: int) -> None:
-        """A key schedule was written, or shown again: rights are judged anew."""
+    def _schedule_arrived(self, batch: Batch, index: int, outcome: int) -> None:
+        """A key schedule was written, or found again: rights are judged anew.
+
+        That somebody brings it again proves nothing: whoever has a stolen device would do so for ever.
+        """
+        record = batch.records[index]
         author = record[64:96]
         if outcome == Outcome.STORED:
             self._authority.changed(author)
-        elif outcome == Outcome.DUPLICATE and self._authority.is_newest(record):
+        elif (
+            outcome == Outcome.DUPLICATE
+            and batch.bearer_of(index).way is not Way.LINK
+            and self._authority.is_newest(record)
+        ):
             self._authority.confirm(author)
         else:
             return
