@@ -18,11 +18,14 @@ from mosaic.core.community_kinds import CLIENT_STATE, FOLLOW_PRIVATE
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.record import Record
+from mosaic.core.schedule_entry import Entry, Marker
+from mosaic.core.timestamp import Timestamp
 from mosaic.errors import Undecryptable
 from mosaic.node import followed_list
 from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node
 from mosaic.node.person import Person
+from mosaic.social.signer import Signer
 
 PASSWORD = "correct horse battery"
 BEN, ZOE, KIM = (SecretKey.from_seed(bytes([n]) * 32).public for n in (1, 2, 3))
@@ -219,3 +222,48 @@ async def test_without_the_master_key_no_list_begins_and_with_it_one_does(
 async def _use(node: Node, hub: Place) -> None:
     hub.node.rules.served.serve(person(node).key)
     await one(node, "servers_add", hub.used, working=True)
+
+
+@pytest.mark.claim("C8")
+async def test_what_a_thief_does_to_the_list_ends_with_his_device(open_node: OpenNode) -> None:
+    async with open_node("anna") as node:
+        anna = person(node)
+        stolen = SecretKey.from_seed(b"s" * 32)
+        before = node.records.schedule(anna.key)
+        assert before is not None
+        listed = Entry.signing(Signer(anna.key, stolen).attestation())
+        with node.people.master(anna) as master:
+            await node.mirror([master.schedule([*before.entries, listed], node.clock.now()).data])
+        await follow(node, BEN, ZOE, KIM)
+        await node.followed_list.keep(anna)
+        # Whoever has the device takes everybody back, and says of one what he had said before.
+        thief = Signer(anna.key, stolen)
+        for entry in entries(node):
+            at = Timestamp(entry.timestamp + 1)
+            false = thief.record(kind=FOLLOW_PRIVATE, nonce=entry.nonce, timestamp=at, payload=b"")
+            await node.mirror([false.data])
+        await node.followed_list.keep(anna)
+        assert follows(node) == set()
+        gone = listed.marked(Marker.REVOKED_ALL, 1)
+        with node.people.master(anna) as master:
+            await node.mirror([master.schedule([*before.entries, gone], node.clock.now()).data])
+        await node.followed_list.keep(anna)
+        assert follows(node) == {BEN.bytes, ZOE.bytes, KIM.bytes}
+        await node.followed_list.keep(anna)
+        assert [bool(entry.payload) for entry in entries(node)] == [True] * 3
+
+
+@pytest.mark.claim("C8")
+async def test_what_a_revoked_device_said_of_whom_one_follows_is_said_again(open_node: OpenNode) -> None:
+    async with open_node("anna") as node:
+        anna = person(node)
+        await follow(node, BEN, ZOE)
+        await node.followed_list.keep(anna)
+        assert len(entries(node)) == 2
+        for entry in entries(node):
+            (place,) = node.store.contains([entry.id.bytes])
+            assert place is not None
+            node.store.remove([place])
+        assert entries(node) == []
+        await node.followed_list.keep(anna)
+        assert len(entries(node)) == 2

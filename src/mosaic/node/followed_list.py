@@ -3,7 +3,9 @@
 Each entry is a record of its own. What another device says of somebody comes
 with the own records and is taken over; what was changed here is published. For
 each entry this home remembers which version it knows, so that it can tell a
-change of its own from one that came.
+change of its own from one that came. When a device is revoked and its records
+go, what they said is said again by this one, and whom only they had taken back
+is followed again: who has a stolen device must not empty the list for good.
 
 The list begins on a machine that has the master key, which makes the recovery
 key. Nothing of it is published where the setting `keep_follows` is off.
@@ -27,6 +29,7 @@ from mosaic.core.filter import Filter
 from mosaic.core.key_schedule import MAX_ENCRYPTION_KEYS
 from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Kind
+from mosaic.core.kinds import KEY_SCHEDULE
 from mosaic.core.private_list import FollowEntry, ListKey
 from mosaic.core.record import Record
 from mosaic.core.reference import Address
@@ -41,7 +44,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_KINDS: Final = frozenset({FOLLOW_PRIVATE.bytes, CLIENT_STATE.bytes})
+_KINDS: Final = frozenset({FOLLOW_PRIVATE.bytes, CLIENT_STATE.bytes, KEY_SCHEDULE.bytes})
+"""What may change a list: a key schedule may revoke a device that has written some of it."""
 _PAUSE_S: Final = 1.0
 _AGAIN_S: Final = 3_600.0
 
@@ -108,6 +112,7 @@ class FollowedList:
             if key is None and self._wanted(person):
                 key = await self._begun_at_home(person)
             if key is not None:
+                self._undo(person, key)
                 self._take_over(person, key, secrets)
                 await self._publish_changes(person, key)
 
@@ -208,6 +213,21 @@ class FollowedList:
             node.look_again()
             node.tell_changed()
 
+    def _undo(self, person: Person, key: ListKey) -> None:
+        """Follows again whom records took back that are gone, since whoever signed them might not."""
+        node, wanted = self._node, self._wanted(person)
+        known = {about: each.id for about, each in self._known(person).items() if not each.content}
+        places = node.store.contains(list(known.values()))
+        gone = [about for about, place in zip(known, places, strict=True) if place is None]
+        if not gone:
+            return
+        there = self._entries(person)
+        for about in gone:
+            if about not in wanted and key.nonce(about) not in there:
+                node.db.follow(person.key.bytes, about, node.clock.now())
+        node.look_again()
+        node.tell_changed()
+
     def _entries(self, person: Person) -> dict[bytes, Record]:
         """The newest Follow at each nonce."""
         found: dict[bytes, Record] = {}
@@ -220,9 +240,12 @@ class FollowedList:
 
     async def _publish_changes(self, person: Person, key: ListKey) -> None:
         wanted, known = self._wanted(person), self._known(person)
+        there = self._entries(person)
         for about in {**wanted, **known}:
             content = wanted.get(about, b"")
-            if (known[about].content if about in known else b"") != content:
+            # What a revoked device had said, or was said under another list key, is nowhere any more.
+            is_gone = bool(content) and key.nonce(about) not in there
+            if is_gone or (known[about].content if about in known else b"") != content:
                 record = await self._publish(person, key, FOLLOW_PRIVATE, key.nonce(about), content)
                 self._know(person, about, _Known(record.id.bytes, content))
 
