@@ -62,5 +62,9 @@ def test_a_file_that_opens_to_another_key_than_it_names_is_refused() -> None:
     text = file_text("anna", KEY.public, sealed(1))
     check_named(text, KEY.public)
     check_named(sealed(1), KEY.public)
-    with pytest.raises(InvalidSecretKey, match="not the key"):
-        check_named(text, SecretKey.from_seed(b"b" * 32).public)
+    typed = text.replace(KEY.public.user_text[20:30], "\n  ".join(KEY.public.user_text[20:30]))
+    assert typed != text
+    check_named(typed, KEY.public)
+    for each in (text, typed):
+        with pytest.raises(InvalidSecretKey, match="not the key"):
+            check_named(each, SecretKey.from_seed(b"b" * 32).public)

@@ -34,7 +34,7 @@ from mosaic.node.free_memory import free_memory
 _SEALED = re.compile(r"\bmocryptsec0(?:\s*[a-z0-9]){93}(?![a-z0-9])")
 # On paper it is broken into lines, and so is what somebody types from there.
 _SPACES = re.compile(r"\s+")
-_NAMED = re.compile(r"mopub0[a-z0-9]{52}")
+_NAMED = re.compile(r"mopub0(?:\s*[a-z0-9]){52}(?![a-z0-9])")
 
 
 class MasterPlace(Enum):
@@ -243,9 +243,9 @@ def check_named(text: str, key: PublicKey) -> None:
     Raises:
         InvalidSecretKey: it names somebody else.
     """
-    named = set(_NAMED.findall(text))
+    named = {_SPACES.sub("", each) for each in _NAMED.findall(text)}
     if named and key.user_text not in named:
         raise InvalidSecretKey(
             "what opens with this password is not the key of the person whom the file names",
-            hint="Somewhere in the line that begins with mocryptsec0 a character is wrong: copy it again.",
+            hint="A character is wrong in what follows mocryptsec0, or in that name: compare both.",
         )
