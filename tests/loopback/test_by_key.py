@@ -78,6 +78,12 @@ def test_followed_by_key_alone_and_after_a_move_to_other_ports(
             (server,) = others(status_when(ben, lambda now: states(now) == ["connected"]))
             assert (server["key"], server["of"]) == (anna.line["server"], [anna.key])
             assert server["via"] in {"TCP", "QUIC", "WebSocket"}
+            # What passed to her server and what passed to the DHT is told apart.
+            (passed,) = ben.do("status", "--traffic")
+            to_her = [each for each in passed["traffic"] if each["server"] == anna.line["server"]]
+            assert to_her[0]["passed"]["records"]["came"] > 0
+            assert passed["dht"]["came"] > passed["dht"]["packets_came"] > 0
+            assert passed["dht"]["went"] > passed["dht"]["packets_went"] > 0
 
             # She moves; he is told by nobody but the DHT.
             anna.move()
