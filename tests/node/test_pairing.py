@@ -168,6 +168,22 @@ async def test_a_device_that_breaks_off_after_the_handover_is_revoked_and_keeps_
 
 
 @pytest.mark.claim("C2")
+async def test_a_pairing_waits_for_its_turn_to_change_the_keys(laptop: Node, phone: Node) -> None:
+    before = devices(laptop)
+    offer, joining = await comparing(laptop, phone)
+    turn = laptop.people.turn(laptop.people.find(None).key)
+    async with turn, asyncio.timeout(20):
+        # Another act is about to publish what it has read.
+        joining.agree(same=True)
+        offer.agree(same=True)
+        while not turn._waiters:  # noqa: ASYNC110 - a lock tells nobody who waits for it
+            await asyncio.sleep(0)
+        assert devices(laptop) == before
+    assert (await until(offer, "ready")).state == "ready"
+    assert len(devices(laptop)) == len(before) + 1
+
+
+@pytest.mark.claim("C2")
 async def test_neither_is_ready_when_the_new_device_can_not_encrypt_back(
     laptop: Node, phone: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:

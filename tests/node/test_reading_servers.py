@@ -333,6 +333,52 @@ def test_old_posts_come_newest_first_and_go_on_after_a_restart(tmp_path: Path) -
     played(play)
 
 
+def test_old_posts_of_who_is_followed_no_more_are_not_fetched(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with village(tmp_path) as here:
+            person = here.author.people.first
+            assert person is not None
+            now = here.author.clock.now_ns()
+            times = [Timestamp(now - age * 7_200 * 10**9) for age in range(1, 2_001)]
+            old = [posts.post(person.signer, "old", now=time).data for time in times]
+            for server in here.servers:
+                await server.node.server.submit(old, Way.MIRROR)
+            await here.follow()
+            await here.until(lambda: len(here.read()) >= 250)
+            await one(here.reader, "unfollow", working=True, person=here.key.user_text)
+            await asyncio.sleep(60)
+            assert len(here.read()) < 1_000
+            await here.follow()
+            await here.until(lambda: len(here.read()) == 2_000)
+
+    played(play)
+
+
+def test_old_posts_of_who_is_followed_again_come_again(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with village(tmp_path) as here:
+            person = here.author.people.first
+            assert person is not None
+            long_ago = here.author.clock.now_ns() - 300 * 86_400 * 10**9
+            old = posts.post(person.signer, "long ago", now=Timestamp(long_ago))
+            await here.post("first")
+            for server in here.servers:
+                await server.node.server.submit([old.data], Way.MIRROR)
+            await here.follow()
+            await here.until(lambda: here.read() == ["first", "long ago"])
+            # All is compared; nobody follows any more, and the cache lets it go.
+            await here.until(lambda: all(Compared(here.reader.db).at_ns(one, here.key) for one in here.keys))
+            await one(here.reader, "unfollow", working=True, person=here.key.user_text)
+            gone = Filter.of(authors=[here.key], kinds=[MICROBLOG]).compiled
+            moderation = here.reader.server.moderation
+            await moderation._remove_all(gone, refuse=False, keep_lasting=False)
+            assert here.read() == []
+            await here.follow()
+            await here.until(lambda: here.read() == ["first", "long ago"], 600)
+
+    played(play)
+
+
 def test_old_posts_of_a_new_outbox_come(tmp_path: Path) -> None:
     async def play() -> None:
         async with village(tmp_path) as here:

@@ -89,6 +89,9 @@ class ActingHalf(ReachingHalf):
         new = self.db.follow(person.key.bytes, named.key.bytes, self.clock.now_ns())
         self.followed_list.wake()
         self.look_again()
+        if new and self.history.progress(named.key).done:
+            # Who was followed once: what went since then comes again.
+            self.comparing.from_the_beginning(named.key)
         return new
 
     def unfollow(self, person: Person, key: PublicKey) -> bool:

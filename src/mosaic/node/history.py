@@ -96,6 +96,7 @@ class History:
         at_hand: The records (32 bytes of each id) at hand that a filter matches, the newest, at most so many.
         changed: Told whenever something has come.
         since_ns: From which timestamp (ns) on somebody's old posts are wanted; the first ones are always.
+        is_wanted: Whether somebody is followed still.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class History:
         at_hand: Callable[[Filter, int], Sequence[bytes]],
         changed: Callable[[], None],
         since_ns: Callable[[PublicKey], int] = lambda _person: 0,
+        is_wanted: Callable[[PublicKey], bool] = lambda _person: True,
     ) -> None:
         self._kept = kept
         self._connect = connect
@@ -113,6 +115,7 @@ class History:
         self._at_hand = at_hand
         self._changed = changed
         self._since_ns = since_ns
+        self._is_wanted = is_wanted
         self._servers: dict[PublicKey, PublicKey] = {}
         self._done: set[PublicKey] = set()
         self._waiting: list[tuple[int, bytes]] = []
@@ -153,6 +156,10 @@ class History:
                 await self._woken.wait()
             slices, key = heapq.heappop(self._waiting)
             person = PublicKey(key)
+            if not self._is_wanted(person):
+                # Whoever is followed again is heard again, and goes on from here.
+                self._servers.pop(person, None)
+                continue
             try:
                 progress = await self._slice(person, self._servers[person])
             except MosaicError as error:

@@ -190,21 +190,24 @@ class Offer(Running):
         """The key schedule with the new device in it, published."""
         person, people = self._person, self.node.people
         with await people.unlock(person, self._unlocking) as master:
-            editing = await self._schedules.read(person, offline=False)
-            editing.add(entry)
-            mine = {secret.public for secret in people.encryption_secrets(person)}
-            if not mine.intersection(editing.active(Marker.ACTIVE_ENCRYPTION_KEY)):
-                self._schedules.new_box(person, editing)
-            people.book.keep(person.key, entry.subkey, Use.DEVICE, label, None, self.node.clock.now())
-            return (await self._schedules.publish(person, master, editing)).schedule
+            async with people.turn(person.key):
+                editing = await self._schedules.read(person, offline=False)
+                editing.add(entry)
+                mine = {secret.public for secret in people.encryption_secrets(person)}
+                if not mine.intersection(editing.active(Marker.ACTIVE_ENCRYPTION_KEY)):
+                    self._schedules.new_box(person, editing)
+                people.book.keep(person.key, entry.subkey, Use.DEVICE, label, None, self.node.clock.now())
+                return (await self._schedules.publish(person, master, editing)).schedule
 
     async def _unlisted(self, entry: Entry) -> None:
         """Revokes the key of a device that was not paired after all."""
         try:
-            with await self.node.people.unlock(self._person, self._unlocking) as master:
-                editing = await self._schedules.read(self._person, offline=True)
-                editing.mark(entry.subkey, Marker.REVOKED_ALL, self.node.clock.now())
-                await self._schedules.publish(self._person, master, editing)
+            people, person = self.node.people, self._person
+            with await people.unlock(person, self._unlocking) as master:
+                async with people.turn(person.key):
+                    editing = await self._schedules.read(person, offline=True)
+                    editing.mark(entry.subkey, Marker.REVOKED_ALL, self.node.clock.now())
+                    await self._schedules.publish(person, master, editing)
         except MosaicError as error:
             log.warning("the key of a device that was not paired stays in the key schedule: %s", error)
 

@@ -175,6 +175,7 @@ class ReachingHalf(Observed, abc.ABC):
             self.everything.prefixes,
             changed=self.tell_changed,
             since_ns=self.cache.wanted_since_ns,
+            is_wanted=lambda person: person in self.follower.outboxes(),
         )
         self.follower = Follower(
             self.db,
