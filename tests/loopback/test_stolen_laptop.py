@@ -43,7 +43,9 @@ def test_a_laptop_is_stolen(tmp_path: Path) -> None:
         assert listed["master"] == "away"
         revoke = ("key", "revoke", anna["device"], "--since", "0s", "--master", file, *given, "--home", desk)
         revoked = one(*revoke)
-        assert (revoked["delivered"], revoked["vouched"]) == (1, 1)
+        assert revoked["delivered"] == 1
+        # The post; and the key of her list, where the server has not yet what took its place.
+        assert revoked["vouched"] in {1, 2}
         found = hub.do("query", "--author", anna["key"], "--kind", "post")
         assert [each["text"] for each in found] == ["mine"]
         states = {each["key"]: each["state"] for each in one("key", "list", "--home", desk)["keys"]}

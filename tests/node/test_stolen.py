@@ -141,7 +141,9 @@ async def test_a_stolen_device_is_revoked_from_another_home(open_node: OpenNode,
                 key=stolen.public.user_text,
                 since=str(int(since)),
             )
-            assert (done["vouched"], done["delivered"], done["unread"]) == (2, 2, [])
+            assert (done["delivered"], done["unread"]) == (2, [])
+            # Two posts; and the key of her list, where a server has not yet what took its place.
+            assert done["vouched"] in {2, 3}
             assert (done["personas"], done["unknown"]) == ([], [])
 
             # Every reader drops what the thief wrote at the next contact, and keeps the rest.

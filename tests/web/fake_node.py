@@ -70,8 +70,9 @@ class Keys:
         self._ask("retire", key, opening.sealed or "", opening.password or "")
         return "It is out of use."
 
-    async def revoke(self, key: str, since: str, opening: Unlocking) -> str:
-        self._ask("revoke", key, since, opening.sealed or "", opening.password or "")
+    async def revoke(self, key: str, since: str, opening: Unlocking, *, keep_personas: bool) -> str:
+        kept = ("personas stay",) if keep_personas else ()
+        self._ask("revoke", key, since, opening.sealed or "", opening.password or "", *kept)
         return "The key is <revoked>."
 
     async def roll(self, what: str, opening: Unlocking) -> str:

@@ -70,7 +70,7 @@ async def test_keys_are_named_retired_rolled_and_revoked() -> None:
         ("roll", {"what": "encryption"}),
         ("roll", {"what": "device", "key": "mopub0laptop"}),
         ("persona", {"label": "baking"}),
-        ("revoke", {"key": "mopub0phone", "since": "1d", "sure": "yes"}),
+        ("revoke", {"key": "mopub0phone", "since": "1d", "sure": "yes", "personas": "keep"}),
         ("revoke", {"key": "mopub0phone", "since": "ever", "sure": "yes", "master": f" {SEALED} "}),
         ("revoke", {"key": "mopub0phone", "since": "1d", "at": "2026-01-01T00:00:00Z", "sure": "yes"}),
     ):
@@ -84,7 +84,7 @@ async def test_keys_are_named_retired_rolled_and_revoked() -> None:
         ("roll", "encryption", ""),
         ("roll", "device", ""),
         ("persona", "baking", ""),
-        ("revoke", "mopub0phone", "1d", "", ""),
+        ("revoke", "mopub0phone", "1d", "", "", "personas stay"),
         ("revoke", "mopub0phone", "", SEALED, ""),
         ("revoke", "mopub0phone", "2026-01-01T00:00:00Z", "", ""),
     ]

@@ -143,9 +143,10 @@ class FollowedList:
             if key is not None:
                 self._take_over(person, key, secrets)
                 if self._node.settings.keep_follows:
-                    await self._publish_key(person, key)
+                    record = await self._publish_key(person, key)
                     self._forget_known(person)
                     await self._publish_changes(person, key)
+                    await self._node.queue.settled(record.id.bytes, self._node.settings.settle_s)
         return len(self._node.db.follows(person.key.bytes))
 
     # --- the list key ----------------------------------------------------------------------------------
@@ -181,8 +182,8 @@ class FollowedList:
         await self._publish_key(person, key)
         return key
 
-    async def _publish_key(self, person: Person, key: ListKey) -> None:
-        await self._publish(person, key, CLIENT_STATE, private_list.AT, key.encode())
+    async def _publish_key(self, person: Person, key: ListKey) -> Record:
+        return await self._publish(person, key, CLIENT_STATE, private_list.AT, key.encode())
 
     # --- what came -------------------------------------------------------------------------------------
 

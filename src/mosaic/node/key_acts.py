@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from mosaic.core import human
-from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.core.keys import SecretKey
 from mosaic.core.nostr_key import NostrSecret
-from mosaic.core.schedule_entry import ATTESTATION, Algorithm, Entry, Marker
+from mosaic.core.schedule_entry import Entry, Marker
 from mosaic.core.schedule_merge import lacks
 from mosaic.core.timestamp import Timestamp
 from mosaic.errors import UnknownKey, UsageError
@@ -27,6 +27,7 @@ from mosaic.node.key_list import KeyList, key_text, use_of
 from mosaic.node.master import Master
 from mosaic.node.own_schedule import Editing, OwnSchedule
 from mosaic.node.people import Person
+from mosaic.node.revocation import Revocation
 from mosaic.node.shapes import deliveries_object
 from mosaic.social.signer import Signer
 
@@ -189,14 +190,14 @@ class KeyActs:
             raise UsageError(
                 "this time is still to come", hint="Give --since a time in the past, such as 2h."
             )
-        named, told = arguments.text("key"), _Told()
+        named, told = arguments.text("key"), Revocation(self._schedules, person, now)
 
         async def change(editing: Editing) -> None:
             entry = self._find(person, editing, named)
-            await self._revoke(person, editing, entry, None if everything else when, told)
-            is_device = use_of(entry, self._kept(person).get(entry.subkey)) is Use.DEVICE
-            if is_device and not arguments.flag("keep_personas"):
-                await self._revoke_personas(person, editing, when, told)
+            await told.take(editing, entry, None if everything else when)
+            kept = self._kept(person)
+            if use_of(entry, kept.get(entry.subkey)) is Use.DEVICE and not arguments.flag("keep_personas"):
+                await told.take_personas(editing, kept, when)
             if not arguments.flag("keep_encryption"):
                 self._roll_boxes(person, editing)
 
@@ -216,36 +217,6 @@ class KeyActs:
         known.add(self._node.people.find(person.key.user_text).device.public.bytes)
         speaking = self._list.known(person).active(Marker.ACTIVE_SIGNING_KEY)
         return [key_text(key, Use.DEVICE) for key in speaking if key not in known]
-
-    async def _revoke_personas(self, person: Person, editing: Editing, when: Timestamp, told: _Told) -> None:
-        """Takes away the personas as well whose secrets the device may have."""
-        kept = self._kept(person)
-        for entry in list(editing.entries):
-            own = kept.get(entry.subkey)
-            if own is not None and own.use is Use.PERSONA and entry.marker is Marker.ACTIVE_SIGNING_KEY:
-                key = told.key
-                await self._revoke(person, editing, entry, when, told)
-                told.personas.append(own.label or told.key)
-                told.key = key
-
-    async def _revoke(
-        self, person: Person, editing: Editing, entry: Entry, when: Timestamp | None, told: _Told
-    ) -> None:
-        if entry.kind != ATTESTATION:
-            raise UsageError(
-                "an encryption key signs nothing", hint="`mosaic key roll encryption` replaces it."
-            )
-        signer = PublicKey(entry.subkey) if entry.algorithm is Algorithm.CURVE_25519 else None
-        told.key = key_text(entry.subkey, use_of(entry, None))
-        if when is None:
-            editing.mark(entry.subkey, Marker.REVOKED_ALL, self._now())
-        else:
-            editing.mark(entry.subkey, Marker.REVOKED_PAST, when)
-            if signer is not None:
-                editing.vouched += await self._schedules.received(person, signer, when)
-        if signer is not None:
-            stay = set(editing.vouched)
-            told.invalid += sum(each not in stay for each in self._schedules.signed(person.key, signer))
 
     async def merge(self, given: JsonObject) -> Items:
         """Publishes what all devices said of the keys, if the newest schedule says less."""
@@ -380,15 +351,6 @@ class KeyActs:
 
     def _now(self) -> Timestamp:
         return self._node.clock.now()
-
-
-class _Told:
-    """What a revocation found out on its way."""
-
-    def __init__(self) -> None:
-        self.key = ""
-        self.invalid = 0
-        self.personas: list[str] = []
 
 
 def _is(own: OwnKey, person: Person) -> bool:

@@ -143,11 +143,11 @@ class KeysFace:
         """All keys. Raises UnknownPerson as long as nobody lives here."""
         person = self._node.people.find(None)
         item = await self._act("keys", {"as": person.key.user_text})
-        keys, advice = item["keys"], item["advice"]
+        keys = item["keys"]
         return ShownKeys(
             [_shown(each) for each in keys if isinstance(each, dict)] if isinstance(keys, list) else [],
             str(item["master"]),
-            [str(each) for each in advice] if isinstance(advice, list) else [],
+            _texts(item, "advice"),
             self.pairing(),
         )
 
@@ -163,30 +163,37 @@ class KeysFace:
         done = await self._act("key_retire", {"key": key, **_given(opening)})
         return f"The key is out of use; what it signed stays valid. {_reached(done)}"
 
-    async def revoke(self, key: str, since: str, opening: Unlocking) -> str:
+    async def revoke(self, key: str, since: str, opening: Unlocking, *, keep_personas: bool) -> str:
         """Takes a key away from whoever has it; what was done, in words.
 
         Args:
             key: The key.
             since: Since when it is not one's own any more (`2h`, ISO 8601); empty = all that it ever signed.
             opening: Opens the master key.
+            keep_personas: Whether personas stay, because that device had none.
 
         Raises:
             UnknownKey: there is no such key.
             UsageError: the time is none, or still to come.
         """
         when: JsonObject = {"since": since} if since else {"all": True}
-        done = await self._act("key_revoke", {"key": key, **when, **_given(opening)})
+        given: JsonObject = {"key": key, **when, **_given(opening), "keep_personas": keep_personas}
+        done = await self._act("key_revoke", given)
         stay, gone = done["vouched"] if done.get("changed") else 0, done["invalid"]
-        return f"The key is revoked. {stay} of its records stay valid, {gone} do not. {_reached(done)}"
+        words = [f"The key is revoked. {stay} of its records stay valid, {gone} do not."]
+        if personas := _texts(done, "personas"):
+            words.append(f"These personas went with it: {', '.join(personas)}.")
+        if unknown := _texts(done, "unknown"):
+            words.append(f"Is one of these on it, too? Then revoke it as well: {', '.join(unknown)}.")
+        return " ".join([*words, _reached(done)])
 
     async def roll(self, what: str, opening: Unlocking) -> str:
         """A new key in place of this machine's (`device`), or of all `encryption` keys; what was done."""
         done = await self._act("key_roll", {"what": what, **_given(opening)})
         words = {
             "device": "This machine signs with a new key; what the former one signed stays valid.",
-            "encryption": "New messages are encrypted to a new key. Pair your other devices again: "
-            "until then they can't read what comes.",
+            "encryption": "New messages are encrypted to a new key; your other devices get it as soon as they"
+            " hear of it.",
         }
         return f"{words[what]} {_reached(done)}"
 
@@ -258,6 +265,11 @@ class KeysFace:
 def _given(opening: Unlocking) -> JsonObject:
     given = {"master": opening.sealed, "password": opening.password}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _texts(done: JsonObject, name: str) -> list[str]:
+    values = done.get(name)
+    return [str(value) for value in values] if isinstance(values, list) else []
 
 
 def _reached(done: JsonObject) -> str:

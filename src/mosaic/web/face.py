@@ -57,7 +57,7 @@ class KeysFace(Protocol):
     async def retire(self, key: str, opening: Unlocking) -> str:
         """Takes a key out of use."""
 
-    async def revoke(self, key: str, since: str, opening: Unlocking) -> str:
+    async def revoke(self, key: str, since: str, opening: Unlocking, *, keep_personas: bool) -> str:
         """Takes a key away from whoever has it, since a time, or (empty) with all that it ever signed."""
 
     async def roll(self, what: str, opening: Unlocking) -> str:

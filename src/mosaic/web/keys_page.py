@@ -67,7 +67,10 @@ class KeysPage:
             if not since:
                 raise UsageError("nothing was revoked", hint="Say since when the key is not yours any more.")
             since = "" if since == "ever" else since
-            return await self._node.keys.revoke(form.get("key", ""), since, opening(form))
+            keeps = form.get("personas") == "keep"
+            return await self._node.keys.revoke(
+                form.get("key", ""), since, opening(form), keep_personas=keeps
+            )
 
         return await self._change(request, revoke)
 
