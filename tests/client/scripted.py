@@ -61,6 +61,7 @@ class ScriptedServer:
     sessions: dict[int, ServerSession] = field(default_factory=dict)
     subscribed: list[Subscribed] = field(default_factory=list)
     blobs: dict[bytes, bytes] = field(default_factory=dict)
+    part: Callable[[BlobPartAsked], bytes | None] | None = None
     extra: Sequence[bytes] = ()
     query_result: ResultCode = ResultCode.SUCCESS
     greets: ResultCode | None = None
@@ -155,6 +156,10 @@ class ScriptedServer:
                 item = self.dht.get((is_server, key))
                 result = self.dht_result if item is None else ResultCode.SUCCESS
                 self.network.send(link, session.dht_response(query_id, result, item))
+            case BlobPartAsked() if self.part is not None:
+                answer = self.part(event)
+                if answer is not None:
+                    self.network.send(link, answer)
             case BlobOffered() | BlobPartAsked():
                 # A server that knows what the text has, and no more: blobs go whole.
                 self.network.send(link, Unrecognized().encode())

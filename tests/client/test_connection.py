@@ -15,8 +15,9 @@ from mosaic.client.settings import ClientSettings
 from mosaic.core import blob_hash, builder, kinds, nonce
 from mosaic.core.filter import Filter
 from mosaic.core.record import Record
-from mosaic.errors import Disconnected, ProtocolViolation, Refused, UsageError, WrongServerKey
+from mosaic.errors import BlobTooLarge, Disconnected, ProtocolViolation, Refused, UsageError, WrongServerKey
 from mosaic.transport.transport import Target
+from mosaic.wire.blob_messages import BlobPartResult
 from mosaic.wire.result_code import ResultCode
 
 POSTS = [post(timestamp=NOW - n, payload=b"post %d" % n) for n in range(5)]
@@ -330,6 +331,44 @@ async def test_a_blob_that_is_not_there_is_told(wire: Wire, tmp_path: Path) -> N
         await connection.blobs.get(bytes(32), tmp_path / "target")
     assert caught.value.result == ResultCode.NOT_FOUND
     assert not (tmp_path / "target").exists()
+
+
+@pytest.mark.parametrize("in_parts", [True, False])
+async def test_a_blob_that_is_too_long_or_never_ends_is_not_fetched(
+    wire: Wire, tmp_path: Path, in_parts: bool
+) -> None:
+    blob = bytes(3_000)
+    name = blob_hash.of(blob)
+    if in_parts:
+        wire.server.part = lambda asked: BlobPartResult(
+            asked.hash, ResultCode.SUCCESS, asked.offset, 1 << 60, bytes(1_000)
+        ).encode()
+    else:
+        wire.server.blobs[name] = blob
+    connection = await wire.connect()
+    with pytest.raises(BlobTooLarge):
+        await connection.blobs.get(name, tmp_path / "target", 2_999)
+    assert not (tmp_path / "target").exists()
+    if not in_parts:
+        assert await connection.blobs.get(name, tmp_path / "target", 3_000) == 3_000
+
+
+def test_a_server_that_chats_and_gives_no_blob_is_not_waited_for(tmp_path: Path) -> None:
+    async def ask() -> float:
+        wire = Wire(ClientSettings(answer_s=30.0, silence_s=100_000.0), str(tmp_path))
+        wire.server.part = lambda _: None
+        connection = await wire.connect()
+        asking = asyncio.create_task(connection.blobs.get(bytes(32), tmp_path / "target"))
+        for _ in range(500):
+            await asyncio.wait([asking], timeout=10)
+            if asking.done():
+                break
+            await connection.ping()
+        with pytest.raises(Disconnected):
+            await asking
+        return elapsed()
+
+    assert run(ask()) < 1_000
 
 
 async def test_limits_that_no_message_holds_are_refused(wire: Wire) -> None:

@@ -20,17 +20,19 @@ from typing import BinaryIO, Final, TypeVar
 from mosaic.client.refusals import refused
 from mosaic.client.waiting import Waiting
 from mosaic.core import blob_hash as blob_hashes
-from mosaic.errors import BlobMismatch, Disconnected, MosaicError, PeerError
+from mosaic.errors import BlobMismatch, BlobTooLarge, Disconnected, MosaicError, PeerError
 from mosaic.protocol import events
 from mosaic.protocol.blob_events import BlobHeld, BlobPartArrived
 from mosaic.protocol.client_session import ClientSession
-from mosaic.wire.limits import BLOB_PART_LIMIT
+from mosaic.wire.limits import BLOB_LIMIT_MAXIMUM, BLOB_PART_LIMIT
 from mosaic.wire.result_code import ResultCode
 
 IN_PARTS: Final = 1_048_576
 """Blobs of this length (bytes) and longer ones are handed in in parts."""
 IN_FLIGHT: Final = 4
 """How many parts are on their way at once."""
+_SLOWEST: Final = 8_192
+"""Bytes a second that a server gives at least: other things that it says meanwhile are no part of a blob."""
 
 _T = TypeVar("_T")
 
@@ -159,32 +161,44 @@ class BlobExchange:
             await self._send(frame)
             return await self._answered(future)
 
-    async def get(self, blob_hash: bytes, into: Path) -> int:
+    async def get(self, blob_hash: bytes, into: Path, most: int = BLOB_LIMIT_MAXIMUM) -> int:
         """Fetches a blob into a file; its length in bytes.
 
         What is in the file already is taken for its beginning.
 
+        Args:
+            blob_hash: Its BLAKE3-256 hash (32 bytes).
+            into: The file.
+            most: How long it may be (bytes); nobody knows before whether a server tells the truth.
+
         Raises:
             Refused: the server does not have it or does not give it.
+            BlobTooLarge: it is longer, or the server says so.
             BlobMismatch: what came is something else; the file is gone.
             PeerError: no answer came. Called again with the same file, it goes on where it was.
         """
         with contextlib.suppress(_NoParts):
-            return await self._get_parts(blob_hash, into)
+            return await self._get_parts(blob_hash, into, most)
         with self._getting.answer(blob_hash) as future:
             await self._send(self._session.blob_get(blob_hash))
             arrived = await self._answered(future)
         if not arrived.result.is_success:
             raise refused(arrived.result)
+        if arrived.length > most:
+            if arrived.path is not None:
+                _remove(Path(arrived.path))
+            raise _too_large(arrived.length, most)
         _keep(arrived, into)
         return arrived.length
 
-    async def _get_parts(self, blob_hash: bytes, into: Path) -> int:
+    async def _get_parts(self, blob_hash: bytes, into: Path, most: int) -> int:
         held = _size_of(into)
         first = await self._part(blob_hash, held)
         if not first.result.is_success:
             raise refused(first.result)
         length = first.length
+        if length > most:
+            raise _too_large(length, most)
         with into.open("ab") as file:
             file.truncate(min(held, length))
             file.write(first.data)
@@ -206,9 +220,13 @@ class BlobExchange:
 
     async def _part(self, blob_hash: bytes, offset: int) -> BlobPartArrived:
         name = blob_hash + offset.to_bytes(8, "big")
-        with self._fetching.answer(name) as future:
-            await self._send(self._session.blob_parts.part_get(blob_hash, offset, BLOB_PART_LIMIT))
-            return await self._answered(future)
+        try:
+            with self._fetching.answer(name) as future:
+                async with asyncio.timeout(self._answer_s + IN_FLIGHT * BLOB_PART_LIMIT / _SLOWEST):
+                    await self._send(self._session.blob_parts.part_get(blob_hash, offset, BLOB_PART_LIMIT))
+                    return await self._answered(future)
+        except TimeoutError:
+            raise Disconnected("the server gives next to nothing of the blob") from None
 
     async def _answered(self, future: asyncio.Future[_T]) -> _T:
         """Waits for an answer for as long as bytes move in either direction."""
@@ -233,6 +251,13 @@ def _keep(arrived: events.BlobArrived, into: Path) -> None:
         into.write_bytes(arrived.body)
     else:
         raise BlobMismatch("the answer holds no blob")
+
+
+def _too_large(length: int, most: int) -> BlobTooLarge:
+    return BlobTooLarge(
+        f"the blob has {length:,} bytes, {most:,} are taken here",
+        hint="`blob_limit` in the settings of the server says how long one may be.",
+    )
 
 
 def _size_of(path: Path) -> int:

@@ -19,7 +19,7 @@ from mosaic.client.outbox import SERVERS_OF_A_ROLE
 from mosaic.core.bootstrap import Usage
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
-from mosaic.errors import MosaicError, Refused
+from mosaic.errors import BlobRefused, MosaicError, Refused
 from mosaic.node.kept import What
 from mosaic.store.blob_ledger import blobs_named
 from mosaic.store.stretches import Stretches
@@ -146,11 +146,11 @@ class KeptBlobs:
                 break
             path = node.home.temporary / f"kept-{blob.hex()}"
             try:
-                length = await connection.blobs.get(blob, path)
+                length = await connection.blobs.get(blob, path, node.blobs.max_bytes)
                 await asyncio.to_thread(node.blobs.adopt, path, blob, length, blob)
                 await asyncio.to_thread(node.server.blob_book.brought, blob, length, author.bytes)
                 came += 1
-            except Refused:
+            except (Refused, BlobRefused):
                 continue
             finally:
                 path.unlink(missing_ok=True)

@@ -30,7 +30,7 @@ from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.core.record import Record
 from mosaic.core.schedule_entry import Marker
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import MosaicError, PeerError, Refused
+from mosaic.errors import BlobRefused, MosaicError, PeerError, Refused
 from mosaic.node.mirrors import synced
 from mosaic.node.people import Person
 from mosaic.node.synced import HomeRecords, SyncPlan
@@ -185,9 +185,9 @@ class OwnCopy:
         for blob in missing:
             path = node.home.temporary / f"moved-{blob.hex()}"
             try:
-                length = await connection.blobs.get(blob, path)
+                length = await connection.blobs.get(blob, path, node.blobs.max_bytes)
                 await own.blobs.put(path, blob, length)
-            except Refused:
+            except (Refused, BlobRefused):
                 continue
             finally:
                 path.unlink(missing_ok=True)
