@@ -108,3 +108,30 @@ async def test_one_that_never_began_is_closed_as_well() -> None:
     await stream.aclose()
     assert closed == [stream, stream]
     assert [item async for item in stream] == []
+
+
+async def test_a_block_begins_however_much_was_stored() -> None:
+    source = Source()
+    for number in range(1_000):
+        source.items.put_nowait(number)
+    source.items.put_nowait(LIVE)
+    source.items.put_nowait(1_000)
+    found = []
+    async with asyncio.timeout(10), Stream(source.read(), lives=True) as stream:
+        async for item in stream:
+            found.append(item)
+            if item == 1_000:
+                break
+    assert found == list(range(1_001))
+
+
+async def test_who_gives_up_before_the_block_begins_leaves_nothing_behind() -> None:
+    source = Source()
+    stream = Stream(source.read(), lives=True)
+    entering = asyncio.create_task(stream.__aenter__())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    assert source.ended

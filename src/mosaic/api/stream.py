@@ -89,7 +89,11 @@ class Stream(Generic[_T]):
             raise UsageError("this stream was closed", hint="Ask the client for another one.")
         self._begin()
         if self._lives:
-            await self._live.wait()
+            try:
+                await self._live.wait()
+            except BaseException:
+                await self.aclose()
+                raise
         if self._error is not None:
             await self.aclose()
             raise self._error
@@ -121,6 +125,9 @@ class Stream(Generic[_T]):
                     if isinstance(item, Live):
                         self._live.set()
                     else:
+                        if self._queue.full():
+                            # More was stored than fits: it has to be read before anything goes on.
+                            self._live.set()
                         await self._queue.put(item)
         except Exception as error:  # noqa: BLE001 - whoever reads the stream gets it
             self._error = error

@@ -80,21 +80,42 @@ class LiveActs:
     ) -> Items:
         connection, authority = await self._node.own(person), self._finder.authority()
         watching = remote.watch(connection, authority, [wanted], stored=stored)
+        introducing = _Introducing(self._node)
         async with contextlib.aclosing(in_order(watching)) as items:
             async for item in items:
                 if not isinstance(item, Record):
                     yield item
                 elif heard(item) and (post := feeds.post_at(self._node.records, item)) is not None:
-                    await self._introduced(item.author)
+                    await introducing.wait(item.author)
                     yield post_object(post, lambda key: profiles.name_of(self._node.records, key))
 
-    async def _introduced(self, author: PublicKey) -> None:
-        """Waits a moment for the name of a stranger: his profile comes right behind his first record."""
-        with contextlib.suppress(TimeoutError), self._node.changes() as changed:
-            async with asyncio.timeout(_NAME_S):
-                while profiles.name_of(self._node.records, author) is None:
-                    await changed.wait()
-                    changed.clear()
+
+class _Introducing:
+    """Waits a moment for the name of a stranger: his profile comes right behind his first record.
+
+    Not for two of them one after the other: many who have no name must not hold up everybody else.
+
+    Args:
+        node: The open home.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._not_before_s = 0.0
+
+    async def wait(self, author: PublicKey) -> None:
+        """Waits until a person's name is known, a second at most."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._not_before_s:
+            return
+        try:
+            with self._node.changes() as changed:
+                async with asyncio.timeout(_NAME_S):
+                    while profiles.name_of(self._node.records, author) is None:
+                        await changed.wait()
+                        changed.clear()
+        except TimeoutError:
+            self._not_before_s = loop.time() + _NAME_S
 
 
 async def in_order(
