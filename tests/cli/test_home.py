@@ -102,7 +102,7 @@ def test_wrong_usage_has_its_exit_code_and_a_hint(mosaic: Run, arguments: tuple[
 def test_every_command_teaches_with_help(mosaic: Run) -> None:
     overview = mosaic("--help")
     assert overview.code == 0
-    names = re.findall(r"^  (\S+)", overview.out.partition("Commands:")[2], re.MULTILINE)
+    names = re.findall(r"^  (\S+)", overview.out.partition("Who you are:")[2], re.MULTILINE)
     promised = "init serve post feed follow get query watch submit blob encode decode verify key conformance"
     assert set(promised.split()) <= set(names)
     for name in names:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import click
 
 from mosaic.cli import moderating
+from mosaic.cli.groups import Group
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import clean, notice, text_of
 from mosaic.cli.telling import REASON, UNTIL, parsed_ns, tell, word
@@ -18,18 +19,12 @@ from mosaic.node.control import Json, JsonObject
 from mosaic.node.setting_values import size
 
 
-class _InOrder(click.Group):
+class _InOrder(Group):
     """Commands in the order in which they are added."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """All names."""
         return list(self.commands)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes every command's first sentence whole, as `mosaic --help` does."""
-        commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, command.get_short_help_str(limit=1000)) for name, command in commands])
 
 
 @click.group(cls=_InOrder)

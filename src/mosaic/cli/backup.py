@@ -14,6 +14,7 @@ from typing import BinaryIO
 import click
 
 from mosaic.cli.acting import act
+from mosaic.cli.groups import Group
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object, say, text_of
 from mosaic.errors import BackupDamaged, UsageError
@@ -25,7 +26,7 @@ from mosaic.node.restore import restore as restore_home
 _VARIABLE = "MOSAIC_BACKUP_PASSWORD_FILE"
 
 
-class _WithDefault(click.Group):
+class _WithDefault(Group):
     """`mosaic backup FILE` is `mosaic backup make FILE`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

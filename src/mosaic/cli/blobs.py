@@ -16,13 +16,14 @@ import click
 
 from mosaic.cli.acting import act
 from mosaic.cli.given_file import given_file
+from mosaic.cli.groups import Group
 from mosaic.cli.options import Common, common, server
 from mosaic.cli.output import notice, print_object, say, text_of
 from mosaic.errors import UsageError
 from mosaic.node.remote import parse_blob_hash
 
 
-@click.group()
+@click.group(cls=Group)
 def blob() -> None:
     """Store and fetch files by their hash."""
 

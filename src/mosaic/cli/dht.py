@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 
 import click
 
+from mosaic.cli.groups import Group
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import Exit, notice, print_object, say
 from mosaic.cli.reaching import dht_mode_of_command
@@ -30,7 +31,7 @@ from mosaic.node.control import JsonObject
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@click.group()
+@click.group(cls=Group)
 def dht() -> None:
     """Find and publish in the Mainline DHT, or run one of your own."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from mosaic.cli.acting import act
+from mosaic.cli.groups import Group
 from mosaic.cli.options import Common, common, server
 from mosaic.cli.output import notice, print_object, say, short_bytes, text_of
 from mosaic.node.control import Json, JsonObject
@@ -15,7 +16,7 @@ from mosaic.node.storage_face import WORDS
 from mosaic.policy.cache import CACHE
 
 
-@click.group()
+@click.group(cls=Group)
 def keep() -> None:
     """Keep accounts and records of others for good; what you wrote is always kept.
 

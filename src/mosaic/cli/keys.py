@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from mosaic.cli.acting import act
+from mosaic.cli.groups import Group
 from mosaic.cli.new_home import new_home
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import clean, notice, print_object, say, shown_deliveries, text_of
@@ -39,7 +40,7 @@ _new_password_option = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def key() -> None:
     """List your keys, add and revoke some; take the master key off this machine.
 

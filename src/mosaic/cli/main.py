@@ -12,13 +12,14 @@ from importlib import metadata
 
 import click
 
+from mosaic.cli.groups import Group
 from mosaic.cli.output import Exit, exit_code, print_error
 from mosaic.errors import MosaicError, UsageError
 from mosaic.node import core_dumps, crash_report
 from mosaic.node.logging_setup import clean_without_settings
 
 _INTERRUPTED = 130
-_WHOLE = 1000
+_OF_EACH_COMMAND = frozenset({"--home", "--as", "--json"})
 
 
 def _version() -> str:
@@ -28,48 +29,66 @@ def _version() -> str:
         return "from source"
 
 
-# Where each command lives. A command's module is loaded when it is used, so that small ones start fast.
-_COMMANDS = {
-    "people": ("init", "whoami", "profile", "where"),
-    "keys": ("key",),
-    "pairing": ("pair",),
-    "recovery": ("recovery",),
-    "inviting": ("invite", "find"),
-    "serving": ("serve", "run"),
-    "opening": ("page",),
-    "config": ("config",),
-    "admin": ("admin",),
-    "status": ("status",),
-    "servers": ("servers",),
-    "posting": (
-        "post",
-        "reply",
-        "edit",
-        "delete",
-        "record",
-        "feed",
-        "wall",
-        "thread",
-        "follow",
-        "unfollow",
-        "following",
-    ),
-    "records": ("get", "query", "watch", "submit", "queue", "encode", "decode", "verify"),
-    "blobs": ("blob",),
-    "keeping": ("keep", "usage"),
-    "exchange": ("export", "import"),
-    "syncing": ("sync",),
-    "backup": ("backup", "restore"),
-    "check": ("check",),
-    "dht": ("dht",),
-    "demo": ("demo",),
-    "conformance": ("conformance",),
-    "test_server": ("test-server",),
+# Where each command lives, sorted as `mosaic --help` tells them. A command's module is loaded when it is
+# used, so that small ones start fast.
+_COMMANDS: dict[str, dict[str, tuple[str, ...]]] = {
+    "Who you are": {
+        "people": ("init", "whoami", "profile", "where"),
+        "keys": ("key",),
+        "pairing": ("pair",),
+        "recovery": ("recovery",),
+        "inviting": ("invite", "find"),
+    },
+    "Your node and its servers": {
+        "serving": ("serve", "run"),
+        "opening": ("page",),
+        "config": ("config",),
+        "admin": ("admin",),
+        "status": ("status",),
+        "servers": ("servers",),
+    },
+    "What is said": {
+        "posting": (
+            "post",
+            "reply",
+            "edit",
+            "delete",
+            "record",
+            "feed",
+            "wall",
+            "thread",
+            "follow",
+            "unfollow",
+            "following",
+        ),
+    },
+    "Records and files": {
+        "records": ("get", "query", "watch", "submit", "queue", "encode", "decode", "verify"),
+        "blobs": ("blob",),
+    },
+    "What is on this machine": {
+        "keeping": ("keep", "usage"),
+        "exchange": ("export", "import"),
+        "syncing": ("sync",),
+        "backup": ("backup", "restore"),
+        "check": ("check",),
+    },
+    "To try and to test": {
+        "dht": ("dht",),
+        "demo": ("demo",),
+        "conformance": ("conformance",),
+        "test_server": ("test-server",),
+    },
 }
-_MODULES = {command: module for module, commands in _COMMANDS.items() for command in commands}
+_MODULES = {
+    command: module
+    for modules in _COMMANDS.values()
+    for module, commands in modules.items()
+    for command in commands
+}
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """The commands, each loaded when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -87,13 +106,20 @@ class _Commands(click.Group):
         assert isinstance(found, click.Command)
         return found
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is meant. Raises NoSuchCommand, which names those that are spelt alike."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            raise click.NoSuchCommand(error.command_name, possibilities=_MODULES, ctx=ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes every command's first sentence whole; a narrow terminal breaks it instead of cutting it."""
-        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, command.get_short_help_str(limit=_WHOLE)) for name, command in commands if command]
-            )
+        """Writes the lists of the commands, each under what they are about."""
+        for about, modules in _COMMANDS.items():
+            with formatter.section(about):
+                self.write_commands(ctx, formatter, [name for names in modules.values() for name in names])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
@@ -136,7 +162,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(0)
     except click.ClickException as error:
         print_error(
-            UsageError(error.format_message(), hint=f"See `mosaic {_command_of(error)}--help`."),
+            _in_our_words(error),
             as_json=as_json,
         )
         sys.exit(2)
@@ -152,6 +178,18 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stderr.write(crash_report.report(fault))
         print_error(MosaicError(f"Mosaic failed at it: {type(fault).__name__}"), as_json=as_json)
         sys.exit(Exit.LOCAL)
+
+
+def _in_our_words(error: click.ClickException) -> UsageError:
+    """What is wrong with a command line, and what to do about it."""
+    command = _command_of(error)
+    group = isinstance(error, click.UsageError) and error.ctx and isinstance(error.ctx.command, click.Group)
+    if isinstance(error, click.NoSuchOption) and group and error.option_name in _OF_EACH_COMMAND:
+        return UsageError(
+            error.message,
+            hint=f"It stands behind the command: `mosaic {command}COMMAND {error.option_name} …`.",
+        )
+    return UsageError(error.format_message(), hint=f"See `mosaic {command}--help`.")
 
 
 def _command_of(error: click.ClickException) -> str:

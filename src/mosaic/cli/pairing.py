@@ -12,6 +12,7 @@ import sys
 import click
 
 from mosaic.cli.acting import Conversation
+from mosaic.cli.groups import Group
 from mosaic.cli.new_home import new_home
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import clean, notice, print_object, say, text_of
@@ -37,7 +38,7 @@ _TOLD = {
 }
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.option("--qr/--no-qr", default=None, help="Show the code as QR, too; without either on a terminal.")
 @master_file_options
 @common

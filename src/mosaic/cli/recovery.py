@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from mosaic.cli.acting import act
+from mosaic.cli.groups import Group
 from mosaic.cli.new_home import new_home
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import notice, print_object, say, text_of
@@ -40,7 +41,7 @@ overflow-wrap:anywhere}}svg{{width:6cm;height:6cm}}</style>
 """
 
 
-@click.group()
+@click.group(cls=Group)
 def recovery() -> None:
     """Make a recovery sheet to print, or come back with one.
 

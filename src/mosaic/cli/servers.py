@@ -9,12 +9,13 @@ import click
 
 from mosaic.cli import moving
 from mosaic.cli.acting import act
+from mosaic.cli.groups import Group
 from mosaic.cli.options import Common, common, server
 from mosaic.cli.output import clean, print_object, say, short_bytes, text_of
 from mosaic.node.control import JsonObject
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @common
 @click.pass_context
 def servers(context: click.Context, options: Common) -> None:
