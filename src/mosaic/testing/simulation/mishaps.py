@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Final
 
+from mosaic.core.timestamp import Timestamp
+from mosaic.social import posts
 from mosaic.testing.simulation.dht import Manner
+from mosaic.testing.simulation.theft import stolen_signer
 from mosaic.testing.simulation.town import PASSWORD, Dweller, Lie
 from mosaic.testing.simulation.trial import Trial, author_keys
 
@@ -190,9 +194,11 @@ async def stolen(trial: Trial) -> None:
         return victims
 
     async def again() -> Sequence[Dweller]:
-        for thief in thieves:
-            await trial.forge(thief, "it is me, really")
-        await _write(trial, victims)
+        for thief, victim, place in zip(thieves, victims, places, strict=True):
+            last = await trial.post(victim)
+            signer = stolen_signer(_backup(trial, place), trial.town.folder / f"loot {place}")
+            at = Timestamp(int(str(last["time"])) + 1)
+            await trial.forge_on(thief, signer, posts.post(signer, "it is me, really", now=at))
         await trial.town.wait(_SETTLE_S)
         return victims
 
@@ -203,6 +209,10 @@ async def stolen(trial: Trial) -> None:
     await trial.mishap("the thief goes on", "with keys that are revoked", again)
 
 
+def _backup(trial: Trial, place: int) -> Path:
+    return trial.town.folder / f"backup {place}"
+
+
 async def _steal(trial: Trial, place: int) -> Dweller:
     """Somebody copies all of a person's home; the master key was taken out of it in time."""
     victim = trial.town.people[place]
@@ -210,7 +220,7 @@ async def _steal(trial: Trial, place: int) -> Dweller:
     await victim.do("master_export", {"path": str(master), "new_password": PASSWORD})
     trial.masters[victim.key] = master.read_text()
     await victim.do("master_forget", {"master": trial.masters[victim.key], "password": PASSWORD})
-    backup = trial.town.folder / f"backup {place}"
+    backup = _backup(trial, place)
     await victim.do("backup", {"path": str(backup), "password": PASSWORD})
     return await trial.town.copy(place, backup)
 

@@ -9,6 +9,7 @@ Source: this project's own design, docs/architecture.md "The network test".
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +20,12 @@ from mosaic.core.community_kinds import DELETION
 from mosaic.core.keys import PublicKey
 from mosaic.core.kind import Kind
 from mosaic.core.kinds import MICROBLOG
+from mosaic.core.record import Record
 from mosaic.core.reference import parse
 from mosaic.errors import MosaicError
 from mosaic.node.control import JsonObject
+from mosaic.node.shapes import record_text
+from mosaic.social.signer import Signer
 from mosaic.testing.simulation.lying import INVENTED_BY
 from mosaic.testing.simulation.oracle import Difference, Oracle
 from mosaic.testing.simulation.report import Fault, Report
@@ -189,9 +193,21 @@ class Trial:
         self.oracle.deleted(person.key, address)
 
     async def forge(self, thief: Dweller, text: str) -> None:
-        """Somebody who has a person's stolen keys writes in his name."""
+        """Somebody who has a person's stolen home writes in his name."""
         (item,) = await thief.do("post", {"text": text})
-        self.oracle.forged.setdefault(thief.key, set()).add(str(item["id"]))
+        self._forged(thief.key, str(item["id"]))
+
+    async def forge_on(self, thief: Dweller, signer: Signer, record: Record) -> None:
+        """Somebody who has a person's stolen key hands in what it signed at all servers of that person."""
+        self._forged(signer.author.user_text, record.id.text)
+        for server in self.uses[thief.key]:
+            if server not in self.dead:
+                given = {"records": [record_text(record)], "as": thief.key}
+                with contextlib.suppress(MosaicError):
+                    await thief.do("submit", {**given, "key": self.town.servers[server].key})
+
+    def _forged(self, author: str, record: str) -> None:
+        self.oracle.forged.setdefault(author, set()).add(record)
         self.report.forgeries += 1
 
     async def seen_forged(self) -> int:
