@@ -375,3 +375,14 @@ def test_what_is_used_no_longer_is_no_news(tmp_path: Path) -> None:
 
 def _of(home: MemoryHome) -> Filter:
     return Filter.of(authors=[PublicKey.parse_user(home.key)])
+
+
+def test_what_was_handed_in_long_ago_is_forgotten_while_the_node_runs(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        node = world.ana.node
+        node.db.connection.execute("UPDATE delivery SET queued_ns = 1")
+        assert node.db.connection.execute("SELECT count(*) FROM delivery").fetchone() != (0,)
+        await node.outbox_checks.compare()
+        assert node.db.connection.execute("SELECT count(*) FROM delivery").fetchone() == (0,)
+
+    play(tmp_path, story)

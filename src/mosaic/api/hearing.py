@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Final, TypeAlias
@@ -23,7 +24,7 @@ from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import Unreachable
+from mosaic.errors import MosaicError, Unreachable
 from mosaic.node.arguments import Arguments, parse_time
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.social.feeds import FEED_KINDS
@@ -32,6 +33,10 @@ _AHEAD: Final = 64
 _REMEMBERED: Final = 65_536
 _OVERLAP_S: Final = 60
 _SECOND: Final = 1_000_000_000
+# With growing pauses these take some minutes.
+_TRIES: Final = 10
+
+log = logging.getLogger(__name__)
 
 
 _Connect: TypeAlias = Callable[[], contextlib.AbstractAsyncContextManager[Connection]]
@@ -211,11 +216,20 @@ class _Heard:
                     self._ready(source)
 
     async def _put(self, connect: _Connect, record: Record) -> None:
-        if self._note(record):
-            async with connect() as connection:
-                accepted = await self._links.authority.accepted(connection, [record])
-            if accepted:
-                await self._queue.put(record)
+        if not self._note(record):
+            return
+        for failures in range(_TRIES):
+            try:
+                async with connect() as connection:
+                    accepted = await self._links.authority.accepted(connection, [record])
+            except MosaicError as error:
+                log.info("who signed what came can't be asked now: %s", error)
+                await asyncio.sleep(self._links.backoff.seconds(failures))
+            else:
+                if accepted:
+                    await self._queue.put(record)
+                return
+        log.warning("one record is not told: nobody could be asked who signs for its author")
 
     def _note(self, record: Record) -> bool:
         """Whether a record is new."""

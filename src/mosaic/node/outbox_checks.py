@@ -128,7 +128,10 @@ class OutboxChecks:
         self._compares_soon = True
 
     async def compare(self) -> None:
-        """Compares one's own outboxes once."""
+        """Compares one's own outboxes once. What was handed in over a month ago is forgotten first."""
+        now_ns = self._node.clock.now_ns()
+        self._node.deliveries.forget_old(now_ns)
+        self._node.unaddressed.forget_old(now_ns)
         for person in list(self._node.people):
             for server in self._own_outboxes(person.key):
                 await self._own(person, server)
