@@ -117,7 +117,7 @@ def test_a_new_home_and_its_plain_backup_show_no_secret(world: World) -> None:
 
 @pytest.mark.slow
 @pytest.mark.claim("C1", "C2", "C11", "C13")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_no_secret_of_a_life_stands_where_it_should_not(world: World) -> None:
     life = Life(world)
     life.is_born()
