@@ -50,8 +50,11 @@ def test_nobody_can_be_paired_where_nobody_lives(mosaic: Run) -> None:
     assert "mosaic serve" in done.error["hint"]
 
 
-def test_a_person_who_lives_here_does_not_join_again(mosaic: Run) -> None:
+def test_a_person_who_lives_here_may_join_again_and_stays_if_it_fails(mosaic: Run) -> None:
     key = mosaic("init", "--name", "anna").out.strip()
+    before = mosaic("key", "list", "--json").objects
     again = PairingCode.parse(code(2**62)).text.replace(PERSON.user_text, key)
     done = mosaic("pair", "join", "--json", stdin=again.encode())
-    assert done.error["code"] == "home_exists"
+    assert done.error["code"] == "pairing_failed"
+    assert "can be reached" in done.error["error"]
+    assert mosaic("key", "list", "--json").objects == before
