@@ -21,7 +21,8 @@ from mosaic.dht.network import NetworkState
 from mosaic.errors import InvalidBootstrap, MosaicError, Refused, Unreachable, UsageError
 from mosaic.node.backup import Backup
 from mosaic.node.home import Home, try_lock
-from mosaic.node.moves import Step
+from mosaic.node.moves import Change, Step, swapped
+from mosaic.node.moving import Going
 from mosaic.node.node import Node
 from mosaic.node.operating_settings import PolicySettings, RoleSettings, ServingSettings
 from mosaic.node.own_copy import Counts, OwnCopy
@@ -305,6 +306,42 @@ async def test_a_change_can_be_given_up_before_anybody_is_told(town: Town) -> No
     assert not anna.moving.moves.under_way()
     done = await change(anna, old=key(first), new=key(second))
     assert done["step"] == "keep"
+
+
+async def test_what_is_given_up_while_it_goes_on_goes_no_further(town: Town) -> None:
+    first, second = await town.server("first"), await town.server("second")
+    anna = await town.person("anna", first, works=False)
+    await post(anna, "post 1")
+    moving = anna.moving
+    person = anna.people.find(None)
+    going = Going(anna.dht)
+    wanted = Change(first.server_secret.public, second.server_secret.public, url=second.urls[0])
+    move = await moving.begin(person, wanted, going)
+    on = moving.go_on(move, going)
+    await anext(on)
+    (cancelled,) = await do(anna, "servers_cancel")
+    assert cancelled["step"] == "cancelled"
+    with pytest.raises(UsageError, match="given up"):
+        async for _ in on:
+            pass
+    assert moving.moves.at(move.number).step is Step.CANCELLED
+    assert published(town, anna) == [key(first)]
+    assert key(second) not in anna.people.find(None).bootstrap
+
+
+async def test_a_change_that_is_broken_off_when_all_but_the_note_is_done_is_not_given_up(town: Town) -> None:
+    first, second = await town.server("first"), await town.server("second")
+    anna = await town.person("anna", first, works=False)
+    moves = anna.moving.moves
+    move = moves.begin(who(anna), first.server_secret.public, second.server_secret.public, 7, 1)  # type: ignore[arg-type]
+    moves.note(dataclasses.replace(move, step=Step.SWAP))
+    person = anna.people.find(None)
+    anna.use_servers(person, swapped(UserBootstrap.parse(person.bootstrap), move))
+    with pytest.raises(UsageError, match="published already"):
+        await do(anna, "servers_cancel")
+    *_, done = await do(anna, "servers_resume", working=True)
+    assert done["step"] == "keep"
+    assert published(town, anna) == [key(second)]
 
 
 async def test_what_is_written_before_the_change_can_be_published_reaches_the_new_server(town: Town) -> None:

@@ -145,10 +145,14 @@ class Moves:
         return Move(done.lastrowid or 0, person, old, new, uses, step, now_ns)
 
     def note(self, move: Move) -> Move:
-        """Keeps how far a change is; the same change."""
-        self._db.connection.execute(
+        """Keeps how far a change is; the same change.
+
+        Raises:
+            UsageError: it was given up meanwhile, and goes on no more.
+        """
+        noted = self._db.connection.execute(
             "UPDATE move SET step = ?, until_ns = ?, reached = ?, fetched = ?, handed = ?, lacking = ?,"
-            " note = ? WHERE number = ?",
+            " note = ? WHERE number = ? AND step != 'cancelled'",
             (
                 move.step.value,
                 move.until_ns,
@@ -160,6 +164,10 @@ class Moves:
                 move.number,
             ),
         )
+        if not noted.rowcount:
+            raise UsageError(
+                "this change of servers was given up", hint="`mosaic servers moves` shows all of them."
+            )
         return move
 
     def all(self, person: PublicKey | None = None) -> Sequence[Move]:

@@ -226,7 +226,9 @@ class Moving:
         except MosaicError as error:
             # By itself it goes on a little later: who asked for it may want to give it up.
             self._not_before_ns[move.number] = self._node.clock.now_ns() + int(_AGAIN_FIRST_S * _SECOND)
-            self.moves.note(replace(self.moves.at(move.number), note=f"{error}. {error.hint}".strip()))
+            stands = self.moves.at(move.number)
+            if not stands.is_over:
+                self.moves.note(replace(stands, note=f"{error}. {error.hint}".strip()))
             raise
         finally:
             self._driven.discard(move.number)
@@ -383,7 +385,7 @@ class Moving:
         """Gives a change up. What the new server got stays there.
 
         Raises:
-            UsageError: the other servers are published already.
+            UsageError: the other servers are published already, or just now.
         """
         if move.is_over or move.is_swapped:
             old = "" if move.old is None else move.old.server_text
@@ -393,7 +395,17 @@ class Moving:
                 "your other servers are published already, so this is done",
                 hint=f"`mosaic servers {way}` changes it back.",
             )
+        if move.step is Step.SWAP and (move.number in self._driven or self._is_used(move)):
+            raise UsageError(
+                "your other servers are being published already",
+                hint="`mosaic servers resume` ends it; then it can be changed back.",
+            )
         return self.moves.note(replace(move, step=Step.CANCELLED, note=""))
+
+    def _is_used(self, move: Move) -> bool:
+        """Whether the person uses the other servers: it was broken off just before that was noted."""
+        now = UserBootstrap.parse(self._node.people.find(move.person.user_text).bootstrap)
+        return swapped(now, move) == now
 
     # --- beside everything else ------------------------------------------------------------------------
 
