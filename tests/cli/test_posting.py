@@ -117,7 +117,25 @@ def test_undelivered_work_stays_in_the_queue_and_is_told(mosaic: Run, tmp_path: 
     assert done.code == 0
     assert "queued" in done.err
     assert "mosaic serve" in done.err
-    assert ben["server"] in mosaic("queue").out
+    assert f"{ben['server']}: queued" in mosaic("queue").out
+    # Nothing says that it was sent: of the post itself, of all that waits, and of the node.
+    assert "queued for 1 server" in done.err
+    told = mosaic("queue", done.out.strip())
+    assert "queued for 1 server" in told.out
+    assert "mosaictcp://127.0.0.1:1/: queued" in told.out
+    (found,) = mosaic("queue", done.out.strip(), "--json").objects
+    assert (found["queued"], found["delivered"], found["refused"]) == (1, 0, 0)
+    assert found["deliveries"][0]["next_try_iso"]
+    assert "Nothing was refused" in mosaic("queue", "--refused").err
+    assert mosaic("queue", done.out.strip(), "--refused").code == 2
+    assert f"for {ben['server']}, queued" in mosaic("status").out
+
+
+@pytest.mark.claim("C82")
+def test_what_goes_nowhere_else_does_not_look_sent(mosaic: Run) -> None:
+    done = mosaic("post", "to myself")
+    assert done.err == "" or "server" not in done.err.splitlines()[0]
+    assert "It goes to no other server than your own." in mosaic("queue", done.out.strip()).out
 
 
 def test_who_is_mentioned_and_can_not_be_told_is_named(mosaic: Run, tmp_path: Path) -> None:
