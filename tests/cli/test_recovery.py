@@ -42,6 +42,9 @@ def test_a_sheet_goes_into_new_files_alone_and_never_into_a_pipe(
     assert "http" not in page.read_text()
     again = mosaic("recovery", "sheet", *given, "--json")
     assert "can't be written" in again.error["error"]
+    # That is told before anything is asked, so that nobody thinks that there is another sheet.
+    again = mosaic("recovery", "sheet", "--html", page, "--json")
+    assert "can't be written" in again.error["error"]
 
 
 @pytest.mark.slow

@@ -23,6 +23,7 @@ from mosaic.node.clock import Clock
 from mosaic.node.entropy import entropy
 from mosaic.node.home import Home, default_folder, try_lock
 from mosaic.node.home_keys import home_password
+from mosaic.node.new_file import write_new
 from mosaic.node.people import People
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.vault import Vault
@@ -146,12 +147,7 @@ class Identity:
         if not password:
             raise UsageError("a password is needed to keep a secret key", hint="Choose one and keep it.")
         text = encrypted_secret_key.encrypt(self._secret, password, salt=entropy(16), rand4=entropy(4))
-        file = Path(path).expanduser()
-        try:
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-                opened.write(f"{text}\n")
-        except OSError as error:
-            raise LocalError(f"{file} can't be written: {error.strerror}", hint="Name a new file.") from error
+        write_new(Path(path).expanduser(), f"{text}\n")
 
     @property
     def key(self) -> str:

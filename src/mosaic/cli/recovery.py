@@ -6,7 +6,6 @@ Source: encrypted_secret_key.md; this project's own design, docs/architecture.md
 from __future__ import annotations
 
 import html
-import os
 import sys
 from pathlib import Path
 
@@ -26,9 +25,10 @@ from mosaic.cli.unlocking import (
     master_file_options,
     password_option,
 )
-from mosaic.errors import LocalError, PasswordNeeded, UsageError
+from mosaic.errors import PasswordNeeded, UsageError
 from mosaic.node import qr_code
 from mosaic.node.control import JsonObject
+from mosaic.node.new_file import check_new, write_new
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Mosaic recovery sheet</title>
@@ -84,26 +84,28 @@ def sheet(
         PasswordNeeded: there is no password for it, and nobody to be asked.
         LocalError: a file is there already, or can't be written.
     """
-    if page is None and text is None and not sys.stdout.isatty():
+    files = [file for file in (page, text) if file is not None]
+    if not files and not sys.stdout.isatty():
         raise UsageError(
             "a recovery sheet is shown on a terminal only",
             hint="Name a new file: --html FILE or --text FILE.",
         )
+    for file in files:
+        check_new(file)
     given: JsonObject = {"new_password": _new_password(new_password_file)}
     for item in act_with_master(options, "recovery_sheet", {**options.arguments(), **given}, unlocking):
         code = text_of(item, "sealed")
         if page is not None:
-            _write_new(page, _PAGE.format(text=html.escape(text_of(item, "text")), code=qr_code.svg(code)))
+            write_new(page, _PAGE.format(text=html.escape(text_of(item, "text")), code=qr_code.svg(code)))
         if text is not None:
-            _write_new(text, text_of(item, "text"))
-        if page is None and text is None:
+            write_new(text, text_of(item, "text"))
+        if not files:
             say(text_of(item, "text"))
             say(qr_code.for_terminal(code))
         elif options.as_json:
             print_object({"name": item["name"], "key": item["key"], "weakness": item["weakness"]})
-        for file in (page, text):
-            if file is not None and not options.as_json:
-                notice(f"Written to {file}: print it, then delete the file.")
+        for file in () if options.as_json else files:
+            notice(f"Written to {file}: print it, then delete the file.")
         if item.get("weakness"):
             notice(
                 f"The password is easy to guess: {text_of(item, 'weakness')}. Four words or more are better."
@@ -169,13 +171,3 @@ def _new_password(file: Path | None) -> str:
             "a new password is needed", hint="Name a file that holds it: --new-password-file FILE."
         )
     return asked("New password of the sheet", new=True)
-
-
-def _write_new(path: Path, text: str) -> None:
-    """Writes a file that only its owner reads, and never over another one. Raises LocalError."""
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "w", encoding="utf-8") as out:
-            out.write(text)
-    except OSError as error:
-        raise LocalError(f"{path} can't be written: {error.strerror}", hint="Name a new file.") from error

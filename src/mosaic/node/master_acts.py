@@ -7,15 +7,14 @@ design, docs/architecture.md "Keys of people".
 from __future__ import annotations
 
 import asyncio
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mosaic.errors import LocalError, UsageError
+from mosaic.errors import UsageError
 from mosaic.node import master as masters
 from mosaic.node.control import Act, Items, JsonObject
 from mosaic.node.finder import Finder
 from mosaic.node.master import Unlocking
+from mosaic.node.new_file import write_new
 from mosaic.node.people import Person
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class MasterActs:
         with await people.unlock(person, arguments.unlocking()) as master:
             sealed = await asyncio.to_thread(people.sealed_master, master, password)
         text = masters.file_text(person.name, person.key, sealed)
-        await asyncio.to_thread(_write_new, path, text)
+        await asyncio.to_thread(write_new, path, text)
         written = await asyncio.to_thread(path.read_text, "utf-8")
         with await people.unlock(person, Unlocking(written, password)):
             yield {**self._object(person), "path": str(path), "verified": True}
@@ -108,15 +107,3 @@ class MasterActs:
     def _object(self, person: Person) -> JsonObject:
         place = self._node.people.book.master_place(person.key)
         return {"name": person.name, "key": person.key.user_text, "master": place.value}
-
-
-def _write_new(path: Path, text: str) -> None:
-    """Writes a file that only its owner reads, and never over another one. Raises LocalError."""
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-    except OSError as error:
-        raise LocalError(f"{path} can't be written: {error.strerror}", hint="Name a new file.") from error

@@ -26,7 +26,7 @@ _DONE, _NEVER, _PUT_OFF = "done", "later", "until "
 
 
 def is_due(node: Node, person: Person) -> bool:
-    """Whether somebody has posted, has the master key here, and neither sheet nor another copy of it."""
+    """Whether somebody has posted, has the master key here, and no sheet, and is to be asked by now."""
     if node.people.book.master_place(person.key) is MasterPlace.AWAY:
         return False
     noted = node.db.meta(_meta(person))
