@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
+from mosaic.core.keys import SecretKey
 from mosaic.errors import InvalidText, Refused
 from mosaic.web.app import create_app
 from mosaic.web.face import FollowedPerson, MyServer, ServerState, Trouble
@@ -226,6 +227,17 @@ async def test_streams_end_before_the_node_does() -> None:
         assert (await client.get("/changes")).status_code == 200
         # Its place is free again.
         assert (await client.get("/changes")).status_code == 200
+
+
+@pytest.mark.claim("C11")
+async def test_a_secret_key_that_was_typed_in_the_wrong_field_is_not_shown_again() -> None:
+    node, key = Node(), SecretKey.from_seed(bytes(range(32))).text
+    node.refusal = Refused(f"nobody is called {key}", result=ResultCode.NOT_FOUND)
+    for path, field in (("/follow", "person"), ("/post", "text")):
+        answer = await browser(node).post(path, data={field: f"so: {key}"}, headers={"origin": ORIGIN})
+        assert answer.status_code == 400
+        assert key[6:] not in answer.text
+        assert "so: (hidden)" in answer.text
 
 
 async def test_who_came_first_is_told_what_to_do() -> None:

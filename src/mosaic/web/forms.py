@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.requests import Request
 
 from mosaic.errors import MosaicError, UsageError
+from mosaic.errors.hiding import hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,9 @@ class Tried:
 
     @classmethod
     def of(cls, form: str, values: Mapping[str, str], error: MosaicError) -> Tried:
-        """What an error says about a form."""
-        return cls(form, values, sentence(str(error)), error.hint)
+        """What an error says about a form. A secret key that was typed is not shown again."""
+        typed = {name: hidden(value) for name, value in values.items()}
+        return cls(form, typed, sentence(str(error)), error.hint)
 
 
 def sentence(text: str) -> str:
