@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.node.conftest import FAST, HERE, OpenNode, do, one, stored
 
+from mosaic.client.refusals import refused
 from mosaic.core.bootstrap import ServerUse, Usage, UserBootstrap
 from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.pairing import PairingCode
@@ -15,6 +16,7 @@ from mosaic.core.reference import parse
 from mosaic.core.schedule_entry import Marker
 from mosaic.core.x25519 import X25519Secret
 from mosaic.errors import (
+    Disconnected,
     HomeExists,
     InvalidText,
     MasterAway,
@@ -28,6 +30,8 @@ from mosaic.node.home import Home, try_lock
 from mosaic.node.master import MasterPlace, Unlocking
 from mosaic.node.node import Node
 from mosaic.node.pairing import OVER, Pairing, Running
+from mosaic.node.pairing_line import lost
+from mosaic.wire.result_code import ResultCode
 
 
 @pytest.fixture
@@ -165,6 +169,15 @@ async def test_a_device_that_breaks_off_after_the_handover_is_revoked_and_keeps_
     assert schedule is not None
     assert [entry.marker for entry in schedule.entries].count(Marker.REVOKED_ALL) == 1
     assert len(phone.people) == 0
+
+
+def test_why_a_pairing_failed_is_told_in_its_own_words_with_what_to_do() -> None:
+    # A clock that is off shows as a message that no server takes.
+    clock = lost(refused(ResultCode.INVALID, "the server between the devices refused"))
+    assert "clock" in clock.hint
+    taken = lost(HomeExists("somebody called anna lives here", hint="Take another name."))
+    assert (str(taken), taken.hint) == ("somebody called anna lives here", "Take another name.")
+    assert "way to the other device broke" in str(lost(Disconnected("the connection ended")))
 
 
 @pytest.mark.claim("C2")

@@ -40,6 +40,7 @@ LONGEST_LABEL: Final = 100
 _ATTESTATION_BYTES: Final = 136
 _COMMITMENT_BYTES: Final = 32
 _AGAIN = "Begin again: `mosaic pair` on the device that you have, a new code for the new one."
+_TOO_OLD = f"{_AGAIN} If it is a fresh one, the clock of one of the devices is wrong."
 _STRANGER = "Nothing was handed over. Begin again with a new code, and show it to nobody."
 
 
@@ -62,7 +63,7 @@ class _Side:
         if self.failed is not None:
             raise self.failed
         if now_ns > self._until_ns:
-            self._fail("the code is too old: it holds for ten minutes", _AGAIN)
+            self._fail("the code is too old: it holds for ten minutes", _TOO_OLD)
 
     def left_ns(self, now_ns: int) -> int:
         """How long it may still take, ns."""

@@ -30,7 +30,7 @@ from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.record import Record
 from mosaic.core.timestamp import Timestamp
 from mosaic.core.url import ServerUrl
-from mosaic.errors import MosaicError, PairingFailed, Unreachable
+from mosaic.errors import MosaicError, PairingFailed, PeerError, Refused, Unreachable
 from mosaic.node.announced import announcement
 from mosaic.node.own_addresses import own_addresses
 from mosaic.node.people import Person
@@ -250,8 +250,13 @@ async def _tasks() -> AsyncIterator[Callable[..., None]]:
 
 
 def lost(error: MosaicError) -> PairingFailed:
-    """What an error of the link means for a pairing."""
+    """What an error means for a pairing; what to do about it is said where the error says so."""
     if isinstance(error, PairingFailed):
         return error
-    where = "can't be reached any more" if isinstance(error, Unreachable) else str(error)
-    return PairingFailed(f"the way to the other device broke: {where}")
+    if isinstance(error, Unreachable):
+        return PairingFailed("the way to the other device broke: it can't be reached any more")
+    if isinstance(error, Refused):
+        return PairingFailed(str(error), hint=error.hint)
+    if isinstance(error, PeerError):
+        return PairingFailed(f"the way to the other device broke: {error}")
+    return PairingFailed(str(error), hint=error.hint)
