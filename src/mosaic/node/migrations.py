@@ -316,4 +316,17 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE INDEX delivery_open ON delivery (server_key, state) WHERE state != 'delivered';
     """,
+    # 13: what other devices of people here have deleted.
+    """
+    -- `id`: the record's, 48 bytes; `deletion`: that of what deleted it. Both go after a while.
+    CREATE TABLE put_aside (
+        id BLOB PRIMARY KEY,
+        deletion BLOB NOT NULL,
+        person BLOB NOT NULL,
+        received_ns INTEGER NOT NULL,
+        at_ns INTEGER NOT NULL,
+        record BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX put_aside_at ON put_aside (at_ns);
+    """,
 )

@@ -40,6 +40,7 @@ from mosaic.node.own_server import OwnServer
 from mosaic.node.people import People
 from mosaic.node.private_db import PrivateDb
 from mosaic.node.publishing import Publishing
+from mosaic.node.put_aside import PutAside
 from mosaic.node.records import OwnRecords
 from mosaic.node.rules import Rules
 from mosaic.node.scheduled_backups import ScheduledBackups
@@ -72,6 +73,7 @@ class Node(ActingHalf):
         self.backups = ScheduledBackups(self)
         self.moving = Moving(self)
         self.followed_list = FollowedList(self)
+        self.put_aside = PutAside(self)
         self.keys_heard = KeysHeard(self)
         self.log = ServerLog(self)
         self.server_checks = ServerChecks(self)
@@ -199,6 +201,8 @@ class Node(ActingHalf):
             self.server.listen_changes(self.tell_stored)
             self.server.listen_changes(self.kind_counts.note)
             self.server.listen_changes(self.followed_list.stored)
+            self.server.listen_changes(self.put_aside.stored)
+            self.server.before_deletions(self.put_aside.deleting)
             self.server.listen_changes(self.keys_heard.note)
             self.listeners = Listeners(
                 self.server,
@@ -250,6 +254,7 @@ class Node(ActingHalf):
             self.schedules.run(),
             self.keys_heard.run(),
             self.followed_list.run(),
+            self.put_aside.run(),
             *self.reading_jobs(),
             Upkeep(self.store, self.settings.upkeep_s, retention).run(),
             blob_upkeep(self).run(),

@@ -76,6 +76,8 @@ class Judge:
         self._has_consumers = has_consumers
         self._now_ns = now_ns
         self._ephemeral = _ephemeral_memory(settings)
+        self.deleting: Callable[[Record], None] = lambda _: None
+        """Told of each Deletion that counts, before it removes anything."""
 
     def ask(self, hooks: Sequence[Hook]) -> None:
         """Another policy holds from the next record on."""
@@ -170,6 +172,7 @@ class Judge:
         if record[56:64] in deletion.KINDS and counts(
             Record(record), self._authority.schedule_of(record[64:96])
         ):
+            self.deleting(Record(record))
             return Mode.KEEP_ALL | DELETES
         return Mode.KEEP_ALL
 

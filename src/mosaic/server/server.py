@@ -15,6 +15,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mosaic.core.kinds import KEY_SCHEDULE
+from mosaic.core.record import Record
 from mosaic.policy.admission import AdmissionHook
 from mosaic.policy.bans import Ban, BanList
 from mosaic.policy.rules import not_banned
@@ -303,6 +304,10 @@ class Server:
     async def sweep_blobs(self) -> int:
         """Gives up blobs that have waited too long for their next part; how many."""
         return await self._blobs.sweep()
+
+    def before_deletions(self, told: Callable[[Record], None]) -> None:
+        """Calls `told` with each Deletion that counts, before it removes anything from the store."""
+        self._judge.deleting = told
 
     def listen_changes(self, listener: Listener) -> Callable[[], None]:
         """Calls `listener(position, record)` for each new record, in the order of the log.
