@@ -13,9 +13,14 @@ def test_keys_are_listed_added_and_revoked(mosaic: Run) -> None:
     assert "mosaic follow mopub0" in done.err
     mosaic("post", "--persona", "pen", "by pen")
     shown = mosaic("key", "list")
-    assert [line.split()[0] for line in shown.out.splitlines()[1:]] == ["device", "encryption", "persona"]
-    assert "this machine" in shown.out
+    assert [line.split()[0] for line in shown.out.splitlines()[1::2]] == ["device", "encryption", "persona"]
+    device, encryption, persona = (line.strip() for line in shown.out.splitlines()[2::2])
+    assert device.startswith("this machine, active")
+    assert encryption == "active"
+    assert persona.startswith("pen, active, last used 20")
     assert "mosaic key master export" in shown.err
+    wrong = mosaic("key", "revoke", "pen", "--since", "1x", "--json")
+    assert "such as 2h or 7d" in wrong.error["hint"]
     done = mosaic("key", "revoke", "pen", "--since", "1h")
     assert "0 of its records stay valid, 1 do not" in done.err
     (item,) = mosaic("key", "list", "--json").objects

@@ -18,7 +18,7 @@ from mosaic.core.kinds import MICROBLOG
 from mosaic.core.record import Record
 from mosaic.core.schedule_entry import ATTESTATION, Entry, Marker
 from mosaic.core.timestamp import Timestamp
-from mosaic.errors import HomeExists, Unreachable, WrongPassword
+from mosaic.errors import HomeExists, Refused, Unreachable, WrongPassword
 from mosaic.node.home import Home, try_lock
 from mosaic.node.node import Node
 from mosaic.node.own_schedule import OwnSchedule
@@ -394,6 +394,11 @@ async def test_a_home_hears_what_another_one_did_to_its_keys(open_node: OpenNode
         await stored(laptop, lambda: laptop.records.schedule_record(anna.key) == revoked)
         (told,) = await do(laptop, "keys")
         assert "mosaic key roll" in str(told["advice"])
+        # What is written there is refused, and both that and the status say why and what to do.
+        with pytest.raises(Refused, match="not in use any more") as refused:
+            await one(laptop, "post", text="hello?")
+        assert "mosaic key roll --master" in refused.value.hint
+        assert (await one(laptop, "status"))["keys_gone"] == ["anna"]
 
 
 @pytest.mark.claim("C4")

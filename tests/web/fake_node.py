@@ -170,6 +170,7 @@ class Node:
         self.mine: list[MyServer] = []
         self.troubles: list[Trouble] = []
         self.sheet = ""
+        self.key_gone = False
 
     def service(self) -> Service:
         return self.told
@@ -187,6 +188,7 @@ class Node:
             "mosaic:mopub0me?follow",
             self.troubles,
             self.sheet,
+            self.key_gone,
         )
 
     async def begin(self, name: str) -> Status:

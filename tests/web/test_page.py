@@ -371,6 +371,18 @@ async def test_a_server_that_fails_is_told_on_every_page_with_what_to_do() -> No
     assert "does not answer" not in (await client.get("/feed")).text
 
 
+@pytest.mark.claim("C8")
+async def test_a_machine_whose_key_was_taken_away_says_so_on_every_page() -> None:
+    node = Node()
+    client = browser(node)
+    assert "not in use any more" not in (await client.get("/feed")).text
+    node.key_gone = True
+    for path in ("/feed", "/people", "/keys"):
+        page = (await client.get(path)).text
+        assert "The key that signs on this machine is not in use any more" in page
+        assert 'href="/keys"' in page
+
+
 async def test_servers_are_asked_when_one_wants() -> None:
     node = Node()
     client = browser(node)

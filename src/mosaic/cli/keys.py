@@ -354,16 +354,23 @@ def _show(options: Common, item: JsonObject) -> None:
     keys = item.get("keys")
     for each in keys if isinstance(keys, list) else []:
         if isinstance(each, dict):
-            say(_line(each))
+            say(f"  {text_of(each, 'use'):<10}  {text_of(each, 'key')}")
+            say(f"{'':<14}{_standing(each)}")
 
 
-def _line(each: JsonObject) -> str:
-    since = f" {text_of(each, 'since_iso')[:19]}" if each.get("since_iso") else ""
-    here = ", this machine" if each.get("current") else ""
-    label = f"  {text_of(each, 'label')}" if each.get("label") else ""
-    return (
-        f"  {text_of(each, 'use'):<10}  {text_of(each, 'key')}  {text_of(each, 'state')}{since}{here}{label}"
-    )
+def _standing(each: JsonObject) -> str:
+    """What a key is called, where it is, how it stands, and when it was used last as far as is known."""
+    state = text_of(each, "state")
+    if each.get("since_iso") and each.get("state") != "active":
+        state += f"{'' if state.endswith('since') else ' since'} {_minute(each, 'since_iso')}"
+    used = f"last used {_minute(each, 'used_iso')}" if each.get("used_iso") else ""
+    here = "this machine" if each.get("current") else ""
+    return ", ".join(filter(None, (text_of(each, "label"), here, state, used)))
+
+
+def _minute(each: JsonObject, name: str) -> str:
+    """A time to the minute."""
+    return f"{text_of(each, name)[:16].replace('T', ' ')} UTC"
 
 
 def _texts(item: JsonObject, name: str) -> list[str]:

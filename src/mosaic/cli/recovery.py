@@ -32,11 +32,18 @@ from mosaic.node.new_file import check_new, write_new
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Mosaic recovery sheet</title>
-<style>body{{font:12pt serif;max-width:42em;margin:2em auto}}pre{{font:9.5pt monospace;white-space:pre-wrap;
-overflow-wrap:anywhere}}svg{{width:6cm;height:6cm}}</style>
+<style>@page{{margin:16mm}}
+body{{font:11pt/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;
+color:#000;background:#fff}}main{{border:1pt solid #000;border-radius:6pt;padding:14pt 16pt}}pre{{margin:0;
+font:9.5pt/1.5 ui-monospace,"DejaVu Sans Mono",Menlo,monospace;white-space:pre-wrap;overflow-wrap:anywhere}}
+figure{{margin:12pt 0 0;padding-top:12pt;border-top:1pt solid #999;display:flex;align-items:center;gap:16pt;
+break-inside:avoid}}svg{{flex:none;width:5.5cm;height:5.5cm}}
+@media print{{body{{margin:0;padding:0;max-width:none}}}}
+</style>
+<main>
 <pre>{text}</pre>
-<p>The same key as QR code:</p>
-{code}
+<figure>{code}<figcaption>The master key under your password once more, as QR code.</figcaption></figure>
+</main>
 </html>
 """
 

@@ -13,6 +13,10 @@ from mosaic.cli.acting import act
 from mosaic.cli.options import Common, common
 from mosaic.cli.output import clean, print_object, say, text_of
 from mosaic.node.control import Json, JsonObject
+from mosaic.node.publishing import KEY_GONE, NEW_KEY
+
+_WAYS = {"down": "Fetching from", "up": "Handing in at", "both": "Exchanging with"}
+_DHTS = {"own": "of your own"}
 
 
 @click.command()
@@ -61,6 +65,8 @@ def shown_traffic(item: JsonObject) -> list[str]:
 def shown_status(item: JsonObject) -> list[str]:
     """The status as lines for people."""
     lines = [f"Home {text_of(item, 'home')}"]
+    for name in _list(item.get("keys_gone")):
+        lines += [f"! {_text(name)}: {KEY_GONE}.", f"  {NEW_KEY}"]
     for alarm in _list(item.get("alarms")):
         lines += _alarm(alarm) if isinstance(alarm, dict) else []
     lines += [f"Give to friends: {_text(key)}" for key in _list(item.get("share"))]
@@ -71,8 +77,8 @@ def shown_status(item: JsonObject) -> list[str]:
         lines += _dht(dht) if isinstance(dht, dict) else []
     else:
         lines.append("The node does not run: `mosaic serve` starts it.")
-    for sync in _list(item.get("syncs")):
-        lines += _sync(sync) if isinstance(sync, dict) else []
+    syncs = [tuple(_sync(sync)) for sync in _list(item.get("syncs")) if isinstance(sync, dict)]
+    lines += [line for told in dict.fromkeys(syncs) for line in told]
     waiting, unaddressed = item.get("waiting"), item.get("unaddressed")
     if waiting or unaddressed:
         lines.append(
@@ -118,14 +124,16 @@ def _waiting(waiting: JsonObject) -> list[str]:
 
 def _sync(sync: JsonObject) -> list[str]:
     done = f"last done {text_of(sync, 'done_iso')}" if sync.get("done_iso") else "never done yet"
-    lines = [f"Sync with {text_of(sync, 'server')}, {text_of(sync, 'way')}: {done}"]
+    way = text_of(sync, "way")
+    lines = [f"{_WAYS.get(way, way)} {text_of(sync, 'server')}: {done}"]
     if sync.get("note"):
         lines.append(f"  failed since: {text_of(sync, 'note')}")
     return lines
 
 
 def _dht(dht: JsonObject) -> list[str]:
-    lines = [f"DHT {text_of(dht, 'mode')}: {text_of(dht, 'state')}"]
+    mode = text_of(dht, "mode")
+    lines = [f"DHT {_DHTS.get(mode, mode)}: {text_of(dht, 'state')}"]
     if dht.get("detail"):
         lines.append(f"  {text_of(dht, 'detail')}")
     return lines

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mosaic.core import kinds
 from mosaic.core.record import Record
-from mosaic.node import my_servers, shapes, states
+from mosaic.node import key_list, my_servers, shapes, states
 from mosaic.node.admin_acts import AdminActs
 from mosaic.node.admin_people import AdminPeople
 from mosaic.node.arguments import Arguments
@@ -164,6 +164,7 @@ class Acts:
             "syncs": [shapes.sync_object(each) for each in SyncMemory(node.db).states()],
             "store": {name: str(value) for name, value in node.store.stats().items()},
             "alarms": [shapes.trouble_object(each) for each in my_servers.troubles(node)],
+            "keys_gone": [person.name for person in node.people if key_list.is_gone(node, person)],
             "clock_warning": node.clock.warning(),
             "warnings": [] if node.operating is None else list[Json](node.operating.cares()),
         }

@@ -20,7 +20,7 @@ from mosaic.core.reference import Id, Reference
 from mosaic.core.tag import Tag
 from mosaic.core.timestamp import Timestamp
 from mosaic.core.url import ServerUrl
-from mosaic.errors import UsageError
+from mosaic.errors import InvalidTimestamp, UsageError
 from mosaic.errors.hiding import TAKE_IT_OUT, holds_secret_key
 from mosaic.node.control import Json, JsonObject
 from mosaic.node.master import Unlocking
@@ -183,13 +183,21 @@ def parse_tag(text: str) -> Tag:
 
 
 def parse_time(text: str, now: Timestamp) -> Timestamp:
-    """A time: ISO 8601, nanoseconds as a Mosaic timestamp, or how long ago (`2h`, `7d`)."""
+    """A time: ISO 8601, nanoseconds as a Mosaic timestamp, or how long ago (`2h`, `7d`).
+
+    Raises:
+        InvalidTimestamp: another form.
+    """
     ago = _AGO.fullmatch(text)
     if ago is not None:
         return Timestamp(max(0, now - int(ago[1]) * _SECONDS[ago[2]] * 1_000_000_000))
     if text.isdigit():
         return Timestamp(int(text))
-    return Timestamp.parse_iso(text)
+    try:
+        return Timestamp.parse_iso(text)
+    except InvalidTimestamp as error:
+        hint = "Say how long ago, such as 2h or 7d, or a time with its zone: 2026-01-02T03:04:05Z."
+        raise InvalidTimestamp(str(error), hint=hint) from error
 
 
 def parse_filters(arguments: Arguments, now: Timestamp) -> list[Filter]:

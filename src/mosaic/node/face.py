@@ -22,6 +22,7 @@ from mosaic.core.url import ServerUrl
 from mosaic.errors import Refused, UnknownPerson, UsageError
 from mosaic.node import my_servers, recovery_due, sent, states
 from mosaic.node.finding_acts import invite_link, opened
+from mosaic.node.key_list import is_gone
 from mosaic.node.keys_face import KeysFace
 from mosaic.node.my_servers import MyServer, Trouble
 from mosaic.node.service import Service, describe
@@ -109,6 +110,8 @@ class Status:
     """What is wrong with servers of who lives here."""
     sheet: str = field(default="")
     """Whether to ask for a recovery sheet: `due`, `due again` (for the last time), or an empty text."""
+    key_gone: bool = field(default=False)
+    """Whether the key that signs on this machine was revoked or retired."""
 
 
 class Face:
@@ -144,6 +147,7 @@ class Face:
             share=person.key.user_text if person else "",
             invite=invite_link(node, person, follow=True).text if person else "",
             sheet=self._sheet(person) if person else "",
+            key_gone=person is not None and is_gone(node, person),
         )
 
     def my_servers(self) -> Sequence[MyServer]:

@@ -63,6 +63,12 @@ def use_of(entry: Entry, kept: OwnKey | None) -> Use:
     return Use.DEVICE if kept is None else kept.use
 
 
+def is_gone(node: Node, person: Person) -> bool:
+    """Whether the key that signs on this machine was revoked or retired, by what this home knows."""
+    schedule = node.records.schedule(person.key)
+    return schedule is not None and not schedule.may_sign(person.device.public)
+
+
 class KeyList:
     """Tells of a person's keys; asks nobody.
 

@@ -28,6 +28,7 @@ from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
 from mosaic.core.kinds import KEY_SCHEDULE, PROFILE
 from mosaic.core.record import Record
+from mosaic.errors import Refused
 from mosaic.node.deliveries import Deliveries
 from mosaic.node.directory import HomeDirectory
 from mosaic.node.people import People, Person
@@ -35,6 +36,18 @@ from mosaic.node.proof_of_work import ProofOfWork
 from mosaic.node.records import OwnRecords
 from mosaic.node.unaddressed import Letter, Unaddressed
 from mosaic.social import profiles
+from mosaic.wire.result_code import ResultCode
+
+KEY_GONE: Final = (
+    "the key that signs on this machine is not in use any more, so nobody takes what you write here"
+)
+"""What is wrong where this machine's key was revoked or retired."""
+
+NEW_KEY: Final = (
+    "`mosaic key list` tells since when. If this machine is to stay yours, give it a new key:"
+    " `mosaic key roll --master FILE`."
+)
+"""What to do about that."""
 
 _REMEMBERED: Final = 4_096
 
@@ -111,7 +124,7 @@ class Publishing:
         if not result.is_success:
             self._deliveries.withdraw(record.id.bytes)
             self._unaddressed.withdraw(record.id.bytes)
-            raise refused(result, "the own server refused")
+            raise self._refusal(record, result)
         return Published(record, self._queue.of_record(record.id.bytes))
 
     async def publish_again(self, person: Person, record: Record, former: Record) -> bool:
@@ -131,6 +144,17 @@ class Publishing:
         while len(self._again) > _REMEMBERED:
             self._again.popitem(last=False)
         return all(one.state is State.REFUSED for one in self._queue.of_record(former.id.bytes))
+
+    def _refusal(self, record: Record, result: ResultCode) -> Refused:
+        """Why the own server did not take a record; where a key was taken away, this home knows that."""
+        schedule = self._records.schedule(record.author)
+        if (
+            result is ResultCode.UNAUTHORIZED
+            and schedule is not None
+            and not schedule.may_sign(record.signer)
+        ):
+            return Refused(KEY_GONE, result=result, hint=NEW_KEY)
+        return refused(result, "the own server refused")
 
     def made_again(self, record: Record) -> Record | None:
         """What a record was lately made again as, because a server asked for proof of work."""
