@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from mosaic.core.keys import SecretKey
 from mosaic.errors import SettingsInvalid
-from mosaic.node.logging_setup import HIDDEN, JsonLines, TextLines, clean, set_up
+from mosaic.errors.hiding import HIDDEN
+from mosaic.node.logging_setup import JsonLines, TextLines, clean, set_up
 from mosaic.node.operating_settings import LogSettings
 
 
