@@ -360,6 +360,22 @@ async def test_what_is_written_before_the_change_can_be_published_reaches_the_ne
     assert texts(second, anna) == {b"post 1", b"post meanwhile"}
 
 
+async def test_what_waits_for_the_master_key_is_told_once_and_not_tried_each_minute(town: Town) -> None:
+    first, second = await town.server("first"), await town.server("second")
+    anna = await town.person("anna", first, works=False)
+    anna.people.keep_master(anna.people.find(None), None)
+    moves, moving = anna.moving.moves, anna.moving
+    move = moves.begin(who(anna), first.server_secret.public, second.server_secret.public, 7, 1)  # type: ignore[arg-type]
+    moves.note(dataclasses.replace(move, step=Step.SWAP))
+    await moving._go_on_alone(moves.at(move.number))
+    assert "--master FILE" in moves.at(move.number).note
+    moving._not_before_ns.clear()
+    await moving._go_on_alone(moves.at(move.number))
+    # A failure would have put the next try off.
+    assert not moving._not_before_ns
+    assert moves.at(move.number).step is Step.SWAP
+
+
 @pytest.mark.parametrize("step", [Step.COPY, Step.HAND_IN, Step.SWAP])
 async def test_a_restart_goes_on_at_each_step(town: Town, step: Step) -> None:
     first, second = await town.server("first"), await town.server("second")

@@ -29,17 +29,10 @@ from mosaic.client.refusals import refused
 from mosaic.core import nonce
 from mosaic.core.bootstrap import USED_PER_ROLE, Usage, UserBootstrap
 from mosaic.core.keys import PublicKey
-from mosaic.errors import (
-    InvalidBootstrap,
-    MasterAway,
-    MosaicError,
-    PasswordNeeded,
-    PeerError,
-    UsageError,
-)
+from mosaic.errors import InvalidBootstrap, MasterAway, MosaicError, PasswordNeeded, PeerError, UsageError
 from mosaic.node.announcing import announced, fitting, suited
 from mosaic.node.in_dht import InDht
-from mosaic.node.master import Unlocking
+from mosaic.node.master import MasterPlace, Unlocking
 from mosaic.node.moves import Change, Move, Moves, Step, is_looked_at, swapped
 from mosaic.node.own_copy import Counts, OwnCopy
 from mosaic.node.own_reading import OwnReading
@@ -440,6 +433,10 @@ class Moving:
             # Somebody does it, or has to say whether it may go on so.
             return
         if self._node.clock.now_ns() < self._not_before_ns.get(move.number, 0):
+            return
+        place = self._node.people.book.master_place(move.person)
+        if move.step is Step.SWAP and move.note and place is not MasterPlace.HOME:
+            # It waits for the master key, and its owner is told so.
             return
         self._not_before_ns.pop(move.number, None)
         try:
