@@ -282,7 +282,7 @@ def sheet(run: Run, tmp_path: Path, name: str = "anna") -> str:
 
 
 def come_back(run: Run, tmp_path: Path, text: str) -> Done:
-    new = ("--home", str(tmp_path / "new"), "--offline")
+    new = ("--home", str(tmp_path / "new"), "--offline", "--dht", "off")
     return run("recovery", "restore", "-", *given(tmp_path / "password"), *new, stdin=text.encode())
 
 
@@ -330,7 +330,7 @@ def test_a_wrong_password_of_the_master_key_changes_nothing(anna: Run, tmp_path:
         is_refused(anna(*words), 4, "password does not open")
         assert anna("key", "list", "--json").objects == keys
     is_refused(come_back(anna, tmp_path, text), 4, "password does not open")
-    new = ("--name", "anna", "--home", tmp_path / "new", "--offline")
+    new = ("--name", "anna", "--home", tmp_path / "new", "--offline", "--dht", "off")
     is_refused(anna("key", "join", file, *given(wrong), *new), 4, "password does not open")
     assert not (tmp_path / "new").exists()
 

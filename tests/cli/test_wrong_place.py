@@ -69,6 +69,7 @@ def test_no_command_shows_a_secret_key_that_was_given_in_the_wrong_place(
     mosaic: Run, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MOSAIC__DHT__MODE", "off")
     # In a home, if there is one: most commands look further then.
     mosaic("init", "--name", "anna")
     path = tuple(words.split())

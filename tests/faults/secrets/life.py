@@ -158,7 +158,7 @@ class Life:
         for name in ("all.mosaic", "all.jsonl"):
             world.run("export", said / name, *at)
         back = world.inside / "back"
-        given = ("--password-file", sheet_password, "--offline", "--home", back)
+        given = ("--password-file", sheet_password, "--offline", "--dht", "off", "--home", back)
         world.run("recovery", "restore", sheet, *given)
         self.names(back, "the one who is back")
         world.run("check", *at)
