@@ -11,7 +11,7 @@ from mosaic.core.community_kinds import VOUCH
 from mosaic.core.filter import Filter
 from mosaic.core.filter_element import ReceivedUntil
 from mosaic.core.key_schedule import Entry, Marker
-from mosaic.core.keys import SecretKey
+from mosaic.core.keys import PublicKey, SecretKey
 from mosaic.core.kind import Kind
 from mosaic.core.nonce import FIXED
 from mosaic.core.record import Record
@@ -26,6 +26,7 @@ class Shelf:
     def __init__(self, *held: tuple[Record, int]) -> None:
         self.held = list(held)
         self.asked: list[Filter] = []
+        self.server_key: PublicKey | None = None
 
     async def query(self, wanted: Filter, limit: int = 0) -> AsyncIterator[Record]:
         self.asked.append(wanted)
@@ -92,6 +93,16 @@ async def test_since_a_revocation_the_time_of_receipt_decides() -> None:
     assert await Authority(clock).accepted(shelf, [in_time, too_late]) == [in_time]
     asked = [element for wanted in shelf.asked for element in wanted.elements]
     assert any(isinstance(element, ReceivedUntil) for element in asked)
+
+
+@pytest.mark.claim("C8")
+async def test_when_something_was_received_the_outboxes_of_its_author_say_and_nobody_else() -> None:
+    dated = post(SUBKEY, timestamp=NOW - MINUTE)
+    shelf = Shelf((schedule(Marker.REVOKED_PAST, NOW - 1), NOW), (dated, NOW - MINUTE))
+    for known, accepted in (((), True), ((OTHER.public,), True), ((STRANGER.public,), False)):
+        shelf.server_key = OTHER.public
+        authority = Authority(Clock(), outboxes=lambda _, known=known: known)  # type: ignore[misc]
+        assert await authority.accepted(shelf, [dated]) == [dated] * accepted
 
 
 async def test_a_reader_never_goes_back_behind_a_schedule_that_it_has_seen() -> None:

@@ -78,7 +78,7 @@ class Links:
         self.servers = tuple(servers)
         self._mode = dht
         self.clock = self._around.clock
-        self.authority = Authority(self.clock.now_ns)
+        self.authority = Authority(self.clock.now_ns, outboxes=self._outboxes)
         self._stack = contextlib.AsyncExitStack()
         self._own = UserBootstrap(tuple(ServerUse(_ALL_USES, server.key) for server in self.servers))
 
@@ -127,6 +127,10 @@ class Links:
     async def stop(self) -> None:
         """Ends everything in order."""
         await self._stack.aclose()
+
+    def _outboxes(self, author: PublicKey) -> set[PublicKey]:
+        """The outboxes of somebody, as far as they are known."""
+        return {server.key for server in self.directory.servers(author, Usage.OUTBOX)}
 
     @property
     def me(self) -> tuple[PublicKey, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from mosaic.core import key_schedule, vouch
@@ -44,6 +44,8 @@ class Authority:
     Args:
         now_ns: The clock.
         remembered: Gives the greatest schedule of an author that was seen before, in earlier runs, too.
+        outboxes: Gives the servers that an author is known to use as outboxes, and others that are trusted;
+            empty if none is known. When something was received counts by their word alone.
 
     Attributes:
         learned: Key schedules that were seen and are greater than what was remembered, by author; who
@@ -54,9 +56,11 @@ class Authority:
         self,
         now_ns: Callable[[], int],
         remembered: Callable[[PublicKey], KeySchedule | None] = lambda _: None,
+        outboxes: Callable[[PublicKey], Collection[PublicKey]] = lambda _: (),
     ) -> None:
         self._now_ns = now_ns
         self._remembered = remembered
+        self._outboxes = outboxes
         self._schedules: dict[bytes, KeySchedule | None] = {}
         self._asked: dict[bytes, int] = {}
         self._vouches: OrderedDict[bytes, tuple[int, frozenset[bytes]]] = OrderedDict()
@@ -151,7 +155,13 @@ class Authority:
         return frozenset(found)
 
     async def _was_received(self, source: Source, record: Record, schedule: KeySchedule) -> bool:
-        """Whether the server had a record before its signer's key was taken back."""
+        """Whether the server had a record before its signer's key was taken back, if it may say so.
+
+        A thief can date what he signs as he likes, and have a server of his own say when it came.
+        """
+        known, asked = self._outboxes(record.author), getattr(source, "server_key", None)
+        if known and asked is not None and asked not in known:
+            return False
         revoked = [
             entry.timestamp
             for entry in schedule.entries

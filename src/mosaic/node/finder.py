@@ -14,6 +14,7 @@ from mosaic.client.authority import Authority
 from mosaic.client.failover import Readable
 from mosaic.client.named_key import NamedKey
 from mosaic.core import reference
+from mosaic.core.bootstrap import Usage
 from mosaic.core.invite_link import is_link
 from mosaic.core.keys import PublicKey
 from mosaic.core.record import Record
@@ -90,7 +91,12 @@ class Finder:
 
     def authority(self) -> Authority:
         """A judge who goes back behind no schedule that this home has."""
-        return Authority(self._node.clock.now_ns, self._node.everything.schedule)
+        return Authority(self._node.clock.now_ns, self._node.everything.schedule, self._witnesses)
+
+    def _witnesses(self, author: PublicKey) -> set[PublicKey]:
+        """Who may say when something of an author was received: his outboxes, and the own server."""
+        known = {server.key for server in self._node.directory.servers(author, Usage.OUTBOX)}
+        return {*known, self._node.server_secret.public} if known else known
 
     async def remember(self, authority: Authority) -> None:
         """Keeps the schedules that were learned, so that nobody is led back behind them later."""
