@@ -116,7 +116,6 @@ def comes_to_nothing_or_the_same(data: bytes, tmp_path: Path, whole: dict[str, s
     return ""
 
 
-@pytest.mark.claim("C83")
 @pytest.mark.parametrize("plain", [False, True], ids=["encrypted", "plain"])
 def test_a_backup_in_which_anything_is_changed_or_missing_restores_nothing(
     anna: Run, tmp_path: Path, plain: bool
@@ -145,7 +144,6 @@ def given(password: Path | None) -> tuple[str, str]:
     return ("--password-file", str(password))
 
 
-@pytest.mark.claim("C83")
 @pytest.mark.parametrize("plain", [False, True], ids=["encrypted", "plain"])
 def test_parts_of_two_backups_of_one_home_do_not_go_together(anna: Run, tmp_path: Path, plain: bool) -> None:
     password = None if plain else password_file(tmp_path)
@@ -240,7 +238,7 @@ def test_a_test_restore_that_fails_leaves_nothing(anna: Run, tmp_path: Path) -> 
     assert tree(tmp_path) == before
 
 
-@pytest.mark.claim("C11", "C83")
+@pytest.mark.claim("C11")
 def test_a_wrong_password_of_a_backup_is_told_and_nothing_is_written(anna: Run, tmp_path: Path) -> None:
     backed_up(anna, tmp_path / "backup", password_file(tmp_path))
     wrong = password_file(tmp_path, "wrong horse battery")
