@@ -70,8 +70,8 @@ async def test_a_reply_tells_whom_and_what_it_answers() -> None:
         None,
     ]
     html = (await browser(node).get("/feed")).text
-    assert "In reply to you: <q>who bakes bread" in html
-    assert "In reply to bo: <q>yes</q>" in html
+    assert 'In reply to you: <q dir="auto">who bakes bread' in html
+    assert 'In reply to bo: <q dir="auto">yes</q>' in html
     assert html.count("In reply to a post that has not reached your node") == 2
 
 
