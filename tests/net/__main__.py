@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from mosaic.testing.simulation import mishaps
-from mosaic.testing.simulation.homes import HURRIED
+from mosaic.testing.simulation.homes import hurried
 from mosaic.testing.simulation.memory_town import MemoryTown
 from mosaic.testing.simulation.report import Report
 from mosaic.testing.simulation.trial import FULL, SHORT, Scale, Trial
@@ -86,7 +86,7 @@ def in_memory(scale: Scale, seed: int, lines: Path | None = None) -> Report:
                 servers=scale.servers,
                 people=scale.people,
                 machines=scale.machines,
-                person=HURRIED,
+                person=hurried(scale.compare_s),
                 lines=out if lines else None,
             )
             print(

@@ -25,7 +25,7 @@ from mosaic.node.node import Node
 from mosaic.node.operating_settings import ServingSettings
 from mosaic.node.settings import NodeSettings
 from mosaic.node.surroundings import Surroundings
-from mosaic.testing.simulation.homes import CLIENT
+from mosaic.testing.simulation.homes import hurried
 from mosaic.testing.simulation.lying import Lies, LyingNetwork
 from mosaic.testing.simulation.town import Lie
 from mosaic.transport.network import ListeningNetwork
@@ -40,12 +40,13 @@ def main() -> None:
     parser.add_argument("--dht", required=True)
     parser.add_argument("--home", type=Path, action="append", required=True)
     parser.add_argument("--listen", default="")
+    parser.add_argument("--compare", type=float, default=60.0, help="how often outboxes are compared (s)")
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    asyncio.run(host(chosen.home, chosen.dht, chosen.listen))
+    asyncio.run(host(chosen.home, chosen.dht, chosen.listen, chosen.compare))
 
 
-async def host(folders: list[Path], dht: str, listen: str) -> None:
+async def host(folders: list[Path], dht: str, listen: str, compare_s: float) -> None:
     """Opens all homes, serves their sockets, and ends in order."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -55,7 +56,7 @@ async def host(folders: list[Path], dht: str, listen: str) -> None:
         return LyingNetwork(SocketNetwork(settings), lies)
 
     settings = NodeSettings(
-        client=CLIENT,
+        client=hurried(compare_s).client,
         dht=DhtMode.parse(dht),
         serves=ServingSettings(who="everyone" if listen else "home"),
         settle_s=0.0,

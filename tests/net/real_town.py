@@ -33,8 +33,6 @@ who = "everyone"
 
 [client]
 private_addresses = true
-compare = "20s"
-withheld = "20s"
 
 [node]
 settle = "0s"
@@ -160,6 +158,7 @@ class RealTown:
         self.places = places
         self.how = places.how
         self.may_wait = False
+        self._compare_s = scale.compare_s
         self.liars = range(scale.servers - _LIARS, scale.servers)
         self._loopback = isinstance(places, Loopback)
         self.servers = [self._server(each) for each in range(scale.servers)]
@@ -184,6 +183,11 @@ class RealTown:
     def entry(self) -> str:
         """By which nodes the DHT is entered. None of these ever lies."""
         return ",".join(self._machines[-3:])
+
+    @property
+    def _host(self) -> Sequence[str]:
+        """The program of people's nodes, without their homes."""
+        return ("-m", "tests.net.host", "--dht", self.entry, "--compare", str(self._compare_s))
 
     async def begin(self) -> None:
         """Starts everything."""
@@ -219,7 +223,7 @@ class RealTown:
         place = self.places.place(f"h{number}", f"10.2.0.{number + 1}")
         homes = [word for person in people for word in ("--home", str(person.folder))]
         log = self.folder / f"h{number}.log"
-        process = Process(place, log, "-m", "tests.net.host", "--dht", self.entry, *homes)
+        process = Process(place, log, *self._host, *homes)
         self._households.append(process)
         await process.line()
         for person in people:
@@ -273,8 +277,8 @@ class RealTown:
         with backup.open("rb") as source:
             restore(source, copy.folder, PASSWORD)
         place = self.places.place(f"c{number}", f"10.4.0.{number + 1}")
-        words = ("-m", "tests.net.host", "--dht", self.entry, "--home", str(copy.folder))
-        process = Process(place, self.folder / f"c{number}.log", *words)
+        log = self.folder / f"c{number}.log"
+        process = Process(place, log, *self._host, "--home", str(copy.folder))
         self._households.append(process)
         await process.line()
         copy.key, copy.is_running = self.people[person].key, True

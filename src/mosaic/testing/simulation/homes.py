@@ -26,6 +26,8 @@ _SERVER: Final = ServerSettings(
     slice_ns=10_000_000_000,
     check_threads=1,
 )
+# Others look again after an hour and a fifth at most.
+_LEFT_KEPT_S: Final = 4_350.0
 PERSON: Final = NodeSettings(
     client=ClientSettings(private_addresses=True, compare_s=60.0),
     dht=ENTRY,
@@ -34,16 +36,22 @@ PERSON: Final = NodeSettings(
     # Encryption draws randomness of its own, which no seed repeats.
     keep_follows=False,
 )
-CLIENT: Final = ClientSettings(private_addresses=True, compare_s=20.0, withheld_s=20.0)
-"""Of the network test: what is done each hour or ten minutes otherwise is done each twenty seconds."""
-HURRIED: Final = replace(PERSON, client=CLIENT)
-"""People with these settings."""
 SERVER: Final = NodeSettings(
     client=ClientSettings(private_addresses=True),
     dht=ENTRY,
     server=_SERVER,
     serves=ServingSettings(who="everyone"),
 )
+
+
+def hurried(compare_s: float) -> NodeSettings:
+    """Settings of people's nodes in the network test: what takes an hour otherwise goes faster.
+
+    Args:
+        compare_s: How often outboxes are compared, in seconds.
+    """
+    client = ClientSettings(private_addresses=True, compare_s=compare_s, withheld_s=20.0)
+    return replace(PERSON, client=client, left_kept_s=_LEFT_KEPT_S)
 
 
 class SimulatedHome:

@@ -20,7 +20,6 @@ from mosaic.testing.simulation.theft import stolen_signer
 from mosaic.testing.simulation.town import PASSWORD, Dweller, Lie
 from mosaic.testing.simulation.trial import Trial, author_keys
 
-_BACK_AFTER_S: Final = 60.0
 _SETTLE_S: Final = 5.0
 _SECOND: Final = 1_000_000_000
 _ALONE: Final = 0
@@ -92,7 +91,7 @@ async def dies_and_returns(trial: Trial) -> None:
 
     fails = [(person, server) for person in trial.using(server)]
     await trial.mishap("a server dies", "it loses its power; its people have others", dies, fails=fails)
-    await trial.town.wait(_BACK_AFTER_S)
+    await trial.town.wait(trial.scale.back_s)
     await trial.mishap(
         "it returns elsewhere",
         "what was written meanwhile by those who have no other",

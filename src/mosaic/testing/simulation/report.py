@@ -101,6 +101,8 @@ class Report:
     """Records that servers left out, changed or made up."""
     forgeries: int = 0
     """Records that were signed by stolen or invented keys."""
+    repeated: int = 0
+    """How often somebody had to say again that he uses another server, since nobody was reached."""
     unseen: list[str] = field(default_factory=list)
     """What went wrong in a node without anybody being told."""
     trace: str = ""
@@ -144,6 +146,7 @@ class Report:
             "homes": self.homes,
             "lies": self.lies,
             "forgeries": self.forgeries,
+            "repeated": self.repeated,
             "unseen": list(self.unseen),
             "faults": [
                 {

@@ -22,7 +22,7 @@ from mosaic.core.kind import Kind
 from mosaic.core.kinds import MICROBLOG
 from mosaic.core.record import Record
 from mosaic.core.reference import parse
-from mosaic.errors import MosaicError
+from mosaic.errors import MosaicError, Unreachable
 from mosaic.node.control import JsonObject
 from mosaic.node.shapes import record_text
 from mosaic.social.signer import Signer
@@ -34,6 +34,7 @@ from mosaic.testing.simulation.world import Chance
 
 _OUTBOXES: Final = 3
 _POSTS_SEEN: Final = 1_000
+_AGAIN_S: Final = 5.0
 _FIRST_LOOK_S: Final = 0.25
 _LOOK_LATER: Final = 0.05
 """By such a share of the time that has passed looks become rarer."""
@@ -49,8 +50,10 @@ class Scale:
         machines: How many nodes the DHT has.
         follows: How many people each person follows in the beginning.
         acts: How many acts of everyday life there are between mishaps.
+        back_s: After so many seconds a server that died comes back.
         caches_s: So many seconds are waited, where waiting costs nothing, until nobody believes any more what
             he knew of the servers of who has moved.
+        compare_s: So often people's nodes compare outboxes.
         give_up_s: After so many seconds a reader who is not whole counts as failed.
         limit_s: After so many seconds by the clock on the wall the whole run has failed.
     """
@@ -60,13 +63,28 @@ class Scale:
     machines: int
     follows: int
     acts: int
+    back_s: float
     caches_s: float
+    compare_s: float
     give_up_s: float
     limit_s: float
 
 
-FULL: Final = Scale(20, 60, 20, follows=8, acts=60, caches_s=7_400.0, give_up_s=300.0, limit_s=3_600.0)
-SHORT: Final = Scale(6, 10, 10, follows=3, acts=10, caches_s=0.0, give_up_s=300.0, limit_s=900.0)
+FULL: Final = Scale(
+    20,
+    60,
+    20,
+    follows=8,
+    acts=60,
+    back_s=60.0,
+    caches_s=4_400.0,
+    compare_s=60.0,
+    give_up_s=300.0,
+    limit_s=3_600.0,
+)
+SHORT: Final = Scale(
+    6, 10, 10, follows=3, acts=10, back_s=20.0, caches_s=0.0, compare_s=20.0, give_up_s=300.0, limit_s=900.0
+)
 
 
 class Trial:
@@ -234,7 +252,7 @@ class Trial:
                 given[name] = self.town.servers[server].key
         if person.key in self.masters:
             given |= {"master": self.masters[person.key], "password": PASSWORD}
-        await person.do("servers_change", given)
+        await self._persist(person, "servers_change", given)
         uses = self.uses[person.key]
         if old is not None and new is not None:
             uses[uses.index(old)] = new
@@ -242,6 +260,21 @@ class Trial:
             uses.remove(old)
         elif new is not None:
             uses.append(new)
+
+    async def _persist(self, person: Dweller, act: str, given: dict[str, object]) -> None:
+        """Does what has to be done, again and again where nobody is reached, as people do."""
+        give_up_s = self.town.now_s() + self.scale.give_up_s
+        while True:
+            try:
+                await person.do(act, given)
+            except Unreachable as error:
+                if self.town.now_s() > give_up_s:
+                    raise
+                self.report.repeated += 1
+                self.say(f"    {person.name} tries again: {error}")
+                await self.town.wait(_AGAIN_S)
+            else:
+                return
 
     async def follow(self, person: Dweller, other: str) -> None:
         """Follows somebody by the key alone."""
