@@ -21,7 +21,8 @@ from mosaic.testing.simulation import mishaps
 from mosaic.testing.simulation.homes import hurried
 from mosaic.testing.simulation.memory_town import MemoryTown
 from mosaic.testing.simulation.report import Report
-from mosaic.testing.simulation.trial import FULL, SHORT, Scale, Trial
+from mosaic.testing.simulation.scale import FULL, SHORT, Scale
+from mosaic.testing.simulation.trial import Trial
 from mosaic.testing.simulation.virtual_time import VirtualLoop, is_repeatable, run
 from tests.net.places import places
 from tests.net.real_town import RealTown

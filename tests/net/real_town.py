@@ -18,8 +18,8 @@ from mosaic.node import control
 from mosaic.node.control import JsonObject
 from mosaic.node.restore import restore
 from mosaic.testing.simulation.dht import Manner
+from mosaic.testing.simulation.scale import Scale
 from mosaic.testing.simulation.town import PASSWORD, Lie, Traffic
-from mosaic.testing.simulation.trial import Scale
 from tests.net.places import Loopback, Place, Places
 
 _HOUSEHOLD = 10

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, cast
 
 from mosaic.core import community_tags
@@ -29,7 +28,9 @@ from mosaic.social.signer import Signer
 from mosaic.testing.simulation.lying import INVENTED_BY
 from mosaic.testing.simulation.oracle import Difference, Oracle
 from mosaic.testing.simulation.report import Fault, Report
+from mosaic.testing.simulation.scale import Scale
 from mosaic.testing.simulation.town import PASSWORD, Dweller, Town
+from mosaic.testing.simulation.waited import Waited
 from mosaic.testing.simulation.world import Chance
 
 _OUTBOXES: Final = 3
@@ -38,53 +39,6 @@ _AGAIN_S: Final = 5.0
 _FIRST_LOOK_S: Final = 0.25
 _LOOK_LATER: Final = 0.05
 """By such a share of the time that has passed looks become rarer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How large a trial is.
-
-    Args:
-        servers: How many servers.
-        people: How many people.
-        machines: How many nodes the DHT has.
-        follows: How many people each person follows in the beginning.
-        acts: How many acts of everyday life there are between mishaps.
-        back_s: After so many seconds a server that died comes back.
-        caches_s: So many seconds are waited, where waiting costs nothing, until nobody believes any more what
-            he knew of the servers of who has moved.
-        compare_s: So often people's nodes compare outboxes.
-        give_up_s: After so many seconds a reader who is not whole counts as failed.
-        limit_s: After so many seconds by the clock on the wall the whole run has failed.
-    """
-
-    servers: int
-    people: int
-    machines: int
-    follows: int
-    acts: int
-    back_s: float
-    caches_s: float
-    compare_s: float
-    give_up_s: float
-    limit_s: float
-
-
-FULL: Final = Scale(
-    20,
-    60,
-    20,
-    follows=8,
-    acts=60,
-    back_s=60.0,
-    caches_s=4_400.0,
-    compare_s=60.0,
-    give_up_s=300.0,
-    limit_s=3_600.0,
-)
-SHORT: Final = Scale(
-    6, 10, 10, follows=3, acts=10, back_s=20.0, caches_s=0.0, compare_s=20.0, give_up_s=300.0, limit_s=900.0
-)
 
 
 class Trial:
@@ -454,27 +408,6 @@ class Trial:
 
     async def _all(self, acts: Iterable[Awaitable[object]]) -> None:
         await asyncio.gather(*acts)
-
-
-@dataclass(slots=True)
-class Waited:
-    """How waiting for readers went.
-
-    Args:
-        seconds: When each reader was whole.
-        pairs: How many readers of an author were waited for.
-        failed: How many of these were not whole in time.
-        last: What each lacked when it was looked at last.
-    """
-
-    seconds: list[float] = field(default_factory=list)
-    pairs: int = 0
-    failed: int = 0
-    last: dict[tuple[str, str], Difference] = field(default_factory=dict)
-
-    def open(self) -> dict[tuple[str, str], Difference]:
-        """Who lacked something of whom in the end."""
-        return {pair: difference for pair, difference in self.last.items() if difference}
 
 
 def author_keys(people: Sequence[Dweller]) -> list[PublicKey]:
