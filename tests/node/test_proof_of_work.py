@@ -34,6 +34,7 @@ from mosaic.policy.limits import Limits, LimitTable
 from mosaic.policy.work import work_bits
 from mosaic.social import posts
 from mosaic.social.signer import Signer
+from mosaic.wire.result_code import ResultCode
 
 
 def _id(item: JsonObject) -> Id:
@@ -184,6 +185,26 @@ async def test_what_was_edited_meanwhile_is_not_made_again_over_the_edit(world: 
     delivery = _delivery(world, first)
     async with world.bo.pool.connect(delivery.server, world.me.device) as connection:
         with pytest.raises(Refused, match="newer version"):
+            await world.bo.work_owed.owed(delivery, connection)
+
+
+async def test_what_the_own_server_has_not_stored_yet_is_waited_for(world: World) -> None:
+    # It is queued for others first, and these may answer sooner.
+    now = world.bo.clock.now()
+    record = world.me.signer.record(kind=MICROBLOG, nonce=nonce.from_time(int(now)), timestamp=now)
+    delivery = _delivery(world, record)
+    async with world.bo.pool.connect(delivery.server, world.me.device) as connection:
+        assert not await world.bo.work_owed.owed(delivery, connection)
+        assert await world.bo.mirror([record.data]) == [ResultCode.ACCEPTED]
+        assert await world.bo.work_owed.owed(delivery, connection)
+
+
+async def test_what_is_gone_for_good_is_not_made_again(world: World) -> None:
+    now = world.bo.clock.now()
+    record = world.me.signer.record(kind=MICROBLOG, nonce=nonce.from_time(int(now)), timestamp=now)
+    delivery = dataclasses.replace(_delivery(world, record), attempts=3)
+    async with world.bo.pool.connect(delivery.server, world.me.device) as connection:
+        with pytest.raises(Refused, match="deleted"):
             await world.bo.work_owed.owed(delivery, connection)
 
 

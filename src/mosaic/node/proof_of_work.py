@@ -53,7 +53,8 @@ _KEPT_BYTES: Final = 65_536
 """A longer Server Info is heard and not kept: it is read for each record that goes to its server."""
 _PATIENCE: Final = 3
 """How often an own server may say TOO_FAST before it is believed that it means work, and any other one
-before it is believed that it means more work than is done here."""
+before it is believed that it means more work than is done here; how often a record is looked for that is
+not here yet."""
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -143,6 +144,9 @@ class ProofOfWork:
             # Anybody can say so; perhaps it only means that this came too fast.
             return False
         check_bound(bits, self._most)
+        if delivery.attempts < _PATIENCE and not self._is_stored(record):
+            # It is queued for others before the own server has it, which may take longer than their answer.
+            return False
         self._check_newest(record)
         again = await self._made_again(record, signer, bits, self._later_than(record))
         self._check_newest(record)
@@ -201,6 +205,10 @@ class ProofOfWork:
         if record.author != person.key or record.kind.bytes in INTRODUCTIONS:
             return None
         return self._people.signer_of(person, record.signer)
+
+    def _is_stored(self, record: Record) -> bool:
+        """Whether any version of a record is here; of ephemeral ones none ever is."""
+        return record.kind.duplicates is Duplicates.EPHEMERAL or bool(self._records.at(record.address))
 
     def _check_newest(self, record: Record) -> None:
         """Raises Refused if another version has come since, which is on its way itself, or it is gone."""
