@@ -168,6 +168,51 @@ def test_who_can_not_be_reached_any_more_is_looked_for_at_once_and_found_within_
     play(path, story())
 
 
+@pytest.mark.claim("C51", "C82")
+def test_what_somebody_published_is_looked_up_at_once_when_all_fails_and_then_at_most_every_30_s(
+    path: Path,
+) -> None:
+    async def story() -> None:
+        search = Search(path)
+        search.seeker.want([CARA.public])
+        await asyncio.sleep(100)
+        for flaps in range(3):
+            search.seeker.lost(SERVER.public)
+            await asyncio.sleep(1)
+            if not flaps:
+                assert round(search.dht.times(CARA.public)[-1], 3) == 100
+            search.seeker.reached(SERVER.public)
+        search.seeker.lost(SERVER.public)
+        await asyncio.sleep(3_000)
+        times = [round(at, 3) for at in search.dht.times(CARA.public) if at >= 100]
+        pauses = [round(later - earlier, 3) for earlier, later in itertools.pairwise(times)]
+        assert min(pauses) >= 30
+        # Whoever is without a server for an hour is still found within a minute when he has another one.
+        assert max(pauses) <= 40
+        await search.seeker.stop()
+
+    play(path, story())
+
+
+@pytest.mark.claim("C14", "C51")
+def test_a_dht_that_did_not_answer_is_asked_again_soon_for_somebody(path: Path) -> None:
+    async def story() -> None:
+        search = Search(path)
+        search.seeker.want([CARA.public])
+        await asyncio.sleep(100)
+        search.dht.down = True
+        search.seeker.lost(SERVER.public)
+        await asyncio.sleep(2)
+        search.dht.down = False
+        search.dht.users[CARA.public] = uses(2, (7, OTHER))
+        search.dht.servers[OTHER.public] = says(OTHER, 1, THERE)
+        await asyncio.sleep(5)
+        assert [server for server, _ in search.world.outboxes()] == [OTHER.public]
+        await search.seeker.stop()
+
+    play(path, story())
+
+
 @pytest.mark.claim("C51")
 def test_who_has_a_server_that_fails_is_looked_up_once_perhaps_he_left_it_with_others(path: Path) -> None:
     async def story() -> None:
@@ -204,7 +249,7 @@ def test_looking_for_a_server_that_stays_away_becomes_rare(path: Path) -> None:
         soon = len(search.dht.times(SERVER.public))
         assert soon < 90
         await asyncio.sleep(86_400)
-        assert len(search.dht.times(SERVER.public)) - soon < 200
+        assert len(search.dht.times(SERVER.public)) - soon < 300
         await search.seeker.stop()
 
     play(path, story())

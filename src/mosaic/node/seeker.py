@@ -2,10 +2,11 @@
 
 One task for each person. What is found lies in the private database
 afterwards; whoever uses it asks the directory. Somebody whose servers all
-fail is looked up at once, and again with short pauses that grow: a server that
-comes back elsewhere is found within seconds. Somebody of whom one server fails is
-looked up as well, now and then: perhaps he has left it, and another that still
-answers gets nothing of his any more.
+fail is looked up at once, and again at most every 30 seconds: perhaps he has moved.
+Where his servers listen is asked more often meanwhile, with short pauses that
+grow: one that comes back elsewhere is found within seconds. Somebody of whom one
+server fails is looked up as well, now and then: perhaps he has left it, and another
+that still answers gets nothing of his any more.
 
 Source: bootstrap.md (rechecked when older than an hour), rationale.md (a bare key may be either).
 """
@@ -32,10 +33,12 @@ _HOUR_S = 3_600.0
 _DOUBT_AGAIN_NS = 600 * _SECOND
 _LOOKUPS_AT_ONCE = 8
 
-# While servers fail: soon, but not always; after some minutes less and less.
+# While servers fail: soon for some minutes, for an hour as often as a person may be looked up, then rarely.
 _SHORT_S = (1.0, 2.0, 3.0, 4.0)
 _SHORT_MOST_S = 4.0
 _SHORT_TIMES = 60
+_USER_AGAIN_S = 30.0
+_USER_TIMES = 120
 _LONG_MOST_S = 600.0
 # While nothing was published at all, or hints alone are known, which may lead nowhere tomorrow.
 _NOTHING_FIRST_S = 5.0
@@ -67,6 +70,8 @@ class _Sought:
     doubted_ns: int = 0
     """When he was last looked up because one server of several failed."""
     doubted: bool = False
+    asked_ns: int = 0
+    """When anybody was asked last what he published, with an answer; 0 if never."""
     tries: int = 0
     next_ns: int = 0
     error: str = ""
@@ -217,11 +222,21 @@ class Seeker:
         sought.servers = frozenset(known)
         lookup = self._lookup
         await asyncio.gather(
-            lookup.user(person, fresh=fresh), *(lookup.server(server, fresh=fresh) for server in known)
+            self._look_up_user(person, sought, fresh=fresh),
+            *(lookup.server(server, fresh=fresh) for server in known),
         )
         new = [server for server in self._servers(person) if server not in known]
         sought.servers |= frozenset(new)
         await asyncio.gather(*(lookup.server(server, fresh=fresh) for server in new))
+
+    async def _look_up_user(self, person: PublicKey, sought: _Sought, *, fresh: bool) -> None:
+        """Looks up what a person published, while his servers fail at most every 30 s."""
+        now_ns = self._clock.now_ns()
+        if fresh and self._all_fail(person) and now_ns - sought.asked_ns < _USER_AGAIN_S * _SECOND:
+            return
+        await self._lookup.user(person, fresh=fresh)
+        if fresh:
+            sought.asked_ns = now_ns
 
     def _pause_s(self, person: PublicKey, sought: _Sought) -> float:
         """How long to wait before the next look, and counts this one."""
@@ -235,7 +250,10 @@ class Seeker:
                 return share * _SHORT_S[tries]
             if tries < _SHORT_TIMES:
                 return share * _SHORT_MOST_S
-            return share * min(_LONG_MOST_S, _SHORT_MOST_S * 2.0 ** min(tries - _SHORT_TIMES, 16))
+            if tries < _SHORT_TIMES + _USER_TIMES:
+                return (share + 0.1) * _USER_AGAIN_S
+            longer = min(tries - _SHORT_TIMES - _USER_TIMES, 16)
+            return share * min(_LONG_MOST_S, _USER_AGAIN_S * 2.0**longer)
         sought.tries = 0
         # Not before the hour is over: what is known would still count as recent, and nobody would be asked.
         return (share + 0.1) * _HOUR_S
