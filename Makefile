@@ -87,7 +87,12 @@ tools:
 	  missing="$$missing\n  Python 3.11 or newer  ($(PYTHON) is $$found; try: make PYTHON=python3.12)"; fi
 	if command -v $(PYTHON) >/dev/null && ! $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null; then
 	  missing="$$missing\n  Python's venv module  (Debian: apt install python3-venv)"; fi
-	command -v cargo >/dev/null || missing="$$missing\n  a Rust compiler, 1.88 or newer  (see https://rustup.rs, or your system's rustup package)"
+	if ! command -v cargo >/dev/null || ! command -v rustc >/dev/null; then
+	  missing="$$missing\n  a Rust compiler, 1.88 or newer  (see https://rustup.rs, or your system's rustup package)"
+	elif ! found="$$(rustc --version 2>/dev/null)"; then
+	  missing="$$missing\n  a Rust compiler, 1.88 or newer  (rustc is there, but does not run; where rustup has none yet: rustup default stable)"
+	elif [ "$$(printf '%s\n' 1.88 "$$(cut -d' ' -f2 <<<"$$found")" | sort -V | head -n1)" != 1.88 ]; then
+	  missing="$$missing\n  a Rust compiler, 1.88 or newer  ($$found is there; try: rustup update stable)"; fi
 	command -v cc >/dev/null || missing="$$missing\n  a C compiler  (Debian: apt install gcc; macOS: xcode-select --install)"
 	if [ -n "$$missing" ]; then printf 'Mosaic is built on this machine, and this is missing:%b\nInstall it and run the same command again.\n' "$$missing" >&2; exit 1; fi
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +26,29 @@ def test_it_fits_a_first_look() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"make ([a-z]+)", README):
         assert f"\n{target}:" in makefile
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ("echo rustc 1.88.0", ""),
+        ("echo rustc 1.100.0", ""),
+        ("echo rustc 1.63.0", "rustc 1.63.0 is there; try: rustup update"),
+        ("echo no toolchain is set >&2; exit 1", "rustup default stable"),
+    ],
+)
+def test_a_compiler_that_is_too_old_or_none_at_all_is_told_before_anything_is_built(
+    tmp_path: Path, says: str, told: str
+) -> None:
+    for name in ("rustc", "cargo"):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{says}\n")
+        (tmp_path / name).chmod(0o700)
+    with_it = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["make", "-s", "tools"], cwd=ROOT, env=with_it, capture_output=True, text=True, check=False
+    )
+    assert told in done.stderr
+    assert bool(done.returncode) == bool(told)
 
 
 def found(key: str, entry: str) -> None:
