@@ -188,7 +188,7 @@ def test_what_somebody_published_is_looked_up_at_once_when_all_fails_and_then_at
         pauses = [round(later - earlier, 3) for earlier, later in itertools.pairwise(times)]
         assert min(pauses) >= 30
         # Whoever is without a server for an hour is still found within a minute when he has another one.
-        assert max(pauses) <= 40
+        assert max(pauses) <= 60
         await search.seeker.stop()
 
     play(path, story())
