@@ -28,6 +28,7 @@ from mosaic.client.withheld import Later, kept_back
 from mosaic.core.bootstrap import Usage
 from mosaic.core.filter import Filter
 from mosaic.core.keys import PublicKey
+from mosaic.core.kind import Duplicates
 from mosaic.core.record import Record
 from mosaic.core.reference import Id
 from mosaic.core.timestamp import Timestamp
@@ -342,7 +343,18 @@ async def _still_lacking(connection: Connection, records: Sequence[Record]) -> l
         some = records[start : start + _ASKED]
         given = {record.id for record in await connection.get([record.id for record in some])}
         lacking_now += [record for record in some if record.id not in given]
-    return lacking_now
+    return [record for record in lacking_now if not await _is_replaced(connection, record)]
+
+
+async def _is_replaced(connection: Connection, record: Record) -> bool:
+    """Whether a server gives a newer one of the author's instead, which this home has not heard of yet.
+
+    Another device of somebody's may have changed his profile or his keys a moment ago.
+    """
+    if record.kind.duplicates is not Duplicates.REPLACEABLE:
+        return False
+    there = await connection.get([record.address])
+    return any(one.address == record.address and one.timestamp > record.timestamp for one in there)
 
 
 def _prefix(record: Record) -> bytes:
