@@ -128,6 +128,9 @@ class Node:
             )
         assert self.process.stdout is not None
         text = self.process.stdout.readline()
+        if not text:
+            # What is left running or open would be complained of in another test.
+            self.stop()
         assert text, self.log
         self.line = json.loads(text)
         for transport in self.ports:

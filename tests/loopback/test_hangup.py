@@ -40,8 +40,7 @@ def test_a_closed_terminal_ends_the_node_and_a_signal_alone_does_not(tmp_path: P
         assert node.poll() is None
         os.close(ours)
         assert node.wait(PATIENCE_S) == 0
-        node.stdout.close()
     finally:
         if node.poll() is None:
             node.kill()
-            node.wait()
+        node.communicate()
