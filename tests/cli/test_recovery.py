@@ -67,7 +67,7 @@ def test_somebody_comes_back_with_a_sheet(
     assert "--offline" in done.error["hint"]
     done = mosaic(*restore, "--password-file", password, "--offline")
     assert done.out.strip() == key
-    assert "0 records are here, 0 people are followed" in done.err
+    assert "records here: 0, people followed: 0" in done.err
     assert "not here yet" in done.err
     (item,) = mosaic("key", "list", "--json").objects
     assert (item["name"], item["master"]) == ("anna", "away")

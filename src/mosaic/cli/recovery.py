@@ -151,8 +151,8 @@ def restore(
             continue
         say(text_of(item, "key"))
         notice(
-            f"{text_of(item, 'name')} is back in {options.home.folder}; {item['records']} records are here,"
-            f" {item['followed']} people are followed."
+            f"{text_of(item, 'name')} is back in {options.home.folder}; records here: {item['records']},"
+            f" people followed: {item['followed']}."
         )
         if item.get("note"):
             notice(f"{text_of(item, 'note')}. {text_of(item, 'hint')}")

@@ -108,7 +108,8 @@ def index_page(made_iso: str, people: Sequence[Months], records: int, files: int
             f"<h2>{escape(one.name or 'Nameless')}</h2><p><code>{one.author.user_text}</code></p><ul>"
         )
         body += [
-            f'<li><a href="{escape(path)}">{escape(month)}</a> <small>{count:,} posts</small></li>'
+            f'<li><a href="{escape(path)}">{escape(month)}</a>'
+            f" <small>{count:,} {'post' if count == 1 else 'posts'}</small></li>"
             for month, path, count in one.pages
         ]
         body.append("</ul>")
