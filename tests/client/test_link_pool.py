@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
+from tests.client import bad_servers
 from tests.client.scripted import ScriptedServer, settings
 from tests.core.makers import NOW, OTHER, SUBKEY, post
 
@@ -78,6 +79,25 @@ async def test_many_who_come_at_once_dial_once(site: Site) -> None:
 
     assert set(await asyncio.gather(*(submit(number) for number in range(50)))) == {ResultCode.ACCEPTED}
     assert len(site.server.sessions) == 1
+
+
+async def test_who_knows_where_a_server_is_by_now_does_not_wait_for_a_dial_to_where_it_was(
+    site: Site,
+) -> None:
+    async with bad_servers.black_hole() as port:
+        was = ServerAddress(SERVER.public, (ServerUrl(Scheme.TCP, "127.0.0.1", port),))
+
+        async def former() -> None:
+            async with site.pool.connect(was):
+                pass
+
+        waiting = asyncio.create_task(former())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5), site.pool.connect(site.address) as connection:
+            assert await connection.submit(post().data) is ResultCode.ACCEPTED
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_a_connection_that_broke_is_made_again(site: Site) -> None:

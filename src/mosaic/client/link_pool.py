@@ -29,12 +29,15 @@ from mosaic.client.reputation import Observation, What, of_failure
 from mosaic.client.settings import ClientSettings
 from mosaic.client.surroundings import Surroundings
 from mosaic.core.keys import PublicKey, SecretKey
+from mosaic.core.url import ServerUrl
 from mosaic.errors import Disconnected, MosaicError, PeerError
 from mosaic.transport.network import Dialer
 
 _SECOND = 1_000_000_000
 
 _Place: TypeAlias = tuple[bytes, bytes]
+_Way: TypeAlias = tuple[_Place, tuple[ServerUrl, ...]]
+"""Who is dialled, and where: somebody who knows better by now does not wait for a dial to former places."""
 
 # Attempts that somebody was faster than, and that go on so that their end is known.
 _STRAGGLERS: Final = 32
@@ -80,7 +83,7 @@ class LinkPool:
         self._now_ns = now_ns
         self._open: dict[_Place, Connection] = {}
         self._streams: dict[Connection, None] = {}
-        self._dials: dict[_Place, _Dial] = {}
+        self._dials: dict[_Way, _Dial] = {}
         self._stragglers: set[asyncio.Task[None]] = set()
         self._looked_ns = 0
         self._asked: set[Connection] = set()
@@ -128,9 +131,10 @@ class LinkPool:
         known = self._open.get(place)
         if known is not None and known.is_open:
             return known
-        dial = self._dials.get(place)
+        way = (place, server.urls)
+        dial = self._dials.get(way)
         if dial is None:
-            dial = self._dials[place] = _Dial(
+            dial = self._dials[way] = _Dial(
                 asyncio.create_task(self._dial(place, server, secret, lasting=lasting))
             )
             dial.task.add_done_callback(_seen)
@@ -146,8 +150,8 @@ class LinkPool:
             dial.waiting -= 1
             if not dial.waiting:
                 dial.task.cancel()
-                if self._dials.get(place) is dial:
-                    del self._dials[place]
+                if self._dials.get(way) is dial:
+                    del self._dials[way]
 
     async def _dial(
         self, place: _Place, server: ServerAddress, secret: SecretKey | None, *, lasting: bool
@@ -159,6 +163,11 @@ class LinkPool:
             if server.urls:  # who is known by no address has not failed
                 self._seen_of(server.key, of_failure(error))
             raise
+        known = self._open.get(place)
+        if known is not None and known.is_open:
+            # Another way was faster.
+            connection.close()
+            return known
         self._watch(connection, server.key)
         self.observe(server.key, Observation(What.REACHED, self._now_ns() - begun_ns))
         self._open[place] = connection
