@@ -15,6 +15,7 @@ from mosaic.node.keep_acts import keep
 from mosaic.node.node import Node
 from mosaic.node.retention_settings import RetentionSettings, RuleSettings
 from mosaic.policy.cache import CACHE, Share
+from mosaic.policy.submission import Way
 from mosaic.testing import Person
 from mosaic.wire.result_code import ResultCode
 
@@ -152,6 +153,32 @@ async def test_a_nearly_full_disk_takes_from_the_cache_and_gives_room_back(open_
         assert not any(here(node, strangers))
         assert all(here(node, mine))
         assert not (await node.cache.once()).records
+
+
+async def test_what_strangers_bring_waits_while_the_disk_has_little_room(open_node: OpenNode) -> None:
+    async with open_node("anna") as node:
+        anna = node.people.find(None).key
+        await follow(node, FRIEND)
+        first, second, third = posts(node, STRANGER, 3, notify=[anna])
+        theirs = posts(node, FRIEND, 1, notify=[anna])
+
+        async def brought(record: Record) -> ResultCode:
+            return (await node.server.submit([record.data], Way.LINK))[0]
+
+        bounded(node, free=1_000_000)
+        await node.cache.once()
+        assert await brought(first) is ResultCode.ACCEPTED
+        # What names her never leaves the cache: a stranger could fill what is left with it.
+        node.cache.disk_free = lambda: 999_999
+        await node.cache.once()
+        assert await brought(second) is ResultCode.TEMPORARY_ERROR
+        assert await brought(theirs[0]) is ResultCode.ACCEPTED
+        await do(node, "post", text="mine")
+        assert node.everything.newest_first(Filter.of(authors=[anna]), 1)
+        node.cache.disk_free = lambda: 1_000_000
+        await node.cache.once()
+        assert await brought(second) is ResultCode.ACCEPTED
+        assert await brought(third) is ResultCode.ACCEPTED
 
 
 @pytest.mark.claim("C65")

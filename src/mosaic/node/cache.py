@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final
 from mosaic.core.keys import PublicKey
 from mosaic.errors import StoreError
 from mosaic.policy.cache import CACHE, HORIZON, Share, Sharing, most_bytes, stays
+from mosaic.policy.retention import AuthorClass
+from mosaic.policy.rules import waits_for_room
 from mosaic.server.cache_work import CacheWork, Size
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Cache:
         self._node = node
         self.disk_free: Callable[[], int] = lambda: shutil.disk_usage(node.home.folder).free
         """How many bytes are free where the home is."""
+        self._tight = False
+        node.rules.first.append(waits_for_room(lambda: self._tight, self._is_known))
         self._measured: tuple[int, int] | None = None
         self._sizes: tuple[int, dict[Share, Size]] = (0, {})
 
@@ -74,6 +78,12 @@ class Cache:
             StoreError: the store failed.
             OSError: the disk can't be asked.
         """
+        gone = await self._look()
+        # What strangers bring waits while there is too little room although all that may go went.
+        self._tight = self._short() > 0
+        return gone
+
+    async def _look(self) -> Size:
         settings, store = self._node.settings.cache, self._node.store
         short = self._short()
         if short <= 0 and not (settings.keep_bytes and self._most() > settings.keep_bytes):
@@ -133,6 +143,12 @@ class Cache:
     def is_short(self) -> bool:
         """Whether less is free on the disk than is to be. Raises OSError."""
         return self._short() > 0
+
+    def _is_known(self, author: bytes) -> bool:
+        node = self._node
+        if node.rules.class_of(author) is not AuthorClass.STRANGER:
+            return True
+        return PublicKey(author) in set(node.followed())
 
     def _has_dead(self) -> bool:
         stats = self._node.store.stats()

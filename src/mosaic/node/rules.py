@@ -55,7 +55,7 @@ class Rules:
         self.served = ServedPeople(db, lives_here, now_ns, entropy)
         self.program = Program(time.monotonic)
         self.erased = ErasedKeys(db)
-        self.retention = Retention(self._class_of, now_ns, full_until=Horizons(db), spares=self.kept.has)
+        self.retention = Retention(self.class_of, now_ns, full_until=Horizons(db), spares=self.kept.has)
         self.first: list[Hook] = [
             not_erased(self.erased.until_of),
             self.retention.hook(),
@@ -98,7 +98,8 @@ class Rules:
         roles = roles_of(settings.roles, self.served.serves, self._introductions, withhold)
         return policy_of(roles, self.served.serves, first=self.first, last=last)
 
-    def _class_of(self, author: bytes) -> AuthorClass:
+    def class_of(self, author: bytes) -> AuthorClass:
+        """What an author (32 bytes) is to this node."""
         if self._lives_here(author):
             return AuthorClass.HOME
         if self.served.serves(author):

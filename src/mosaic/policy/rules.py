@@ -20,6 +20,9 @@ _LEFT_OPEN: Final = Refuse(
 _ERASED: Final = Refuse(
     ResultCode.UNAUTHORIZED, "all that this author wrote up to a later time was erased here"
 )
+_TIGHT: Final = Refuse(
+    ResultCode.TEMPORARY_ERROR, "the disk has little room left, and you are not known here: try again later"
+)
 
 
 def no_bare_private_kinds(submission: Submission) -> Verdict:
@@ -39,6 +42,25 @@ def not_erased(until_of: Callable[[bytes], int | None]) -> Hook:
         if until_ns is None or int.from_bytes(submission.record[:8], "big") > until_ns:
             return ACCEPT
         return _ERASED
+
+    return hook
+
+
+def waits_for_room(is_tight: Callable[[], bool], known: Callable[[bytes], bool]) -> Hook:
+    """Puts off what strangers bring over links while the disk has less room than is to be free.
+
+    It may notify somebody who is served and so would never go again: whoever is not known could fill the disk
+    with it, until people served here can't write any more.
+
+    Args:
+        is_tight: Whether the disk has too little room, as it was found lately.
+        known: Whether an author (32 bytes) is served, a contact of somebody who is, or followed.
+    """
+
+    def hook(submission: Submission) -> Verdict:
+        if submission.way is not Way.LINK or not is_tight() or known(submission.author):
+            return ACCEPT
+        return _TIGHT
 
     return hook
 
