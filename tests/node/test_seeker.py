@@ -176,15 +176,15 @@ def test_what_somebody_published_is_looked_up_at_once_when_all_fails_and_then_at
         search = Search(path)
         search.seeker.want([CARA.public])
         await asyncio.sleep(100)
-        for flaps in range(3):
-            search.seeker.lost(SERVER.public)
-            await asyncio.sleep(1)
-            if not flaps:
-                assert round(search.dht.times(CARA.public)[-1], 3) == 100
-            search.seeker.reached(SERVER.public)
+        search.seeker.lost(SERVER.public)
+        await asyncio.sleep(10)
+        assert [round(at, 3) for at in search.dht.times(CARA.public) if at >= 100] == [100]
+        # One that came back and fails anew may be another story.
+        search.seeker.reached(SERVER.public)
         search.seeker.lost(SERVER.public)
         await asyncio.sleep(3_000)
-        times = [round(at, 3) for at in search.dht.times(CARA.public) if at >= 100]
+        times = [at for at in search.dht.times(CARA.public) if at > 109]
+        assert round(times[0], 3) == 110
         pauses = [round(later - earlier, 3) for earlier, later in itertools.pairwise(times)]
         assert min(pauses) >= 30
         # Whoever is without a server for an hour is still found within a minute when he has another one.

@@ -71,7 +71,7 @@ class _Sought:
     """When he was last looked up because one server of several failed."""
     doubted: bool = False
     asked_ns: int = 0
-    """When anybody was asked last what he published, with an answer; 0 if never."""
+    """When it was last asked what he published, since all his servers fail, with an answer; 0 if never."""
     tries: int = 0
     next_ns: int = 0
     error: str = ""
@@ -119,8 +119,12 @@ class Seeker:
             sought.task = asyncio.create_task(self._seek(person, sought))
 
     def reached(self, server: PublicKey) -> None:
-        """Takes that a server was reached."""
-        self._failing.discard(server)
+        """Takes that a server was reached: when it fails anew, who has no other is looked up at once."""
+        if server in self._failing:
+            self._failing.discard(server)
+            for person, sought in self._sought.items():
+                if server in self._servers(person):
+                    sought.asked_ns = 0
         self._tell()
 
     def lost(self, server: PublicKey) -> None:
@@ -230,12 +234,12 @@ class Seeker:
         await asyncio.gather(*(lookup.server(server, fresh=fresh) for server in new))
 
     async def _look_up_user(self, person: PublicKey, sought: _Sought, *, fresh: bool) -> None:
-        """Looks up what a person published, while his servers fail at most every 30 s."""
-        now_ns = self._clock.now_ns()
-        if fresh and self._all_fail(person) and now_ns - sought.asked_ns < _USER_AGAIN_S * _SECOND:
+        """Looks up what a person published: at once when all his servers fail, then at most every 30 s."""
+        now_ns, failing = self._clock.now_ns(), fresh and self._all_fail(person)
+        if failing and now_ns - sought.asked_ns < _USER_AGAIN_S * _SECOND:
             return
         await self._lookup.user(person, fresh=fresh)
-        if fresh:
+        if failing:
             sought.asked_ns = now_ns
 
     def _pause_s(self, person: PublicKey, sought: _Sought) -> float:
