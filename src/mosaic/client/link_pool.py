@@ -220,13 +220,7 @@ class LinkPool:
             elif connection.is_idle and now - connection.idle_since_ns > self._settings.idle_s * _SECOND:
                 connection.close()
                 del self._open[place]
-        quiet = [
-            connection
-            for connection in self._all()
-            if not connection.is_idle
-            and now - connection.last_heard_ns > self._settings.keep_alive_s * _SECOND
-        ]
-        await asyncio.gather(*map(self._ask_after, quiet))
+        await self.look(self._settings.keep_alive_s)
 
     async def look(self, quiet_s: float, servers: Collection[PublicKey] | None = None) -> None:
         """Asks after servers in use that were quiet for so many seconds: somebody waits for news.

@@ -146,9 +146,7 @@ class Cache:
 
     def _is_known(self, author: bytes) -> bool:
         node = self._node
-        if node.rules.class_of(author) is not AuthorClass.STRANGER:
-            return True
-        return PublicKey(author) in set(node.followed())
+        return node.rules.class_of(author) is not AuthorClass.STRANGER or author in node.db.all_followed()
 
     def _has_dead(self) -> bool:
         stats = self._node.store.stats()
@@ -157,7 +155,7 @@ class Cache:
     def sharing(self) -> Sharing:
         """What records are to this home, as it is now."""
         node = self._node
-        followed = {key.bytes for key in node.followed()}
+        followed = frozenset(node.db.all_followed())
         mirrored = [
             mirror.wanted.compiled for mirror in node.settings.mirror if mirror.dir in {"down", "both"}
         ]
